@@ -1,0 +1,20 @@
+"""Errors a user can act on."""
+
+import difflib
+from collections.abc import Iterable
+
+
+class RavineError(Exception):
+    """Something failed while ravine worked; the message says what and what to do (exit code 1)."""
+
+
+class WrongCall(RavineError, ValueError):
+    """What was asked cannot be: says what was given, what is allowed, what is near (exit code 2)."""
+
+
+def unknown(kind: str, given: str, known: Iterable[str]) -> WrongCall:
+    """The error for a name that is not in a list, with the nearest name that is."""
+    names = list(known)
+    near = difflib.get_close_matches(given.lower(), names, n=1, cutoff=0.4)
+    hint = f"did you mean '{near[0]}'?" if near else f"known: {', '.join(names)}"
+    return WrongCall(f"unknown {kind} '{given}': {hint}")

@@ -1,0 +1,1 @@
+"""A rule as other software knows it."""

@@ -1,0 +1,158 @@
+"""The compiled race: many runs of one rule as the lanes of one program. Knows JAX's transforms."""
+
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+import jax
+import jax.export  # not an attribute of jax until it is imported
+import jax.numpy as jnp
+import numpy as np
+from jax import lax
+
+from ravine.tasks.intake import Network
+from ravine.update_rule import Rule
+
+
+class Lane(NamedTuple):
+    """Everything about a run that changes while it trains."""
+
+    trainable: list[Any]
+    state: list[Any]
+    memory: list[Any]  # of the rule, one a trainable array
+    alive: Any  # whether every training loss so far was finite
+
+
+class Programs(NamedTuple):
+    """Two functions of arrays alone, over W lanes: the leading axis of all but the data.
+
+    ``begin(hyper, trainable, state, held_out)`` gives ``(lanes, measured)``;
+    ``advance(hyper, lanes, t, rows, train, held_out)`` gives ``(lanes, losses, measured)``.
+
+    ``hyper`` is a dict of (W,) arrays, ``lanes`` a list of arrays to hand on as it came, ``t`` how
+    many steps were taken before. ``rows``, (W, periods, steps, batch), says which rows of
+    ``train`` each step takes; every period ends with a measurement on each split of ``held_out``.
+    ``losses`` is (W, periods × steps), ``measured`` (W, periods, splits, measures).
+    """
+
+    begin: Callable[..., Any]
+    advance: Callable[..., Any]
+
+
+def programs(network: Network, rule: Rule) -> Programs:
+    """The programs of a rule's structure: hyperparameters, seeds and rows are data.
+
+    A lane whose training loss is no longer finite keeps the weights it had, and reports NaN from
+    then on.
+    """
+
+    def measured(hyper: dict[str, Any], lane: Lane, t: Any, held_out: Any) -> Any:
+        r = rule.replace(hyper)
+        weights = [r.read(w, m, t) for w, m in zip(lane.trainable, lane.memory, strict=True)]
+        return jnp.stack([network.measure(weights, lane.state, x, y) for x, y in held_out])
+
+    def begin(hyper: dict[str, Any], trainable: Any, state: Any, held_out: Any) -> Any:
+        r = rule.replace(hyper)
+        memory = [_as_arrays(r.init(w), w) for w in trainable]
+        lane = Lane(trainable, state, memory, jnp.bool_(True))
+        return lane, measured(hyper, lane, jnp.float32(0), held_out)
+
+    def step(r: Rule, lane: Lane, t: Any, x: Any, y: Any) -> tuple[Lane, Any]:
+        ahead = [r.lookahead(w, m, t) for w, m in zip(lane.trainable, lane.memory, strict=True)]
+        slope = jax.value_and_grad(network.loss, has_aux=True)
+        (loss, state), gradients = slope(ahead, lane.state, x, y)
+        stepped = [
+            r.update(w, g, m, t)
+            for w, g, m in zip(lane.trainable, gradients, lane.memory, strict=True)
+        ]
+        alive = lane.alive & jnp.isfinite(loss)
+        trained = Lane([w for w, _ in stepped], state, [m for _, m in stepped], alive)
+        frozen = lane._replace(alive=alive)
+        lane = jax.tree.map(lambda new, old: jnp.where(alive, new, old), trained, frozen)
+        return lane, jnp.where(alive, loss, jnp.nan)
+
+    def advance(
+        hyper: dict[str, Any], lane: Lane, t: Any, rows: Any, train: Any, held_out: Any
+    ) -> Any:
+        r = rule.replace(hyper)
+        x, y = train
+
+        def one_step(carry: Any, batch: Any) -> Any:
+            lane, t = carry
+            t = t + 1
+            lane, loss = step(r, lane, t, x[batch], y[batch])
+            return (lane, t), loss
+
+        def one_period(carry: Any, batches: Any) -> Any:
+            carry, losses = lax.scan(one_step, carry, batches)
+            return carry, (losses, measured(hyper, *carry, held_out))
+
+        (lane, _), (losses, measures) = lax.scan(one_period, (lane, t), rows)
+        return lane, losses.reshape(-1), measures
+
+    structure: list[Any] = []
+
+    # Exported programs know lists and dicts alone, so a lane travels as the list of its arrays.
+    def begin_flat(*arguments: Any) -> Any:
+        lanes, measures = jax.vmap(begin, in_axes=(0, 0, 0, None))(*arguments)
+        leaves, treedef = jax.tree.flatten(lanes)
+        structure[:] = [treedef]
+        return leaves, measures
+
+    def advance_flat(hyper: Any, leaves: Any, *rest: Any) -> Any:
+        lanes = jax.tree.unflatten(structure[0], leaves)
+        lanes, *results = jax.vmap(advance, in_axes=(0, 0, None, 0, None, None))(
+            hyper, lanes, *rest
+        )
+        return jax.tree.leaves(lanes), *results
+
+    return Programs(begin_flat, advance_flat)
+
+
+class Shape(NamedTuple):
+    """The sizes that a program is compiled for."""
+
+    width: int
+    periods: int
+    period: int
+    batch_size: int
+
+
+def export(network: Network, rule: Rule, shape: Shape, sample: Any, data: Any) -> list[bytes]:
+    """Trace ``begin`` and ``advance`` once, so that processes without Keras can run them.
+
+    ``sample`` is a (trainable, state) to take shapes from, ``data`` (train, held_out).
+    """
+
+    def lanes_of(array: Any) -> jax.ShapeDtypeStruct:
+        return jax.ShapeDtypeStruct((shape.width, *array.shape), array.dtype)
+
+    def like(tree: Any) -> Any:
+        return jax.tree.map(lambda a: jax.ShapeDtypeStruct(a.shape, a.dtype), tree)
+
+    begin, advance = programs(network, rule)
+    hyper = {name: lanes_of(np.float32(0)) for name in numeric(rule)}
+    trainable, state = jax.tree.map(lanes_of, sample)
+    train, held_out = like(data)
+    begun = jax.export.export(jax.jit(begin))(hyper, trainable, state, held_out)
+    leaves, _ = jax.tree.unflatten(begun.out_tree, begun.out_avals)
+    t = jax.ShapeDtypeStruct((), np.float32)
+    rows = jax.ShapeDtypeStruct(shape, np.int32)
+    advanced = jax.export.export(jax.jit(advance))(
+        hyper, like(leaves), t, rows, train, held_out
+    )
+    return [bytes(program.serialize()) for program in (begun, advanced)]
+
+
+def load(exported: Sequence[bytes]) -> Programs:
+    """The programs that ``export`` traced; compiled at their first call."""
+    return Programs(*(jax.jit(jax.export.deserialize(bytearray(e)).call) for e in exported))
+
+
+def numeric(rule: Rule) -> dict[str, float]:
+    """The hyperparameters that are data of the program; the others are its structure."""
+    return {k: v for k, v in rule.values().items() if isinstance(v, float)}
+
+
+def _as_arrays(memory: Any, w: Any) -> Any:
+    """A rule may start a state field as a plain number; a loop carries arrays."""
+    return jax.tree.map(lambda leaf: jnp.asarray(leaf, jnp.promote_types(w.dtype, jnp.float32)), memory)

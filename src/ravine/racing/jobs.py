@@ -1,0 +1,176 @@
+"""The jobs that a worker can do, and the files through which they meet."""
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import cloudpickle
+import numpy as np
+
+from ravine.racing.batches import batch_rows
+from ravine.racing.plan import Facts, Plan, Run, digest
+from ravine.update_rule import Rule
+
+
+class Begun(NamedTuple):
+    """How a run set out."""
+
+    weights_digest: str
+    batches_digest: str
+    start: Any  # (splits, measures) before step one
+
+
+class Advanced(NamedTuple):
+    """What a segment of some runs gave, one entry a run."""
+
+    begun: list[Begun] | None  # with the first segment only
+    losses: list[Any]
+    measures: list[Any]
+
+
+class Workbench:
+    """A worker's memory between jobs. Weights, programs and data are shared through ``folder``."""
+
+    def __init__(self, folder: str, task: bytes) -> None:
+        self._folder = Path(folder)
+        self._task = cloudpickle.loads(task)
+        self._network: Any = None
+        self._data: Any = None
+        self._programs: dict[str, Any] = {}
+
+    def describe(self) -> Facts:
+        """Build the model and load the data, for everyone to use; say what they are."""
+        network = self._keras()
+        data = self._task.load()
+        arrays = {
+            f"{name}_{part}": [np.asarray(array)]
+            for name, split in zip(data._fields, data, strict=True)
+            for part, array in zip("xy", split, strict=True)
+        }
+        _write(self._folder / "data.npz", arrays)
+        contents = [_digest(array) for array in arrays.values()]
+        return Facts(
+            parameters=sum(w.size for w in network.draw(0).trainable),
+            rows=tuple(len(split.x) for split in data),
+            measures=network.measures,
+            digest=digest([network.config, contents]),
+        )
+
+    def draw(self, seeds: list[int]) -> None:
+        """Draw the initial weights of some seeds."""
+        for seed in seeds:
+            _write(self._folder / f"weights-{seed}.npz", self._keras().draw(seed)._asdict())
+
+    def trace(self, rule: bytes, program: str, plan: Plan) -> None:
+        """Trace the programs of a rule, for every worker to compile."""
+        from ravine.racing import engine
+
+        shape = engine.Shape(plan.width, plan.segment, plan.period, plan.choices.batch_size)
+        sample = tuple(self._keras().draw(0))
+        exported = engine.export(
+            self._keras(), cloudpickle.loads(rule), shape, sample, self._splits()
+        )
+        arrays = [np.frombuffer(data, np.uint8) for data in exported]
+        _write(self._folder / f"{program}.npz", {"program": arrays})
+
+    def advance(
+        self, plan: Plan, program: str, rule: bytes, runs: list[Run], segment: int
+    ) -> Advanced:
+        """Take up to W runs of one rule through one segment, from where the last one ended."""
+        from ravine.racing import engine
+
+        # Unused lanes repeat the last run: a program has one width, whatever there is to do.
+        lanes = runs + runs[-1:] * (plan.width - len(runs))
+        settings = [
+            engine.numeric(cloudpickle.loads(rule).replace({"learning_rate": run.learning_rate}))
+            for run in lanes
+        ]
+        hyper = {k: np.array([s[k] for s in settings], np.float32) for k in settings[0]}
+        order = {
+            run.seed: batch_rows(
+                run.seed, plan.facts.rows[0], plan.choices.batch_size, plan.steps
+            )
+            for run in runs
+        }
+        train, held_out = self._splits()
+        begin, advance = self._program(program)
+        begun = None
+        if segment == 0:
+            weights = {run.seed: _read(self._folder / f"weights-{run.seed}.npz") for run in runs}
+            drawn = [weights[run.seed] for run in lanes]
+            carry, start = begin(hyper, *_stack(drawn, ("trainable", "state")), held_out)
+            begun = [
+                Begun(_digest(*weights[run.seed].values()), _digest([order[run.seed]]), measured)
+                for run, measured in zip(runs, np.asarray(start), strict=False)
+            ]
+        else:
+            carry = _read(checkpoint_file(self._folder, runs, segment))["lanes"]
+        taken = segment * plan.segment * plan.period
+        now = slice(taken, taken + plan.segment * plan.period)
+        shape = (plan.segment, plan.period, plan.choices.batch_size)
+        rows = np.stack([order[run.seed][now].reshape(shape) for run in lanes])
+        carry, *results = advance(hyper, carry, np.float32(taken), rows, train, held_out)
+        if segment + 1 < plan.segments:
+            kept = {"lanes": [np.asarray(array) for array in carry]}
+            _write(checkpoint_file(self._folder, runs, segment + 1), kept)
+        losses, measures = (list(np.asarray(array)[: len(runs)]) for array in results)
+        return Advanced(begun, losses, measures)
+
+    def _keras(self) -> Any:
+        if self._network is None:
+            from ravine.tasks.intake import Network
+
+            self._network = Network(self._task)
+        return self._network
+
+    def _splits(self) -> Any:
+        if self._data is None:
+            x = _read(self._folder / "data.npz")
+            train, *held_out = (
+                (x[f"{name}_x"][0], x[f"{name}_y"][0]) for name in ("train", "validation", "test")
+            )
+            self._data = train, held_out
+        return self._data
+
+    def _program(self, name: str) -> Any:
+        if name not in self._programs:
+            from ravine.racing import engine
+
+            exported = _read(self._folder / f"{name}.npz")["program"]
+            self._programs[name] = engine.load([array.tobytes() for array in exported])
+        return self._programs[name]
+
+
+def checkpoint_file(folder: Path, runs: Sequence[Run], segment: int) -> Path:
+    """Where runs that advance together wait to be taken through a segment."""
+    return folder / f"checkpoint-{digest([run.id for run in runs])[:16]}-{segment}.npz"
+
+
+def _stack(drawn: list[dict[str, list[Any]]], groups: tuple[str, ...]) -> list[list[Any]]:
+    """For each group, its arrays with one more axis: that of the lanes."""
+    by_group = ([one.get(group, []) for one in drawn] for group in groups)
+    return [[np.stack(same) for same in zip(*group, strict=True)] for group in by_group]
+
+
+def _digest(*groups: list[Any]) -> str:
+    return digest([digest(np.ascontiguousarray(a).tobytes()) for group in groups for a in group])
+
+
+def _write(path: Path, groups: dict[str, list[Any]]) -> None:
+    """Write arrays so that after a crash the file is there whole or not at all."""
+    arrays = {f"{group}.{i}": array for group, list_ in groups.items() for i, array in enumerate(list_)}
+    partial = path.with_suffix(f".{os.getpid()}.part")
+    with partial.open("wb") as file:
+        np.savez(file, **arrays)
+        file.flush()
+        os.fsync(file.fileno())
+    partial.replace(path)
+
+
+def _read(path: Path) -> dict[str, list[Any]]:
+    groups: dict[str, list[Any]] = {}
+    with np.load(path, allow_pickle=False) as arrays:
+        for key in arrays.files:  # in the order in which they were written
+            groups.setdefault(key.rpartition(".")[0], []).append(arrays[key])
+    return groups

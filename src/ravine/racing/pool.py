@@ -1,0 +1,187 @@
+"""Worker processes on this machine, and who does what next."""
+
+import contextlib
+import os
+import queue
+import subprocess
+import sys
+import tempfile
+import threading
+from collections.abc import Mapping
+from pathlib import Path
+from typing import IO, Any, NamedTuple, Protocol
+
+import platformdirs
+
+from ravine.errors import RavineError, WrongCall
+from ravine.racing.worker import receive, send
+
+ATTEMPTS = 3
+
+
+class Job(NamedTuple):
+    """A method of ``Workbench`` and its arguments."""
+
+    name: str
+    arguments: Mapping[str, Any]
+
+
+class Source(Protocol):
+    """Where a pool takes its jobs from and brings the answers to."""
+
+    def take(self, worker: int) -> Job | None:
+        """A job for that worker, or None when there is none for it now."""
+
+    def done(self, worker: int, job: Job, answer: Any) -> None:
+        """What came of a job; after this there may be more to take."""
+
+
+class Pool:
+    """As many single-threaded workers as there are cores, unless told otherwise."""
+
+    def __init__(self, count: int | None, workbench: Mapping[str, Any]) -> None:
+        cores = _cores()
+        count = len(cores) if count is None else count
+        self._workbench = workbench
+        self._events: queue.SimpleQueue[tuple[_Worker, Any]] = queue.SimpleQueue()
+        # More workers than cores share them; a system without affinity places them itself.
+        self._workers = [self._start(i, cores[i % len(cores)]) for i in range(count)]
+
+    def __len__(self) -> int:
+        return len(self._workers)
+
+    def work(self, source: Source) -> None:
+        """Do all that the source has. A job whose worker dies is given to another, thrice."""
+        attempts: dict[int, int] = {}
+        while True:
+            for worker in self._workers:
+                if worker.job is None and (job := source.take(worker.index)) is not None:
+                    worker.give(job)
+            if all(worker.job is None for worker in self._workers):
+                return
+            worker, message = self._next_event()
+            job = worker.job
+            if job is None or worker is not self._workers[worker.index]:
+                continue  # a worker that was already replaced
+            if message is None:
+                attempts[id(job)] = attempts.get(id(job), 0) + 1
+                last_words = worker.last_words()
+                if attempts[id(job)] >= ATTEMPTS:
+                    raise RavineError(f"'{job.name}' ended its worker {ATTEMPTS} times: {last_words}")
+                fresh = self._start(worker.index, worker.core)
+                self._workers[worker.index] = fresh
+                fresh.give(job)
+                continue
+            status, answer = message
+            if status == "wrong":
+                raise WrongCall(answer)
+            if status == "failed":
+                raise RavineError(f"'{job.name}' failed in a worker:\n{answer}")
+            worker.job = None
+            source.done(worker.index, job, answer)
+
+    def close(self) -> None:
+        """End the workers, whatever they are doing."""
+        for worker in self._workers:
+            worker.end()
+
+    def __enter__(self) -> "Pool":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _start(self, index: int, core: int | None) -> "_Worker":
+        worker = _Worker(index, core, self._events)
+        worker.send(("open", {"path": sys.path, **self._workbench}))
+        return worker
+
+    def _next_event(self) -> "tuple[_Worker, Any]":
+        while True:
+            # A wait without a limit cannot be interrupted by Ctrl-C on Windows.
+            with contextlib.suppress(queue.Empty):
+                return self._events.get(timeout=1.0)
+
+
+class _Worker:
+    """One process: what goes in, what comes out, what it is doing."""
+
+    def __init__(
+        self, index: int, core: int | None, events: "queue.SimpleQueue[tuple[_Worker, Any]]"
+    ) -> None:
+        self.index = index
+        self.core = core
+        self.job: Job | None = None
+        self._events = events
+        self._log: IO[bytes] = tempfile.TemporaryFile()
+        # -m and pipes, not multiprocessing: scripts without a main guard and notebooks work too.
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "ravine.racing.worker", "" if core is None else str(core)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=self._log,
+            env=_environment(),
+        )
+        threading.Thread(target=self._listen, daemon=True).start()
+
+    def give(self, job: Job) -> None:
+        """Hand over the next job."""
+        self.job = job
+        self.send(job)
+
+    def send(self, message: tuple[str, Mapping[str, Any]]) -> None:
+        """Write to the process. If it is dead, the listener says so."""
+        assert self._process.stdin is not None
+        with contextlib.suppress(OSError):
+            send(self._process.stdin, tuple(message))
+
+    def last_words(self) -> str:
+        """The end of what the process wrote to its standard error, and how it ended."""
+        code = self._process.wait()
+        self._log.seek(0)
+        words = self._log.read().decode(errors="replace").strip()[-2000:]
+        return f"exit code {code}\n{words}"
+
+    def end(self) -> None:
+        """Kill the process and wait until it is gone."""
+        self._process.kill()
+        self._process.wait()
+        for stream in (self._process.stdin, self._log):
+            assert stream is not None
+            with contextlib.suppress(OSError):
+                stream.close()
+
+    def _listen(self) -> None:
+        assert self._process.stdout is not None
+        with self._process.stdout as stream:
+            try:
+                while True:
+                    self._events.put((self, receive(stream)))
+            except (EOFError, OSError, ValueError):
+                self._events.put((self, None))
+
+
+def _cores() -> list[int | None]:
+    if hasattr(os, "sched_getaffinity"):
+        return list(sorted(os.sched_getaffinity(0)))
+    return [None] * (os.cpu_count() or 1)
+
+
+def cache_folder() -> Path:
+    """Where compiled programs are kept between races: $RAVINE_CACHE, or the user's cache."""
+    return Path(os.environ.get("RAVINE_CACHE") or platformdirs.user_cache_path("ravine"))
+
+
+def _environment() -> dict[str, str]:
+    """What a worker is told: JAX on one thread of the CPU, every compiled program kept."""
+    flags = os.environ.get("XLA_FLAGS", "")
+    return {
+        **os.environ,
+        "JAX_PLATFORMS": "cpu",
+        "XLA_FLAGS": f"{flags} --xla_cpu_multi_thread_eigen=false".strip(),
+        "OMP_NUM_THREADS": "1",
+        "JAX_COMPILATION_CACHE_DIR": str(cache_folder()),
+        "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
+        "JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES": "-1",
+        "TF_CPP_MIN_LOG_LEVEL": "3",
+    }

@@ -1,0 +1,73 @@
+"""A worker process: takes jobs from its standard input, one at a time, and answers each.
+
+It ends when its driver does, whatever it is doing, and ignores Ctrl-C, which is the driver's to
+handle. Keras is imported only by a worker that is asked to trace.
+"""
+
+import os
+import pickle
+import signal
+import struct
+import sys
+import threading
+import traceback
+from queue import SimpleQueue
+from typing import Any, BinaryIO
+
+from ravine.errors import WrongCall
+
+
+def send(stream: BinaryIO, message: Any) -> None:
+    """Write one message: its length, then its pickle. Both ends are processes of one user."""
+    data = pickle.dumps(message)
+    stream.write(struct.pack("<Q", len(data)) + data)
+    stream.flush()
+
+
+def receive(stream: BinaryIO) -> Any:
+    """The next message; EOFError when the other end is gone."""
+    header = stream.read(8)
+    if len(header) < 8:
+        raise EOFError
+    data = stream.read(struct.unpack("<Q", header)[0])
+    return pickle.loads(data)
+
+
+def main(core: str) -> None:
+    """Serve jobs until the driver closes the pipe."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    # Before JAX is imported: it sizes its thread pool by this.
+    if core and hasattr(os, "sched_setaffinity"):
+        os.sched_setaffinity(0, {int(core)})
+    replies = os.fdopen(os.dup(1), "wb")
+    os.dup2(2, 1)  # whatever a library prints must not end up among the replies
+    jobs: SimpleQueue[Any] = SimpleQueue()
+    threading.Thread(target=_listen, args=(sys.stdin.buffer, jobs), daemon=True).start()
+    from ravine.racing.jobs import Workbench
+
+    bench: Workbench | None = None
+    while True:
+        name, arguments = jobs.get()
+        try:
+            if bench is None:
+                sys.path[:] = arguments.pop("path")  # to find what the driver could import
+                bench = Workbench(**arguments)
+                continue
+            answer = getattr(bench, name)(**arguments)
+            send(replies, ("done", answer))
+        except WrongCall as error:
+            send(replies, ("wrong", str(error)))
+        except Exception:
+            send(replies, ("failed", traceback.format_exc()))
+
+
+def _listen(stream: BinaryIO, jobs: "SimpleQueue[Any]") -> None:
+    try:
+        while True:
+            jobs.put(receive(stream))
+    except BaseException:
+        os._exit(0)
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

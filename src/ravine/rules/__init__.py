@@ -1,0 +1,14 @@
+"""The update rules that ravine races: a file each, a line each."""
+
+from ravine.rules.adagrad import Adagrad
+from ravine.rules.adam import Adam
+from ravine.rules.momentum import Momentum
+from ravine.rules.nadam import Nadam
+from ravine.rules.nesterov import Nesterov
+from ravine.rules.rmsprop import RMSprop
+from ravine.rules.sgd import SGD
+from ravine.update_rule import Rule
+
+RULES: dict[str, type[Rule]] = {
+    rule.name: rule for rule in (SGD, Momentum, Nesterov, Adagrad, RMSprop, Adam, Nadam)
+}

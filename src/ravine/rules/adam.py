@@ -1,0 +1,38 @@
+"""Adam: the mean gradient, divided by the root mean square gradient."""
+
+from typing import NamedTuple
+
+from ravine.ops import power, sqrt
+from ravine.update_rule import Array, Rule, hyper, rule
+
+
+class Moments(NamedTuple):
+    m: Array  # running mean of g
+    v: Array  # running mean of g²
+
+
+@rule
+class Adam(Rule):
+    """Kingma & Ba 2015, Algorithm 1. https://arxiv.org/abs/1412.6980
+
+    Differs: Keras and TF1 add epsilon before the bias correction (the paper's ε̂), default 1e-7.
+    """
+
+    learning_rate: float = hyper(
+        1e-3, "length of a step", unit="w", valid="> 0", search=(1e-5, 1e-1)
+    )
+    beta_1: float = hyper(0.9, "memory of the mean", valid="[0, 1)")
+    beta_2: float = hyper(0.999, "memory of the square", valid="[0, 1)")
+    epsilon: float = hyper(
+        1e-8, "floor under the divisor", unit="g", valid="> 0", search=(1e-12, 1e-2)
+    )
+
+    def init(self, w: Array) -> Moments:
+        return Moments(m=0 * w, v=0 * w)
+
+    def update(self, w: Array, g: Array, state: Moments, t: float) -> tuple[Array, Moments]:
+        m = self.beta_1 * state.m + (1 - self.beta_1) * g
+        v = self.beta_2 * state.v + (1 - self.beta_2) * g * g
+        m_hat = m / (1 - power(self.beta_1, t))
+        v_hat = v / (1 - power(self.beta_2, t))
+        return w - self.learning_rate * m_hat / (sqrt(v_hat) + self.epsilon), Moments(m, v)

@@ -1,0 +1,67 @@
+"""A Keras model becomes pure functions of its weights. Imports Keras, on JAX."""
+
+import os
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+from ravine.errors import RavineError
+from ravine.tasks.task import Task
+
+
+class Weights(NamedTuple):
+    """A model's numbers as lists of NumPy arrays, in Keras's order."""
+
+    trainable: list[Any]
+    state: list[Any]  # what is not trained: running means, random seeds
+
+
+class Network:
+    """A task's model as functions of its weights, that JAX can transform."""
+
+    def __init__(self, task: Task) -> None:
+        keras = import_keras()
+        self._task = task
+        self._keras = keras
+        self._model = task.make_model()
+        self.measures: tuple[str, ...] = ("loss", *task.metrics)
+
+    @property
+    def config(self) -> str:
+        """The model's architecture as JSON."""
+        return str(self._model.to_json())
+
+    def draw(self, seed: int) -> Weights:
+        """Initial weights: what ``keras.utils.set_random_seed(seed); make_model()`` gives."""
+        import numpy as np
+
+        self._keras.utils.set_random_seed(seed)
+        model = self._task.make_model()
+        return Weights(
+            [np.asarray(v.value) for v in model.trainable_variables],
+            [np.asarray(v.value) for v in model.non_trainable_variables],
+        )
+
+    def loss(self, trainable: Sequence[Any], state: Sequence[Any], x: Any, y: Any) -> Any:
+        """Mean loss of a batch in training, regularisation included; and the new state."""
+        y_pred, state, extra = self._model.stateless_call(
+            list(trainable), list(state), x, training=True, return_losses=True
+        )
+        return self._task.loss(y, y_pred).mean() + sum(extra), list(state)
+
+    def measure(self, trainable: Sequence[Any], state: Sequence[Any], x: Any, y: Any) -> Any:
+        """Mean loss and metrics of a split, not in training, in the order of ``measures``."""
+        y_pred, _ = self._model.stateless_call(list(trainable), list(state), x, training=False)
+        functions = (self._task.loss, *self._task.metrics.values())
+        return self._keras.ops.stack([f(y, y_pred).mean() for f in functions])
+
+
+def import_keras() -> Any:
+    """Keras on JAX: set before the first import of it, in a process that is ours."""
+    os.environ["KERAS_BACKEND"] = "jax"
+    import keras
+
+    if keras.backend.backend() != "jax":
+        raise RavineError(
+            f"Keras already runs on {keras.backend.backend()} in this process; the engine needs JAX"
+        )
+    return keras

@@ -1,0 +1,40 @@
+"""What a race trains: a model, data in three splits, a loss, and how long."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+
+class Split(NamedTuple):
+    """Rows of inputs and of targets, as NumPy arrays of equal length."""
+
+    x: Any
+    y: Any
+
+
+class Data(NamedTuple):
+    """Train on the first, tune on the second, judge on the third."""
+
+    train: Split
+    validation: Split
+    test: Split
+
+
+@dataclass(frozen=True)
+class Task:
+    """A fixed model on fixed data.
+
+    ``make_model`` returns a fresh Keras 3 model each time it is called, ``load`` the data.
+    ``loss`` takes ``(y_true, y_pred)`` to a loss a row, each metric to a number a row; all are
+    called while Keras runs on JAX. ``learning_rates`` replaces a rule's own searched range.
+    """
+
+    name: str
+    description: str
+    make_model: Callable[[], Any]
+    load: Callable[[], Data]
+    loss: Callable[[Any, Any], Any]
+    metrics: Mapping[str, Callable[[Any, Any], Any]]
+    epochs: int
+    batch_size: int
+    learning_rates: Mapping[str, tuple[float, float]] = field(default_factory=dict)

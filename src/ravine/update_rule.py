@@ -1,0 +1,209 @@
+"""What an update rule is: hyperparameters, and a few short methods of plain arithmetic."""
+
+import dataclasses
+import functools
+import numbers
+import re
+from collections.abc import Callable, Mapping
+from typing import Any, ClassVar, Self, TypeVar, dataclass_transform
+
+from ravine.errors import WrongCall
+from ravine.ops import cast, dtype_name
+
+# A float, or an array of NumPy, JAX, TensorFlow or PyTorch; a rule does not care which.
+Array = Any
+# What a rule remembers of one weight array: a NamedTuple of arrays like it, or of scalars.
+State = Any
+
+
+@dataclasses.dataclass(frozen=True)
+class Hyper:
+    """What a rule declares about one hyperparameter.
+
+    ``unit`` says how it scales: a product of powers of w (the unit of the weights) and g (of the
+    gradient) such as ``"w/g"`` or ``"g^2"``. ``valid`` is the interval of values that make sense:
+    ``"> 0"``, ``"[0, 1)"``; empty for any. ``search`` is the part of it worth searching.
+    """
+
+    meaning: str
+    unit: str = ""
+    valid: str = ""
+    search: tuple[float, float] | None = None
+
+    def allows(self, value: float) -> bool:
+        """Whether a plain number lies in the valid interval. NaN lies in none."""
+        if value != value:
+            return False
+        if not self.valid:
+            return True
+        if above := re.fullmatch(r"(>=?) *(\S+)", self.valid):
+            low = float(above[2])
+            return value > low or (above[1] == ">=" and value == low)
+        between = re.fullmatch(r"([\[(]) *([^, ]+) *, *([^, ]+) *([\])])", self.valid)
+        if between is None:
+            raise ValueError(f"cannot read the interval {self.valid!r}: write '> 0' or '[0, 1)'")
+        low, high = float(between[2]), float(between[3])
+        above_low = value > low or (between[1] == "[" and value == low)
+        below_high = value < high or (between[4] == "]" and value == high)
+        return above_low and below_high
+
+    def rescaled(self, value: float, w: float, g: float) -> float:
+        """The same setting once weights are counted in units ``w`` smaller, gradients in ``g``."""
+        sign = 1
+        for divide, letter, exponent in re.findall(r"(/?) *([wg])(?:\^(\d+))?", self.unit):
+            sign = -1 if divide else sign
+            value *= (w if letter == "w" else g) ** (sign * int(exponent or 1))
+        return value
+
+
+def hyper(
+    default: Any,
+    meaning: str,
+    *,
+    unit: str = "",
+    valid: str = "",
+    search: tuple[float, float] | None = None,
+) -> Any:
+    """Declare a hyperparameter of a rule: default, meaning, unit, valid and searched interval.
+
+    >>> beta_1: float = hyper(0.9, "memory of the mean", valid="[0, 1)")
+    """
+    declared = Hyper(meaning, unit, valid, search)
+    return dataclasses.field(default=default, metadata={"hyper": declared})
+
+
+class Rule:
+    """An update rule, written once: subclass it, declare hyperparameters, decorate with @rule.
+
+    A rule sees one weight array at a time and uses plain operators and ``ravine.ops``. ``t`` is
+    the number of the step, from 1. The meaning of the methods is the function :func:`step`.
+    """
+
+    name: ClassVar[str]
+    learning_rate: float
+
+    def __post_init__(self) -> None:
+        for name, declared in self.hyperparameters().items():
+            value = getattr(self, name)
+            if isinstance(value, numbers.Real) and not isinstance(value, bool):
+                # np.float64 would widen float32 weights and TensorFlow refuses integers.
+                value = float(value)
+                object.__setattr__(self, name, value)
+                if not declared.allows(value):
+                    raise WrongCall(
+                        f"{self.name}: {name}={value:g} is not allowed; "
+                        f"{declared.meaning} must be {_in_words(declared.valid)}"
+                    )
+            elif isinstance(value, str | list | tuple | dict):
+                raise WrongCall(f"{self.name}: {name}={value!r} is not a number")
+
+    def init(self, w: Array) -> State:
+        """What the rule remembers before its first step."""
+        return ()
+
+    def lookahead(self, w: Array, state: State, t: Any) -> Array:
+        """Where the gradient of step ``t`` is taken."""
+        return w
+
+    def update(self, w: Array, g: Array, state: State, t: Any) -> tuple[Array, State]:
+        """The weights and the memory after step ``t``."""
+        raise NotImplementedError(f"{type(self).__name__} defines no update(w, g, state, t)")
+
+    def read(self, w: Array, state: State, t: Any) -> Array:
+        """The weights to use once step ``t`` is done."""
+        return w
+
+    @classmethod
+    def hyperparameters(cls) -> dict[str, Hyper]:
+        """What the rule declares, by name, in order."""
+        fields = dataclasses.fields(cls)  # type: ignore[arg-type]  # @rule makes it a dataclass
+        return {f.name: f.metadata["hyper"] for f in fields if "hyper" in f.metadata}
+
+    @classmethod
+    def defaults(cls) -> dict[str, Any]:
+        """The declared defaults, by name."""
+        fields = dataclasses.fields(cls)  # type: ignore[arg-type]
+        return {f.name: f.default for f in fields if "hyper" in f.metadata}
+
+    def values(self) -> dict[str, Any]:
+        """The hyperparameters of this object, by name."""
+        return {name: getattr(self, name) for name in self.hyperparameters()}
+
+    def replace(self, changes: Mapping[str, Any]) -> Self:
+        """The same rule with other hyperparameters."""
+        return dataclasses.replace(self, **changes)  # type: ignore[type-var]
+
+    def __str__(self) -> str:
+        """As the command line spells it: the name, and what departs from the defaults."""
+        defaults = self.defaults()
+        changed = [f"{k}={_plain(v)}" for k, v in self.values().items() if v != defaults[k]]
+        return f"{self.name}({', '.join(changed)})" if changed else self.name
+
+
+R = TypeVar("R", bound=Rule)
+
+
+@dataclass_transform(frozen_default=True, field_specifiers=(hyper,))
+def rule(cls: type[R]) -> type[R]:
+    """Make a class a rule: a frozen dataclass whose arithmetic never runs in 16 bits.
+
+    Weights and gradients of a 16-bit type are widened to float32, the state is kept there, and
+    the new weights are cast back: in bfloat16 the smallest step from 1 is 0.008, and a running
+    mean stops moving long before it has arrived.
+    """
+    cls.name = cls.__name__.lower()
+    for method in ("init", "lookahead", "update", "read"):
+        if method in cls.__dict__:
+            setattr(cls, method, _guarded(getattr(cls, method)))
+    return dataclasses.dataclass(frozen=True)(cls)
+
+
+def _guarded(method: Callable[..., Any]) -> Callable[..., Any]:
+    """``method`` with its arguments brought into the types that a rule's arithmetic expects."""
+
+    @functools.wraps(method)
+    def guarded(self: Rule, w: Array, *rest: Any) -> Any:
+        if isinstance(w, list | tuple):
+            raise WrongCall(f"w is a {type(w).__name__}; give a number or an array: np.asarray(w)")
+        given = dtype_name(w)
+        narrow = "float16" in given  # bfloat16 too
+        result = method(self, *(_widened(x) for x in (w, *rest)))
+        if not narrow or method.__name__ == "init":
+            return result
+        if method.__name__ == "update":
+            return cast(result[0], given), result[1]
+        return cast(result, given)
+
+    return guarded
+
+
+def _widened(x: Any) -> Any:
+    if isinstance(x, int) or (isinstance(x, numbers.Integral) and not isinstance(x, bool)):
+        return float(x)
+    return cast(x, "float32") if "float16" in dtype_name(x) else x
+
+
+def _in_words(valid: str) -> str:
+    return f"{valid[0:2].strip()} {valid[2:].strip()}" if valid[:1] in "<>" else f"in {valid}"
+
+
+def _plain(value: Any) -> str:
+    return f"{value:.12g}" if isinstance(value, float) else repr(value)
+
+
+def step(
+    rule: Rule, grad: Callable[[Array], Array], w: Array, state: State, t: Any
+) -> tuple[Array, State]:
+    """One step of a rule: look ahead, take the gradient there, update.
+
+    ``w`` is a float or an array, ``grad`` a function of the like, ``state`` what ``rule.init(w)``
+    or the step before gave, ``t`` the number of this step, from 1.
+
+    >>> from ravine import SGD, step
+    >>> rule = SGD(learning_rate=0.1)
+    >>> w, state = step(rule, lambda w: 2 * w, 1.0, rule.init(1.0), 1)
+    >>> w
+    0.8
+    """
+    g = grad(rule.lookahead(w, state, t))
+    return rule.update(w, g, state, t)
