@@ -1,0 +1,130 @@
+"""A finished race as pages see it: everything that is shown, nothing that runs."""
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from ravine.racing.plan import Plan
+from ravine.racing.store import Curve
+from ravine.verdict import PROTOCOL, Standing, Verdict
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+SPLITS = ("validation", "test")
+
+
+@dataclass(frozen=True)
+class Results:
+    """What a race set out to do, what it measured, and what that says."""
+
+    plan: Plan
+    curves: Sequence[Curve]
+    verdict: Verdict
+    machine: Mapping[str, Any]
+    versions: Mapping[str, str]
+    command: str  # what reproduces it, on the command line
+
+    def leaderboard(self) -> "pd.DataFrame":
+        """A row a rule, best first: speed-up over gradient descent, and what stands behind it."""
+        import pandas as pd
+
+        return pd.DataFrame(
+            [
+                {
+                    "rule": s.rule,
+                    "learning_rate": s.learning_rate,
+                    "speedup": s.speedup.median,
+                    "speedup_low": s.speedup.low,
+                    "speedup_high": s.speedup.high,
+                    "steps_to_target": s.steps_to_target.median,
+                    "reached": s.reached,
+                    "diverged": s.diverged,
+                    "runs": s.runs,
+                    "final_loss": s.final_loss,
+                    **{f"final_{name}": value for name, value in s.final_metrics.items()},
+                }
+                for s in self.verdict.standings
+            ]
+        )
+
+    def frame(self) -> "pd.DataFrame":
+        """Every curve, tidy: rule, learning_rate, seed, stage, step, metric, split, value.
+
+        The stage is tuning, reference (gradient descent only, for the target) or fresh. The
+        training loss is that of the step's batch, before the step.
+        """
+        import numpy as np
+        import pandas as pd
+
+        steps = np.arange(self.plan.evaluations + 1) * self.plan.period
+        parts = []
+        for curve in self.curves:
+            run = curve.run
+            same = {"rule": run.rule, "learning_rate": run.learning_rate, "seed": run.seed}
+            same["stage"] = run.stage
+            series = [("loss", "train", np.arange(1, len(curve.losses) + 1), curve.losses)]
+            series += [
+                (metric, split, steps, curve.measures[:, i, k])
+                for i, split in enumerate(SPLITS)
+                for k, metric in enumerate(self.plan.facts.measures)
+            ]
+            parts += [
+                pd.DataFrame({**same, "step": at, "metric": metric, "split": split, "value": v})
+                for metric, split, at, v in series
+            ]
+        frame = pd.concat(parts, ignore_index=True)
+        return frame.astype({c: "category" for c in ("rule", "stage", "metric", "split")})
+
+    def to_json(self) -> str:
+        """``verdict.json``, for other programs. What is infinite or not a number is null."""
+        content = {
+            "task": self.plan.choices.task,
+            "target": self.verdict.target,
+            "protocol": {
+                **PROTOCOL,
+                "seeds": self.plan.choices.seeds,
+                "fresh_seeds": self.plan.choices.fresh_seeds,
+                "epochs": self.plan.choices.epochs,
+                "batch_size": self.plan.choices.batch_size,
+                "steps": self.plan.steps,
+                "evaluated_every": self.plan.period,
+                "learning_rates": dict(self.plan.choices.learning_rates),
+            },
+            "machine": dict(self.machine),
+            "versions": dict(self.versions),
+            "verdict": self.verdict.sentence,
+            "warnings": list(self.verdict.warnings),
+            "rules": [_entry(standing) for standing in self.verdict.standings],
+        }
+        return json.dumps(_finite(content), indent=2, ensure_ascii=False) + "\n"
+
+
+def _entry(s: Standing) -> dict[str, Any]:
+    return {
+        "rule": s.rule,
+        "learning_rate": s.learning_rate,
+        "hyperparameters": {k: v for k, v in s.hyperparameters.items() if k != "learning_rate"},
+        "runs": s.runs,
+        "reached": s.reached,
+        "diverged": s.diverged,
+        "steps_to_target": s.steps_to_target._asdict(),
+        "speedup": s.speedup._asdict(),
+        "p_value": s.p_value,
+        "final_loss": s.final_loss,
+        "final_losses": s.final_losses,
+        "final_metrics": s.final_metrics,
+    }
+
+
+def _finite(value: Any) -> Any:
+    """JSON has no infinity; readers that are strict refuse it."""
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, Mapping):
+        return {k: _finite(v) for k, v in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(v) for v in value]
+    return value
