@@ -9,7 +9,7 @@ class RavineError(Exception):
 
 
 class WrongCall(RavineError, ValueError):
-    """What was asked cannot be: says what was given, what is allowed, what is near (exit code 2)."""
+    """What was asked cannot be; says what was given, what is allowed, what is near (exit 2)."""
 
 
 def unknown(kind: str, given: str, known: Iterable[str]) -> WrongCall:

@@ -2,6 +2,7 @@
 
 import dataclasses
 import functools
+import math
 import numbers
 import re
 from collections.abc import Callable, Mapping
@@ -32,7 +33,7 @@ class Hyper:
 
     def allows(self, value: float) -> bool:
         """Whether a plain number lies in the valid interval. NaN lies in none."""
-        if value != value:
+        if math.isnan(value):
             return False
         if not self.valid:
             return True
@@ -143,7 +144,7 @@ class Rule:
 R = TypeVar("R", bound=Rule)
 
 
-@dataclass_transform(frozen_default=True, field_specifiers=(hyper,))
+@dataclass_transform(frozen_default=True)
 def rule(cls: type[R]) -> type[R]:
     """Make a class a rule: a frozen dataclass whose arithmetic never runs in 16 bits.
 

@@ -76,7 +76,7 @@ class Results:
                 for metric, split, at, v in series
             ]
         frame = pd.concat(parts, ignore_index=True)
-        return frame.astype({c: "category" for c in ("rule", "stage", "metric", "split")})
+        return frame.astype(dict.fromkeys(("rule", "stage", "metric", "split"), "category"))
 
     def to_json(self) -> str:
         """``verdict.json``, for other programs. What is infinite or not a number is null."""

@@ -158,9 +158,7 @@ class Driver:
                 store.begin(run, *begun)
         store.add(
             (run.id, pack.segment, losses, measures)
-            for run, losses, measures in zip(
-                pack.runs, answer.losses, answer.measures, strict=True
-            )
+            for run, losses, measures in zip(pack.runs, answer.losses, answer.measures, strict=True)
         )
         folder = store.folder / WORK
         checkpoint_file(folder, pack.runs, pack.segment).unlink(missing_ok=True)

@@ -84,7 +84,7 @@ def programs(network: Network, rule: Rule) -> Programs:
 
         def one_period(carry: Any, batches: Any) -> Any:
             carry, losses = lax.scan(one_step, carry, batches)
-            return carry, (losses, measured(hyper, *carry, held_out))
+            return carry, (losses, measured(hyper, carry[0], carry[1], held_out))
 
         (lane, _), (losses, measures) = lax.scan(one_period, (lane, t), rows)
         return lane, losses.reshape(-1), measures
@@ -137,9 +137,7 @@ def export(network: Network, rule: Rule, shape: Shape, sample: Any, data: Any) -
     leaves, _ = jax.tree.unflatten(begun.out_tree, begun.out_avals)
     t = jax.ShapeDtypeStruct((), np.float32)
     rows = jax.ShapeDtypeStruct(shape, np.int32)
-    advanced = jax.export.export(jax.jit(advance))(
-        hyper, like(leaves), t, rows, train, held_out
-    )
+    advanced = jax.export.export(jax.jit(advance))(hyper, like(leaves), t, rows, train, held_out)
     return [bytes(program.serialize()) for program in (begun, advanced)]
 
 
@@ -155,4 +153,6 @@ def numeric(rule: Rule) -> dict[str, float]:
 
 def _as_arrays(memory: Any, w: Any) -> Any:
     """A rule may start a state field as a plain number; a loop carries arrays."""
-    return jax.tree.map(lambda leaf: jnp.asarray(leaf, jnp.promote_types(w.dtype, jnp.float32)), memory)
+    return jax.tree.map(
+        lambda leaf: jnp.asarray(leaf, jnp.promote_types(w.dtype, jnp.float32)), memory
+    )

@@ -10,7 +10,6 @@ import numpy as np
 
 from ravine.racing.batches import batch_rows
 from ravine.racing.plan import Facts, Plan, Run, digest
-from ravine.update_rule import Rule
 
 
 class Begun(NamedTuple):
@@ -41,8 +40,8 @@ class Workbench:
 
     def describe(self) -> Facts:
         """Build the model and load the data, for everyone to use; say what they are."""
-        network = self._keras()
         data = self._task.load()
+        network = self._keras()
         arrays = {
             f"{name}_{part}": [np.asarray(array)]
             for name, split in zip(data._fields, data, strict=True)
@@ -88,9 +87,7 @@ class Workbench:
         ]
         hyper = {k: np.array([s[k] for s in settings], np.float32) for k in settings[0]}
         order = {
-            run.seed: batch_rows(
-                run.seed, plan.facts.rows[0], plan.choices.batch_size, plan.steps
-            )
+            run.seed: batch_rows(run.seed, plan.facts.rows[0], plan.choices.batch_size, plan.steps)
             for run in runs
         }
         train, held_out = self._splits()
@@ -159,7 +156,9 @@ def _digest(*groups: list[Any]) -> str:
 
 def _write(path: Path, groups: dict[str, list[Any]]) -> None:
     """Write arrays so that after a crash the file is there whole or not at all."""
-    arrays = {f"{group}.{i}": array for group, list_ in groups.items() for i, array in enumerate(list_)}
+    arrays = {
+        f"{group}.{i}": array for group, list_ in groups.items() for i, array in enumerate(list_)
+    }
     partial = path.with_suffix(f".{os.getpid()}.part")
     with partial.open("wb") as file:
         np.savez(file, **arrays)

@@ -6,9 +6,11 @@ import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from types import CodeType
 from typing import Any, NamedTuple
 
 from ravine.errors import WrongCall, unknown
+from ravine.rules import RULES
 from ravine.update_rule import Rule
 
 BASELINE = "sgd"
@@ -24,7 +26,7 @@ class Facts(NamedTuple):
     """What building the task's model and loading its data taught."""
 
     parameters: int
-    rows: tuple[int, int, int]  # train, validation, test
+    rows: tuple[int, ...]  # train, validation, test
     measures: tuple[str, ...]
     digest: str  # of the model's configuration and all data
 
@@ -121,7 +123,8 @@ class Plan:
         choices = fields.pop("choices")
         choices["rules"] = tuple(choices["rules"])
         choices["learning_rates"] = {k: tuple(v) for k, v in choices["learning_rates"].items()}
-        facts = {k: tuple(v) if isinstance(v, list) else v for k, v in fields.pop("facts").items()}
+        facts = fields.pop("facts")
+        facts["rows"], facts["measures"] = tuple(facts["rows"]), tuple(facts["measures"])
         return cls(Choices(**choices), Facts(**facts), **fields)
 
 
@@ -144,7 +147,12 @@ def _source(kind: type) -> str:
         return inspect.getsource(kind)
     except (OSError, TypeError):  # typed into a console: there is no text to read
         methods = [inspect.unwrap(m) for m in vars(kind).values() if inspect.isfunction(m)]
-        return repr([(m.__name__, m.__code__.co_code, m.__code__.co_names) for m in methods])
+        return repr([(m.__name__, _compiled(m.__code__)) for m in methods])
+
+
+def _compiled(code: CodeType) -> list[Any]:
+    inner = [_compiled(c) if isinstance(c, CodeType) else repr(c) for c in code.co_consts]
+    return [code.co_code, code.co_names, inner]
 
 
 def choose(
@@ -172,9 +180,7 @@ def choose(
             raise WrongCall(f"rule '{rule}' is listed twice")
         by_name[str(rule)] = rule
     if BASELINE not in by_name:
-        from ravine.rules import SGD
-
-        by_name = {BASELINE: SGD(), **by_name}
+        by_name = {BASELINE: RULES[BASELINE](), **by_name}
     counts = {
         "seeds": seeds,
         "fresh_seeds": fresh_seeds,
@@ -247,20 +253,24 @@ def _own_range(task: Any, name: str, rule: Rule) -> tuple[float, ...]:
     interval = task.learning_rates.get(rule.name, declared)
     if interval is None:
         raise WrongCall(f"{name} declares no range to search for its learning rate: give one")
-    return log_grid(*interval, 9)
+    return log_grid(interval[0], interval[1], 9)
 
 
 def _rates(given: str | Sequence[float]) -> tuple[float, ...]:
     if isinstance(given, str):
         try:
-            low, high, count = given.split(":")
-            return log_grid(float(low), float(high), int(count))
-        except WrongCall:
-            raise
+            if ":" in given:
+                low, high, count = given.split(":")
+                interval = float(low), float(high), int(count)
+            else:
+                interval, given = None, [float(rate) for rate in given.split(",")]
         except ValueError:
             raise WrongCall(
-                f"cannot read the learning rates {given!r}: write LO:HI:N, such as 1e-4:1:9"
+                f"cannot read the learning rates {given!r}: write LO:HI:N, such as 1e-4:1:9, "
+                "or a list, such as 0.1,0.3,1"
             ) from None
+        if interval is not None:
+            return log_grid(*interval)
     if isinstance(given, int | float):
         given = (given,)
     rates = sorted({float(rate) for rate in given})

@@ -67,7 +67,10 @@ class Pool:
                 attempts[id(job)] = attempts.get(id(job), 0) + 1
                 last_words = worker.last_words()
                 if attempts[id(job)] >= ATTEMPTS:
-                    raise RavineError(f"'{job.name}' ended its worker {ATTEMPTS} times: {last_words}")
+                    raise RavineError(
+                        f"'{job.name}' ended its worker {ATTEMPTS} times: {last_words}"
+                    )
+                worker.end()
                 fresh = self._start(worker.index, worker.core)
                 self._workers[worker.index] = fresh
                 fresh.give(job)
@@ -93,7 +96,7 @@ class Pool:
 
     def _start(self, index: int, core: int | None) -> "_Worker":
         worker = _Worker(index, core, self._events)
-        worker.send(("open", {"path": sys.path, **self._workbench}))
+        worker.send(Job("open", {"path": sys.path, **self._workbench}))
         return worker
 
     def _next_event(self) -> "tuple[_Worker, Any]":
@@ -113,7 +116,7 @@ class _Worker:
         self.core = core
         self.job: Job | None = None
         self._events = events
-        self._log: IO[bytes] = tempfile.TemporaryFile()
+        self._log: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 — closed in end()
         # -m and pipes, not multiprocessing: scripts without a main guard and notebooks work too.
         self._process = subprocess.Popen(
             [sys.executable, "-m", "ravine.racing.worker", "" if core is None else str(core)],
@@ -129,11 +132,11 @@ class _Worker:
         self.job = job
         self.send(job)
 
-    def send(self, message: tuple[str, Mapping[str, Any]]) -> None:
+    def send(self, job: Job) -> None:
         """Write to the process. If it is dead, the listener says so."""
         assert self._process.stdin is not None
         with contextlib.suppress(OSError):
-            send(self._process.stdin, tuple(message))
+            send(self._process.stdin, (job.name, dict(job.arguments)))
 
     def last_words(self) -> str:
         """The end of what the process wrote to its standard error, and how it ended."""
@@ -163,7 +166,7 @@ class _Worker:
 
 def _cores() -> list[int | None]:
     if hasattr(os, "sched_getaffinity"):
-        return list(sorted(os.sched_getaffinity(0)))
+        return [*sorted(os.sched_getaffinity(0))]
     return [None] * (os.cpu_count() or 1)
 
 

@@ -54,20 +54,23 @@ class Store:
         path = folder / FILE
         if not path.exists():
             raise WrongCall(f"no race in '{folder}': there is no {FILE}")
-        # The pool's progress callback may run on another thread than the one that opened it.
-        self._db = sqlite3.connect(path, check_same_thread=False)
-        self._db.execute("PRAGMA journal_mode=WAL")
-        self._db.execute("PRAGMA synchronous=FULL")
         self.folder = folder
+        self._db = sqlite3.connect(path)
         try:
             found = self.read_meta("format")
-        except sqlite3.DatabaseError as error:
+            if found != FORMAT:
+                raise RavineError(
+                    f"'{path}' has format {found}; this ravine reads format {FORMAT}: "
+                    "use the version that wrote it"
+                )
+            self._db.execute("PRAGMA journal_mode=WAL")
+            self._db.execute("PRAGMA synchronous=FULL")
+        except sqlite3.Error as error:
+            self._db.close()
             raise RavineError(f"'{path}' is not a race that can be read: {error}") from error
-        if found != FORMAT:
-            raise RavineError(
-                f"'{path}' has format {found}; this ravine reads format {FORMAT}: "
-                "use the version that wrote it"
-            )
+        except RavineError:
+            self._db.close()
+            raise
 
     @classmethod
     def create(cls, folder: Path, meta: Mapping[str, Any]) -> "Store":
@@ -109,8 +112,10 @@ class Store:
         with self._db:
             self._db.execute(
                 "INSERT OR IGNORE INTO runs VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-                (run.id, run.stage, run.rule, run.learning_rate, run.seed)
-                + (weights_digest, batches_digest, start.astype("<f4").tobytes()),
+                (
+                    *(run.id, run.stage, run.rule, run.learning_rate, run.seed),
+                    *(weights_digest, batches_digest, start.astype("<f4").tobytes()),
+                ),
             )
 
     def add(

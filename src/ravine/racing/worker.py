@@ -12,19 +12,19 @@ import sys
 import threading
 import traceback
 from queue import SimpleQueue
-from typing import Any, BinaryIO
+from typing import IO, Any
 
 from ravine.errors import WrongCall
 
 
-def send(stream: BinaryIO, message: Any) -> None:
+def send(stream: IO[bytes], message: Any) -> None:
     """Write one message: its length, then its pickle. Both ends are processes of one user."""
     data = pickle.dumps(message)
     stream.write(struct.pack("<Q", len(data)) + data)
     stream.flush()
 
 
-def receive(stream: BinaryIO) -> Any:
+def receive(stream: IO[bytes]) -> Any:
     """The next message; EOFError when the other end is gone."""
     header = stream.read(8)
     if len(header) < 8:
@@ -61,7 +61,7 @@ def main(core: str) -> None:
             send(replies, ("failed", traceback.format_exc()))
 
 
-def _listen(stream: BinaryIO, jobs: "SimpleQueue[Any]") -> None:
+def _listen(stream: IO[bytes], jobs: "SimpleQueue[Any]") -> None:
     try:
         while True:
             jobs.put(receive(stream))

@@ -9,6 +9,17 @@ from ravine.rules.rmsprop import RMSprop
 from ravine.rules.sgd import SGD
 from ravine.update_rule import Rule
 
+__all__ = [
+    "RULES",
+    "SGD",
+    "Adagrad",
+    "Adam",
+    "Momentum",
+    "Nadam",
+    "Nesterov",
+    "RMSprop",
+]
+
 RULES: dict[str, type[Rule]] = {
     rule.name: rule for rule in (SGD, Momentum, Nesterov, Adagrad, RMSprop, Adam, Nadam)
 }

@@ -18,9 +18,7 @@ def load() -> Data:
     x_validation, x_test, y_validation, y_test = train_test_split(
         x_rest, y_rest, train_size=0.5, stratify=y_rest, random_state=0
     )
-    return Data(
-        Split(x_train, y_train), Split(x_validation, y_validation), Split(x_test, y_test)
-    )
+    return Data(Split(x_train, y_train), Split(x_validation, y_validation), Split(x_test, y_test))
 
 
 def make_model() -> Any:

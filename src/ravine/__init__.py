@@ -1,0 +1,55 @@
+"""Finds the optimizer that trains your network fastest, proves it, and shows why.
+
+Importing ravine imports no numerical framework: names are loaded when they are first used.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from ravine.rules import SGD, Adagrad, Adam, Momentum, Nadam, Nesterov, RMSprop
+from ravine.update_rule import Rule, hyper, rule, step
+
+if TYPE_CHECKING:
+    from ravine import verdict
+    from ravine.api import Race, descend, race, resume
+    from ravine.tasks.task import Task
+
+__all__ = [
+    "SGD",
+    "Adagrad",
+    "Adam",
+    "Momentum",
+    "Nadam",
+    "Nesterov",
+    "RMSprop",
+    "Race",
+    "Rule",
+    "Task",
+    "descend",
+    "hyper",
+    "race",
+    "resume",
+    "rule",
+    "step",
+    "verdict",
+]
+
+_LAZY = {
+    "Race": "ravine.api",
+    "Task": "ravine.tasks.task",
+    "descend": "ravine.api",
+    "race": "ravine.api",
+    "resume": "ravine.api",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name in _LAZY:
+        return getattr(import_module(_LAZY[name]), name)
+    if name == "verdict":
+        return import_module("ravine.verdict")
+    raise AttributeError(f"module 'ravine' has no attribute '{name}'")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -1,0 +1,163 @@
+"""The command line: a thin function a command over ``ravine.api``."""
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from ravine.errors import RavineError, WrongCall
+
+if TYPE_CHECKING:
+    from ravine.api import Race
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="markdown",
+    context_settings={"help_option_names": ["-h", "--help"]},
+    help="Find the optimizer that trains your network fastest, prove it, and show why.",
+    epilog="Start with `ravine race`; `ravine COMMAND --help` has examples.",
+)
+
+Folder = Annotated[Path, typer.Argument(metavar="DIR", help="The folder of a race.")]
+Workers = Annotated[
+    int | None, typer.Option(metavar="N", help="Worker processes. Default: one a core.")
+]
+RACE_EXAMPLES = """**Examples**
+
+- `ravine race`: all rules on digits-mlp
+
+- `ravine race --rules "sgd,adam(beta_1=0.8)" --out my-race`
+
+- `ravine race --rules sgd,nadam --learning-rates 1e-4:1:13 --seeds 5 --fresh-seeds 20`
+
+- `ravine race --epochs 5 --fresh-seeds 6`: a quick look
+"""
+
+
+@app.command(epilog=RACE_EXAMPLES)
+def race(
+    task: Annotated[str, typer.Argument(help="What to train; `ravine tasks` lists them.")] = (
+        "digits-mlp"
+    ),
+    rules: Annotated[
+        str | None,
+        typer.Option(
+            metavar="LIST",
+            help="Rules, such as 'sgd,adam(beta_1=0.8)'. Default: all that `ravine rules` lists. "
+            "Gradient descent (sgd) always takes part.",
+        ),
+    ] = None,
+    learning_rates: Annotated[
+        str | None,
+        typer.Option(
+            metavar="LO:HI:N",
+            help="N learning rates from LO to HI, evenly on a log scale, or a list such as "
+            "0.1,0.3,1, for every rule. Default: nine over each rule's own range.",
+        ),
+    ] = None,
+    seeds: Annotated[int, typer.Option(metavar="N", help="Seeds to tune on.")] = 3,
+    fresh_seeds: Annotated[int, typer.Option(metavar="N", help="Other seeds, to judge on.")] = 12,
+    epochs: Annotated[
+        int | None, typer.Option(metavar="N", help="How long to train. Default: the task's.")
+    ] = None,
+    batch_size: Annotated[
+        int | None, typer.Option(metavar="N", help="Rows a step. Default: the task's.")
+    ] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR",
+            help="A new or empty folder. Default: ravine-runs/TASK-TIME.",
+        ),
+    ] = None,
+    workers: Workers = None,
+) -> None:
+    """Race update rules: tune each, judge all against gradient descent, report."""
+    with _exit_codes():
+        from ravine import api
+        from ravine.frameworks.spelling import read_rules
+
+        finished = api.race(
+            task,
+            rules=None if rules is None else read_rules(rules),
+            learning_rates=learning_rates,
+            seeds=seeds,
+            fresh_seeds=fresh_seeds,
+            epochs=epochs,
+            batch_size=batch_size,
+            out=out,
+            workers=workers,
+        )
+        _show(finished)
+
+
+@app.command()
+def resume(folder: Folder, workers: Workers = None) -> None:
+    """Go on with a race that was interrupted; what is stored is not run again."""
+    with _exit_codes():
+        from ravine import api
+
+        _show(api.resume(folder, workers=workers))
+
+
+@app.command()
+def report(folder: Folder) -> None:
+    """Print a finished race's leaderboard and write its pages again."""
+    with _exit_codes():
+        from ravine import api
+
+        found = api.Race.open(folder)
+        found.publish()
+        _show(found)
+
+
+@app.command()
+def rules() -> None:
+    """List the update rules, their hyperparameters and what those may be."""
+    from ravine.pages import listings
+
+    listings.show_rules()
+
+
+@app.command()
+def tasks() -> None:
+    """List the tasks that ravine ships."""
+    from ravine.pages import listings
+
+    listings.show_tasks()
+
+
+def main() -> None:
+    """Run the command line."""
+    app()
+
+
+def _show(race: "Race") -> None:
+    from rich.console import Console
+
+    from ravine.pages import terminal
+
+    terminal.show(race.results, Console())
+    typer.echo(f"\nReport: {race.folder / 'report.html'}")
+
+
+@contextmanager
+def _exit_codes() -> Iterator[None]:
+    """Errors become one line and an exit code: 2 wrong call, 1 failure, 130 interrupted."""
+    try:
+        yield
+    except WrongCall as error:
+        code, said = 2, str(error)
+    except RavineError as error:
+        code, said = 1, str(error)
+    except KeyboardInterrupt as stop:
+        code, said = 130, "\n".join(["interrupted", *getattr(stop, "__notes__", [])])
+    else:
+        return
+    typer.echo(f"ravine: {said}", err=True)
+    sys.exit(code)

@@ -1,0 +1,172 @@
+"""A race as it is seen in a terminal: live while it runs, then the leaderboard."""
+
+import math
+import time
+from collections.abc import Sequence
+from typing import Any, Self
+
+import numpy as np
+from rich.console import Console, Group
+from rich.live import Live
+from rich.table import Table
+from rich.text import Text
+
+from ravine.pages.results import Results
+from ravine.racing.plan import Plan, Run
+from ravine.racing.store import Curve
+from ravine.verdict import SMOOTHING, VALIDATION, times_the_steps, title
+
+PLAIN_LINES = 20  # how often a race speaks up where nobody is watching live
+
+
+class Display:
+    """Watches a race: a live table on a terminal, a line now and then elsewhere."""
+
+    def __init__(self, shown: bool = True) -> None:
+        self._console = Console(stderr=True, quiet=not shown)
+        self._live: Live | None = None
+        if shown and self._console.is_terminal and not self._console.is_dumb_terminal:
+            self._live = Live(
+                console=self._console,
+                get_renderable=self._picture,
+                refresh_per_second=8,
+                transient=True,
+            )
+        self._plan: Plan | None = None
+        self._doing: dict[int, str] = {}
+        self._stage = "preparing"
+        self._began = time.monotonic()
+        self._done = self._kept = 0
+        self._tuning: dict[str, dict[float, list[float]]] = {}
+        self._fresh: dict[str, list[float]] = {}
+
+    def __enter__(self) -> Self:
+        if self._live is not None:
+            self._live.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._live is not None:
+            self._live.stop()
+
+    def planned(self, plan: Plan, stored: Sequence[Curve]) -> None:
+        """The plan is settled; some of it may be stored from before."""
+        self._plan = plan
+        for curve in stored:
+            self._note(curve.run, curve.measures[1:])
+        self._kept = self._done = len(stored)
+        self._began = time.monotonic()
+        rates = sum(map(len, plan.choices.learning_rates.values()))
+        self._say(
+            f"{plan.choices.task}: {len(plan.choices.rules)} rules, {rates} learning rates × "
+            f"{plan.choices.seeds} seeds, then {plan.choices.fresh_seeds} fresh seeds: "
+            f"{plan.count} runs of {plan.steps} steps"
+            + (f", {self._kept} of them stored already" if self._kept else "")
+        )
+
+    def doing(self, worker: int, what: str) -> None:
+        """See ``racing.driver.Watcher``."""
+        self._doing[worker] = what
+
+    def finished(self, run: Run, measures: Any) -> None:
+        """See ``racing.driver.Watcher``."""
+        assert self._plan is not None
+        self._note(run, measures)
+        self._done += 1
+        if self._live is None:
+            part = self._done * PLAIN_LINES // self._plan.count
+            if part > (self._done - 1) * PLAIN_LINES // self._plan.count:
+                self._say(f"{self._progress()}; {self._leader()}")
+
+    def publishing(self) -> None:
+        """All runs are done; the pages are being written."""
+        self._doing = {}
+        self._stage = "writing the report"
+        if self._live is None:
+            self._say(self._stage)
+
+    def _note(self, run: Run, measures: Any) -> None:
+        self._stage = "tuning" if run.stage == "tuning" else "judging on fresh seeds"
+        end = float(np.mean(measures[-SMOOTHING:, VALIDATION, 0]))
+        if run.stage == "tuning":
+            by_rate = self._tuning.setdefault(run.rule, {})
+            by_rate.setdefault(run.learning_rate, []).append(end)
+        elif run.stage == "fresh":
+            self._fresh.setdefault(run.rule, []).append(end)
+
+    def _say(self, line: str) -> None:
+        self._console.print(Text(f"ravine: {line}"), soft_wrap=True)
+
+    def _progress(self) -> str:
+        if self._plan is None:
+            return self._stage
+        now = self._done - self._kept
+        said = f"{self._stage}: {self._done}/{self._plan.count} runs"
+        if now > 0 and self._done < self._plan.count:
+            left = (time.monotonic() - self._began) / now * (self._plan.count - self._done)
+            said += f", about {_duration(left)} left"
+        return said
+
+    def _standings(self) -> list[tuple[float, str, float, int]]:
+        """(median final validation loss, rule, best rate so far, fresh runs), best first."""
+        rows = []
+        for rule, by_rate in self._tuning.items():
+            medians = {rate: _median(ends) for rate, ends in by_rate.items()}
+            best = min(medians, key=lambda rate: medians[rate])
+            rows.append((medians[best], rule, best, len(self._fresh.get(rule, []))))
+        return sorted(rows)
+
+    def _leader(self) -> str:
+        standings = self._standings()
+        if not standings:
+            return "nothing finished yet"
+        loss, rule, rate, _ = standings[0]
+        return f"lowest validation loss so far {loss:.4f} by {rule} at {rate:g}"
+
+    def _picture(self) -> Group:
+        table = Table(box=None, pad_edge=False, header_style="dim")
+        table.add_column("rule")
+        for heading in ("best learning rate", "validation loss", "fresh runs"):
+            table.add_column(heading, justify="right")
+        for loss, rule, rate, fresh in self._standings():
+            table.add_row(Text(rule), f"{rate:g}", f"{loss:.4f}", str(fresh or ""))
+        filled = 0 if self._plan is None else round(40 * self._done / self._plan.count)
+        bar = Text("━" * filled, "green") + Text("━" * (40 - filled), "dim")
+        workers = [Text(f"  {what}", "dim") for _, what in sorted(self._doing.items()) if what]
+        line = Text(f" {self._progress()}  {_duration(time.monotonic() - self._began)}")
+        return Group(bar + line, *workers, table)
+
+
+def show(results: Results, console: Console) -> None:
+    """Print the leaderboard and the verdict."""
+    table = Table(box=None, pad_edge=False, header_style="dim")
+    table.add_column("rule")
+    headings = ["learning rate", "against gradient descent", "reached", "steps", "diverged"]
+    headings += ["test loss", *results.plan.facts.measures[1:]]
+    for heading in headings:
+        table.add_column(heading, justify="right")
+    for i, s in enumerate(results.verdict.standings):
+        table.add_row(
+            Text(title(s.rule)),
+            f"{s.learning_rate:g}",
+            times_the_steps(s.speedup),
+            f"{s.reached}/{s.runs}",
+            "–" if math.isinf(s.steps_to_target.median) else f"{s.steps_to_target.median:.0f}",
+            str(s.diverged or "–"),
+            f"{s.final_loss:.4f}",
+            *(f"{value:.4f}" for value in s.final_metrics.values()),
+            style="bold" if i == 0 else "",
+        )
+    console.print(table)
+    console.print()
+    console.print(Text(results.verdict.sentence, "bold"), soft_wrap=True)
+    for warning in results.verdict.warnings:
+        console.print(Text(f"Note: {warning}.", "yellow"), soft_wrap=True)
+
+
+def _median(values: Sequence[float]) -> float:
+    return float(np.median([v if math.isfinite(v) else math.inf for v in values]))
+
+
+def _duration(seconds: float) -> str:
+    return f"{seconds:.0f} s" if seconds < 90 else f"{seconds / 60:.0f} min"

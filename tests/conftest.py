@@ -1,0 +1,11 @@
+"""What every test stands on: one Keras backend for this process, quiet libraries, own cache."""
+
+import os
+import tempfile
+
+# Keras chooses its backend once, at its first import.
+os.environ["KERAS_BACKEND"] = "jax"
+os.environ["JAX_PLATFORMS"] = "cpu"
+os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
+# Compiled programs of the tests are shared among them and not left behind for the user.
+os.environ.setdefault("RAVINE_CACHE", tempfile.mkdtemp(prefix="ravine-test-cache-"))

@@ -1,0 +1,132 @@
+"""What a race will run is settled and checked before anything runs."""
+
+import dataclasses
+import itertools
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ravine.errors import WrongCall
+from ravine.racing.plan import Facts, Plan, choose, log_grid, settle, source_digest
+from ravine.rules import RULES, Adam
+from ravine.tasks import TASKS
+from ravine.update_rule import Rule, hyper, rule
+
+TASK = TASKS["digits-mlp"]
+FACTS = Facts(8970, (1078, 359, 360), ("loss", "accuracy"), "0")
+
+
+def planned(*rules: Rule, **changes: Any) -> Plan:
+    given = {"learning_rates": None, "seeds": 3, "fresh_seeds": 12}
+    given |= {"epochs": None, "batch_size": None} | changes
+    choices, by_name = choose(TASK, rules or [r() for r in RULES.values()], **given)
+    return settle(choices, by_name, FACTS)
+
+
+def test_the_default_race() -> None:
+    plan = planned()
+    runs = [*plan.tuning(), *plan.judging(dict.fromkeys(RULES, 0.1))]
+    assert plan.count == len(runs) == 7 * 9 * 3 + 10 + 7 * 12
+    assert len({run.id for run in runs}) == len(runs)
+    assert plan.steps == 30 * (1078 // 32)
+    assert plan.evaluations * plan.period == plan.steps
+    assert plan.segments * plan.segment == plan.evaluations
+    by_stage = {s: {r.seed for r in runs if r.stage == s} for s in ("tuning", "reference", "fresh")}
+    assert [len(seeds) for seeds in by_stage.values()] == [3, 10, 12]
+    assert len(set.union(*by_stage.values())) == 25
+
+
+def test_every_rule_gets_equally_many_points_per_decade() -> None:
+    for rates in planned().choices.learning_rates.values():
+        assert len(rates) >= 9
+        assert [b / a for a, b in itertools.pairwise(rates)] == pytest.approx(
+            [10**0.5] * 8, rel=1e-5
+        )
+
+
+def test_a_run_is_known_by_all_that_decides_it() -> None:
+    plan = planned()
+    base = plan.run("tuning", "adam", 0.1, 0)
+    assert plan.run("tuning", "adam", 0.1, 0).id == base.id
+    others = [
+        plan.run("tuning", "adam", 0.2, 0),
+        plan.run("tuning", "adam", 0.1, 1),
+        plan.run("tuning", "nadam", 0.1, 0),
+        planned(Adam(beta_1=0.8)).run("tuning", "adam(beta_1=0.8)", 0.1, 0),
+        planned(batch_size=16).run("tuning", "adam", 0.1, 0),
+        planned(epochs=29).run("tuning", "adam", 0.1, 0),
+        dataclasses.replace(plan, width=1).run("tuning", "adam", 0.1, 0),
+        dataclasses.replace(plan, facts=FACTS._replace(digest="1")).run("tuning", "adam", 0.1, 0),
+    ]
+    assert len({base.id, *(run.id for run in others)}) == 1 + len(others)
+    # What others do beside it does not decide it.
+    assert planned(Adam(), fresh_seeds=6, seeds=5).run("tuning", "adam", 0.1, 0).id == base.id
+
+
+def test_a_rule_of_the_same_name_and_other_arithmetic_is_another_run() -> None:
+    def adam(factor: float) -> Rule:
+        namespace: dict[str, Any] = {"Rule": Rule, "hyper": hyper, "rule": rule}
+        exec(
+            "class Typed(Rule):\n"
+            "    learning_rate: float = hyper(0.1, 'step')\n"
+            f"    def update(self, w, g, state, t): return w - {factor} * g, state\n"
+            "Typed = rule(Typed)",
+            namespace,
+        )
+        return namespace["Typed"]()  # type: ignore[no-any-return]
+
+    assert source_digest(adam(1.0)) == source_digest(adam(1.0)) != source_digest(adam(2.0))
+
+
+def test_a_plan_survives_as_text() -> None:
+    plan = planned(Adam(beta_1=0.8), learning_rates=[0.3, 0.1])
+    assert Plan.from_json(plan.to_json()) == plan
+
+
+def test_gradient_descent_always_takes_part() -> None:
+    assert planned(Adam()).choices.rules == ("sgd", "adam")
+
+
+@given(st.floats(1e-12, 1e6), st.floats(1.001, 1e9), st.integers(2, 60))
+def test_a_grid_runs_from_end_to_end(low: float, factor: float, count: int) -> None:
+    grid = log_grid(low, low * factor, count)
+    assert len(grid) == count
+    assert grid[0] == pytest.approx(low, rel=1e-5)
+    assert grid[-1] == pytest.approx(low * factor, rel=1e-5)
+    assert list(grid) == sorted(grid)
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"learning_rates": "0:1:9"}, "must be > 0"),
+        ({"learning_rates": "1:0.1:9"}, "run backwards: write 0.1:1"),
+        ({"learning_rates": "1e-3:1"}, "write LO:HI:N"),
+        ({"learning_rates": "1e-3:1:one"}, "write LO:HI:N"),
+        ({"learning_rates": "1e-3:1:1"}, "at least 2"),
+        ({"learning_rates": [0.1, -0.1]}, "learning rate -0.1 is not allowed"),
+        ({"learning_rates": [float("nan")]}, "learning rate nan is not allowed"),
+        ({"learning_rates": []}, "no learning rates"),
+        ({"learning_rates": {"adm": [1.0]}}, "did you mean 'adam'?"),
+        ({"seeds": 0}, "seeds=0 is not allowed: give a whole number of at least 1"),
+        ({"fresh_seeds": 0}, "fresh_seeds=0"),
+        ({"seeds": 2.5}, "seeds=2.5"),
+        ({"epochs": -1}, "epochs=-1"),
+        ({"batch_size": 0}, "batch_size=0"),
+        ({"batch_size": 1079}, "digits-mlp has 1078 rows"),
+    ],
+)
+def test_what_cannot_be_is_said(changes: dict[str, Any], said: str) -> None:
+    with pytest.raises(WrongCall) as error:
+        planned(**changes)
+    assert said in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+def test_rules_that_cannot_race_together() -> None:
+    with pytest.raises(WrongCall, match="listed twice"):
+        planned(Adam(), Adam())
+    with pytest.raises(WrongCall, match="searches the learning rate itself"):
+        planned(Adam(learning_rate=0.5))

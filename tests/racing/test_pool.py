@@ -1,0 +1,124 @@
+"""Worker processes: they end with their driver, and the death of one costs a retry."""
+
+import dataclasses
+import os
+import select
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import cloudpickle
+import pytest
+
+from ravine.errors import RavineError, WrongCall
+from ravine.racing.pool import ATTEMPTS, Job, Pool
+from ravine.tasks import TASKS
+
+
+class Queue:
+    """A few jobs for whoever asks, and what came of them."""
+
+    def __init__(self, *jobs: Job) -> None:
+        self.jobs = list(jobs)
+        self.answers: list[Any] = []
+
+    def take(self, worker: int) -> Job | None:
+        return self.jobs.pop(0) if self.jobs else None
+
+    def done(self, worker: int, job: Job, answer: Any) -> None:
+        self.answers.append(answer)
+
+
+def described(folder: Path, load: Callable[[], Any]) -> Any:
+    """What a worker says of digits-mlp when its data are loaded in that way."""
+    task = dataclasses.replace(TASKS["digits-mlp"], load=load)
+    queue = Queue(Job("describe", {}))
+    with Pool(1, {"folder": str(folder), "task": cloudpickle.dumps(task)}) as pool:
+        pool.work(queue)
+    return queue.answers[0]
+
+
+def test_a_job_whose_worker_dies_is_done_by_another(tmp_path: Path) -> None:
+    marker, load = tmp_path / "died", TASKS["digits-mlp"].load
+
+    def die_once() -> Any:
+        if not marker.exists():
+            marker.touch()
+            os.kill(os.getpid(), signal.SIGKILL)
+        return load()
+
+    facts = described(tmp_path, die_once)
+    assert marker.exists()
+    assert facts.rows == (1078, 359, 360)
+    assert facts.parameters == 64 * 64 + 64 + 64 * 64 + 64 + 64 * 10 + 10
+
+
+def test_a_job_that_always_kills_is_given_up(tmp_path: Path) -> None:
+    deaths = tmp_path / "deaths"
+
+    def die() -> Any:
+        with deaths.open("a", encoding="utf-8") as file:
+            file.write("x")
+        print("last words", file=sys.stderr, flush=True)
+        os._exit(3)
+
+    with pytest.raises(RavineError, match=r"exit code 3\nlast words"):
+        described(tmp_path, die)
+    assert len(deaths.read_text(encoding="utf-8")) == ATTEMPTS
+
+
+def test_what_a_job_raises_is_told(tmp_path: Path) -> None:
+    def wrong() -> Any:
+        raise WrongCall("no such data")
+
+    def broken() -> Any:
+        return 1 / 0
+
+    with pytest.raises(WrongCall, match="^no such data$"):
+        described(tmp_path, wrong)
+    with pytest.raises(RavineError, match="ZeroDivisionError"):
+        described(tmp_path, broken)
+
+
+@pytest.mark.skipif(not hasattr(os, "pidfd_open"), reason="waiting for a process needs Linux")
+def test_workers_end_with_their_driver_whatever_they_do(tmp_path: Path) -> None:
+    script = tmp_path / "driver.py"
+    script.write_text(
+        """
+import dataclasses, os, sys, threading, cloudpickle
+from ravine.racing.pool import Job, Pool
+from ravine.tasks import TASKS
+
+folder = sys.argv[1]
+
+def hang():
+    print(os.getpid(), file=open(f"{folder}/pid", "w"), flush=True)
+    threading.Event().wait()
+
+class Queue:
+    jobs = [Job("describe", {})]
+    def take(self, worker):
+        return self.jobs.pop() if self.jobs else None
+
+task = dataclasses.replace(TASKS["digits-mlp"], load=hang)
+with Pool(2, {"folder": folder, "task": cloudpickle.dumps(task)}) as pool:
+    print(*[w._process.pid for w in pool._workers], flush=True)
+    pool.work(Queue())
+""",
+        encoding="utf-8",
+    )
+    os.mkfifo(tmp_path / "pid")
+    command = [sys.executable, str(script), str(tmp_path)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as driver:
+        assert driver.stdout is not None
+        pids = [int(pid) for pid in driver.stdout.readline().split()]
+        # Opening the pipe waits until the worker is in the middle of its job.
+        assert int((tmp_path / "pid").read_text(encoding="utf-8")) in pids
+        workers = [os.pidfd_open(pid) for pid in pids]
+        driver.send_signal(signal.SIGKILL)
+    for worker in workers:
+        assert select.select([worker], [], [], 30)[0], "a worker outlived its driver"
+        os.close(worker)

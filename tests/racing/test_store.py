@@ -1,0 +1,78 @@
+"""The store: what is added comes back, twice is once, and other files are refused."""
+
+import sqlite3
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from ravine.errors import RavineError, WrongCall
+from ravine.racing.plan import Facts, Plan, choose, settle
+from ravine.racing.store import FILE, Store
+from ravine.rules import SGD
+from ravine.tasks import TASKS
+
+
+@pytest.fixture
+def plan() -> Plan:
+    choices, rules = choose(TASKS["digits-mlp"], [SGD()], [0.1, 1.0], 2, 1, 1, 32)
+    # So many parameters that a run is cut into segments.
+    plan = settle(choices, rules, Facts(10**8, (3200, 10, 10), ("loss", "accuracy"), "0"))
+    assert plan.segments > 1
+    return plan
+
+
+def test_what_is_added_comes_back(tmp_path: Path, plan: Plan) -> None:
+    store = Store.create(tmp_path, {"plan": plan.to_json()})
+    rng = np.random.default_rng(0)
+    run, unfinished, *_ = plan.tuning()
+    start = rng.random((2, 2), np.float32)
+    losses = rng.random(plan.steps, np.float32)
+    measures = rng.random((plan.evaluations, 2, 2), np.float32)
+    losses[-1] = np.nan
+    store.begin(run, "weights", "batches", start)
+    store.begin(unfinished, "weights", "batches", start)
+    for _ in range(2):  # a segment that is handed in twice is there once
+        for k in reversed(range(plan.segments)):
+            periods = slice(k * plan.segment, (k + 1) * plan.segment)
+            steps = slice(periods.start * plan.period, periods.stop * plan.period)
+            store.add([(run.id, k, losses[steps], measures[periods])])
+    store.add([(unfinished.id, 0, losses[:1], measures[:1])])
+    store.close()
+
+    store = Store(tmp_path)
+    assert store.plan == plan
+    assert store.segments_done() == {run.id: plan.segments, unfinished.id: 1}
+    (curve,) = store.curves()  # the finished one alone
+    store.close()
+    assert (curve.run, curve.weights_digest, curve.batches_digest) == (run, "weights", "batches")
+    np.testing.assert_array_equal(curve.losses, losses)
+    np.testing.assert_array_equal(curve.measures, np.concatenate([start[None], measures]))
+
+
+def test_all_or_none_of_a_segment_is_stored(tmp_path: Path, plan: Plan) -> None:
+    store = Store.create(tmp_path, {"plan": plan.to_json()})
+    good = np.zeros(3, np.float32)
+    with pytest.raises(AttributeError):
+        store.add([("a", 0, good, good), ("b", 0, good, None)])  # type: ignore[list-item]
+    assert store.segments_done() == {}
+    store.close()
+
+
+def test_other_files_are_refused(tmp_path: Path, plan: Plan) -> None:
+    with pytest.raises(WrongCall, match="no race in"):
+        Store(tmp_path)
+    assert not list(tmp_path.iterdir())
+    (tmp_path / FILE).write_text("not a database, whatever its name says", encoding="utf-8")
+    with pytest.raises(RavineError, match="not a race that can be read"):
+        Store(tmp_path)
+
+
+def test_a_newer_format_is_refused(tmp_path: Path, plan: Plan) -> None:
+    Store.create(tmp_path, {"plan": plan.to_json()}).close()
+    db = sqlite3.connect(tmp_path / FILE)
+    with db:
+        db.execute("UPDATE meta SET value = '99' WHERE key = 'format'")
+    db.close()
+    with pytest.raises(RavineError, match="has format 99; this ravine reads format 1"):
+        Store(tmp_path)
