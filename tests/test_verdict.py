@@ -147,6 +147,8 @@ def test_diverged_fresh_runs_are_a_result() -> None:
     adam = next(s for s in found.standings if s.rule == "adam")
     assert (adam.diverged, adam.reached) == (6, 6)
     assert "Adam: 6 of 12 fresh runs diverged" in found.warnings
+    assert adam.final_loss == math.inf
+    assert 0 < adam.final_metrics["accuracy"] < 1
     results = Results(plan, raced(plan, losses), found, {}, {}, "ravine race")
     text = results.to_json()
     assert "NaN" not in text
@@ -154,6 +156,21 @@ def test_diverged_fresh_runs_are_a_result() -> None:
     entry = next(r for r in json.loads(text)["rules"] if r["rule"] == "adam")
     assert entry["final_losses"].count(None) == 6
     assert entry["diverged"] == 6
+
+
+def test_no_target_is_no_verdict() -> None:
+    plan = planned("sgd", "adam")
+    good = noisy({"sgd": 5.0, "adam": 10.0})
+
+    def losses(rule: str, rate: float, seed: int, stage: str) -> np.ndarray:
+        if stage == "reference" and seed % 3 == 0:
+            return np.where(np.arange(101) < 40, 1.0, np.nan)
+        return good(rule, rate, seed, stage)
+
+    found = judged(plan, raced(plan, losses))
+    assert str(found).startswith("No verdict: gradient descent diverged")
+    assert all(s.reached == 0 for s in found.standings)
+    assert all(s.speedup == (1, 1, 1) for s in found.standings)
 
 
 def test_time_to_target_is_the_trailing_mean_of_three() -> None:

@@ -30,7 +30,6 @@ from ravine.tasks.task import Task
 from ravine.update_rule import Rule
 
 if TYPE_CHECKING:
-    import altair as alt
     import pandas as pd
 
 AnyRule = str | type[Rule] | Rule
@@ -62,9 +61,10 @@ def race(
     Raises ``WrongCall``, a ``ValueError``, before anything runs if something asked for cannot be.
     Interrupted, it keeps the finished runs; ``ravine.resume(out)`` goes on.
 
-    >>> import ravine
-    >>> race = ravine.race("digits-mlp", rules=["sgd", ravine.Adam(beta_1=0.8)])  # doctest: +SKIP
-    >>> print(race.verdict)  # doctest: +SKIP
+    Example (some 20 s; the README's, which the tests run, is like it)::
+
+        race = ravine.race("digits-mlp", rules=["sgd", ravine.Adam(beta_1=0.8)])
+        print(race.verdict)
     """
     chosen_task = find(task) if isinstance(task, str) else task
     asked = [read_rule(rule) for rule in (RULES if rules is None else rules)]
@@ -204,7 +204,7 @@ class Race:
         """Every measurement: rule, learning_rate, seed, stage, step, metric, split, value."""
         return self.results.frame()
 
-    def chart(self, name: str) -> "alt.TopLevelMixin":
+    def chart(self, name: str) -> Any:
         """An Altair chart: ``"curves"`` or ``"sensitivity"``."""
         return charts.chart(self.results, name)
 
@@ -247,7 +247,7 @@ def _run(
         try:
             display.planned(store.plan, store.curves())
             driver.run(store.plan, store, verdicts.choose)
-        except KeyboardInterrupt as stop:
+        except (KeyboardInterrupt, RavineError) as stop:
             kept = f"{len(store.curves())} of {store.plan.count} runs are kept in '{folder}'"
             stop.add_note(f"{kept}; go on with: ravine resume {shlex.quote(str(folder))}")
             raise

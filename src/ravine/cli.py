@@ -151,13 +151,8 @@ def _exit_codes() -> Iterator[None]:
     """Errors become one line and an exit code: 2 wrong call, 1 failure, 130 interrupted."""
     try:
         yield
-    except WrongCall as error:
-        code, said = 2, str(error)
-    except RavineError as error:
-        code, said = 1, str(error)
-    except KeyboardInterrupt as stop:
-        code, said = 130, "\n".join(["interrupted", *getattr(stop, "__notes__", [])])
-    else:
-        return
-    typer.echo(f"ravine: {said}", err=True)
-    sys.exit(code)
+    except (RavineError, KeyboardInterrupt) as error:
+        said = "interrupted" if isinstance(error, KeyboardInterrupt) else str(error)
+        typer.echo("\n".join([f"ravine: {said}", *getattr(error, "__notes__", [])]), err=True)
+        codes = {WrongCall: 2, RavineError: 1, KeyboardInterrupt: 130}
+        sys.exit(next(code for kind, code in codes.items() if isinstance(error, kind)))

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from scipy.stats import binom, binomtest
 
-from ravine.racing.plan import BASELINE, Plan
+from ravine.racing.plan import BASELINE, REFERENCE_SEEDS, Plan
 from ravine.racing.store import Curve
 from ravine.rules import RULES
 
@@ -22,13 +22,20 @@ SMOOTHING = 3  # evaluations in the trailing mean
 TARGET_QUANTILE = 0.8
 CONFIDENCE = 0.95
 FEWEST_SEEDS = 6  # below, no 95 % interval for a median exists
+NO_TARGET = (
+    "No verdict: gradient descent diverged in more than a fifth of its reference runs, so there is "
+    "nothing that it reliably reaches."
+)
 PROTOCOL = {
     "tuning": "lowest median final validation loss; equal grids; ties to the smaller rate",
-    "target": "80th percentile of the final test losses of tuned gradient descent, 10 other seeds",
-    "time": "first evaluation whose trailing mean of 3 test losses is at most the target",
+    "target": f"{TARGET_QUANTILE:.0%} quantile of the final test losses of tuned gradient descent "
+    f"on {REFERENCE_SEEDS} other seeds",
+    "time": f"first evaluation whose trailing mean of {SMOOTHING} test losses is at most the "
+    "target",
     "speedup": "T of gradient descent / T of the rule, paired by seed, median",
-    "interval": "order statistics of the median, at least 95 %, not adjusted for several rules",
-    "test": "exact sign test, Holm over the rules, 5 %",
+    "interval": f"order statistics of the median, at least {CONFIDENCE:.0%}, not adjusted for "
+    "several rules",
+    "test": f"exact sign test, Holm over the rules, {1 - CONFIDENCE:.0%}",
     "diverged": "not finite, or ending above the loss before step one",
 }
 
@@ -56,12 +63,12 @@ class Standing:
     speedup: Spread  # over gradient descent, with its interval
     p_value: float  # of being no faster or slower than gradient descent, Holm-adjusted
     final_losses: tuple[float, ...]
-    final_metrics: Mapping[str, float]  # medians
+    final_metrics: Mapping[str, float]  # medians over the runs that stayed finite
 
     @property
     def final_loss(self) -> float:
-        """The median of the final test losses."""
-        return float(np.median(self.final_losses))
+        """The median of the final test losses, one that is not finite being the highest."""
+        return float(np.median([e if math.isfinite(e) else math.inf for e in self.final_losses]))
 
 
 @dataclass(frozen=True)
@@ -132,6 +139,8 @@ def target_of(curves: Sequence[Curve]) -> float:
 def steps_to(curve: Curve, target: float, period: int) -> float:
     """Steps until the trailing mean of three test losses is at most the target, or infinity."""
     losses = curve.measures[1:, TEST, 0].astype(np.float64)
+    if math.isinf(target):
+        return math.inf
     trailing = np.convolve(losses, np.full(SMOOTHING, 1 / SMOOTHING), "valid")
     reached = np.flatnonzero(trailing <= target)  # NaN is not
     return float((reached[0] + SMOOTHING) * period) if reached.size else math.inf
@@ -213,7 +222,7 @@ def judge(plan: Plan, rules: Mapping[str, Mapping[str, Any]], curves: Sequence[C
                 p_value=p_values.get(rule, 1.0),
                 final_losses=tuple(final(c, TEST) for c in runs.values()),
                 final_metrics={
-                    name: float(np.median([final(c, TEST, i) for c in runs.values()]))
+                    name: _finite_median([final(c, TEST, i) for c in runs.values()])
                     for i, name in enumerate(plan.facts.measures)
                     if i > 0
                 },
@@ -227,7 +236,7 @@ def judge(plan: Plan, rules: Mapping[str, Mapping[str, Any]], curves: Sequence[C
         for s in standings[1:]
         if _ties([speedup(times[leader][i], t, plan.steps) for i, t in times[s.rule].items()])
     ]
-    sentence = _sentence(standings[0], tied)
+    sentence = _sentence(standings[0], tied) if math.isfinite(target) else NO_TARGET
     return Verdict(
         plan.choices.task, target, tuple(standings), sentence, tuple(_warnings(standings))
     )
@@ -239,14 +248,24 @@ def title(rule: str) -> str:
     return (RULES[name].__name__ if name in RULES else name) + bracket + rest
 
 
-def times_the_steps(speedup: Spread) -> str:
-    """A speed-up said the other way round: ``0.31× the steps [0.27, 0.36]``."""
+def said_ratio(speedup: Spread) -> tuple[str, str]:
+    """A speed-up the other way round, in steps: ``0.31×`` and its interval, ``[0.27, 0.36]``."""
     low, median, high = sorted(1 / s if s else math.inf for s in speedup)
-    return f"{_two(median)}× the steps [{_two(low)}, {_two(high)}]"
+    return f"{_two(median)}×", f"[{_two(low)}, {_two(high)}]"
+
+
+def times_the_steps(speedup: Spread) -> str:
+    """The same in a sentence: ``0.31× the steps [0.27, 0.36]``."""
+    return "{} the steps {}".format(*said_ratio(speedup))
 
 
 def _two(ratio: float) -> str:
     return "∞" if math.isinf(ratio) else f"{ratio:.2f}"
+
+
+def _finite_median(values: Sequence[float]) -> float:
+    finite = [value for value in values if math.isfinite(value)]
+    return float(np.median(finite)) if finite else math.nan
 
 
 def _ties(speedups: Sequence[float]) -> bool:
@@ -255,7 +274,7 @@ def _ties(speedups: Sequence[float]) -> bool:
 
 
 def _sentence(leader: Standing, tied: Sequence[str]) -> str:
-    steps = f"{times_the_steps(leader.speedup)}"
+    steps = times_the_steps(leader.speedup)
     if leader.runs < FEWEST_SEEDS:
         return (
             f"Too few seeds to claim anything: in {leader.runs} of at least {FEWEST_SEEDS} fresh "

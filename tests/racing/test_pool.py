@@ -62,7 +62,8 @@ def test_a_job_that_always_kills_is_given_up(tmp_path: Path) -> None:
     def die() -> Any:
         with deaths.open("a", encoding="utf-8") as file:
             file.write("x")
-        print("last words", file=sys.stderr, flush=True)
+        sys.stderr.write("last words\n")
+        sys.stderr.flush()
         os._exit(3)
 
     with pytest.raises(RavineError, match=r"exit code 3\nlast words"):
@@ -77,7 +78,7 @@ def test_what_a_job_raises_is_told(tmp_path: Path) -> None:
     def broken() -> Any:
         return 1 / 0
 
-    with pytest.raises(WrongCall, match="^no such data$"):
+    with pytest.raises(WrongCall, match=r"^no such data$"):
         described(tmp_path, wrong)
     with pytest.raises(RavineError, match="ZeroDivisionError"):
         described(tmp_path, broken)

@@ -1,11 +1,14 @@
-"""How a rule looks: one colour and one dash each, the same on every page."""
+"""What pictures have in common: a rule's colour and dash, paint, axes, and places for labels."""
 
-from collections.abc import Iterable
+import math
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from statistics import fmean
+from typing import Any, Literal, NamedTuple
 
 from ravine.rules import RULES
 
+FONT = "system-ui, 'Segoe UI', Roboto, 'Helvetica Neue', Arial, 'Liberation Sans', sans-serif"
 # petroff10 keeps neighbours apart under three colour-vision deficiencies; in these variants every
 # colour also has a contrast of at least 3:1 on its surface. M. A. Petroff, arXiv:2107.02270.
 _LIGHT = "0075ff ff5e00 ab000e 848284 832db6 a2635d e40000 b08d6c 646675 7798a6"
@@ -69,3 +72,104 @@ def looks(rules: Iterable[str], paint: Paint = LIGHT) -> dict[str, Look]:
 def _look(slot: int, paint: Paint) -> Look:
     colours = len(paint.rules)
     return Look(paint.rules[slot % colours], DASHES[(slot + slot // colours) % len(DASHES)])
+
+
+def configuration(paint: Paint) -> dict[str, Any]:
+    """What every chart has in common, as Vega-Lite's configuration."""
+    return {
+        "background": paint.surface,
+        "font": FONT,
+        "padding": 12,
+        "mark": {"aria": False},  # the table behind a chart reads better than 700 marks
+        "view": {"stroke": None},
+        "text": {"fontSize": 13},
+        "axis": {
+            "labelColor": paint.muted,
+            "titleColor": paint.muted,
+            "gridColor": paint.hairline,
+            "domainColor": paint.muted,
+            "tickColor": paint.muted,
+            "labelFontSize": 12,
+            "labelSeparation": 6,
+            "titleFontSize": 12,
+            "titleFontWeight": "normal",
+        },
+        "title": {
+            "anchor": "start",
+            "offset": 12,
+            "color": paint.ink,
+            "fontSize": 16,
+            "fontWeight": 600,
+            "subtitleColor": paint.muted,
+            "subtitleFontSize": 13,
+        },
+    }
+
+
+class Axis(NamedTuple):
+    """A vertical axis: logarithmic unless there is something that has no logarithm."""
+
+    kind: Literal["log", "linear"]
+    low: float
+    high: float
+    most: float  # ticks end here; what is above is left free
+
+    def height(self, value: float) -> float:
+        """Where a value lies: 0 at the bottom, 1 at the top."""
+        if self.kind == "log":
+            return math.log(value / self.low) / math.log(self.high / self.low)
+        return (value - self.low) / (self.high - self.low)
+
+    def value(self, height: float) -> float:
+        """What lies at a height."""
+        if self.kind == "log":
+            return float(self.low ** (1 - height) * self.high**height)
+        return self.low + height * (self.high - self.low)
+
+
+def axis(values: Iterable[float], free: float = 0.04) -> Axis:
+    """An axis for the finite ones of some values, with a share of it left free on top."""
+    finite = [v for v in values if math.isfinite(v)] or [1.0]
+    low, high = min(finite), max(finite)
+    if low > 0:
+        tight = Axis("log", low / 1.05, high * 1.05, high)
+    else:
+        margin = 0.05 * (high - low) or 1.0
+        tight = Axis("linear", low - margin, high + margin, high)
+    return tight._replace(low=tight.value(-0.02), high=tight.value(1 / (1 - free)))
+
+
+def spread_out(positions: Sequence[float], gap: float, low: float, high: float) -> list[float]:
+    """Positions at least ``gap`` apart within ``[low, high]``, moved as little as can be.
+
+    With the gaps taken out this is the least-squares fit of a rising sequence: neighbours that are
+    out of order pool. Where there is no room for all, they run over the high end.
+    """
+    order = sorted(range(len(positions)), key=lambda i: positions[i])
+    pools: list[list[float]] = []
+    for rank, i in enumerate(order):
+        pools.append([positions[i] - rank * gap])
+        while len(pools) > 1 and fmean(pools[-2]) > fmean(pools[-1]):
+            pools[-2:] = [pools[-2] + pools[-1]]
+    most = max(low, high - (len(order) - 1) * gap)
+    fitted = [min(max(fmean(pool), low), most) for pool in pools for _ in pool]
+    placed = [0.0] * len(order)
+    for rank, i in enumerate(order):
+        placed[i] = fitted[rank] + rank * gap
+    return placed
+
+
+def ticks(low: float, high: float) -> list[float]:
+    """Up to a dozen round numbers between two bounds, for a logarithmic axis.
+
+    As coarse as leaves three: powers of ten (of many decades every second, third and so on), then
+    1, 2 and 5, and so on.
+    """
+    first, last = math.floor(math.log10(low)), math.floor(math.log10(high))
+    found: list[float] = []
+    for digits in (("1",), "125", "123456789", [f"{k / 10}" for k in range(10, 100)]):
+        found = [float(f"{d}e{e}") for e in range(first, last + 1) for d in digits]
+        found = [tick for tick in found if low <= tick <= high]
+        if len(found) >= 3:
+            break
+    return found[:: 1 + len(found) // 12]

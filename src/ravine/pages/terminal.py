@@ -1,6 +1,7 @@
 """A race as it is seen in a terminal: live while it runs, then the leaderboard."""
 
 import math
+import threading
 import time
 from collections.abc import Sequence
 from typing import Any, Self
@@ -8,13 +9,14 @@ from typing import Any, Self
 import numpy as np
 from rich.console import Console, Group
 from rich.live import Live
+from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
 from ravine.pages.results import Results
 from ravine.racing.plan import Plan, Run
 from ravine.racing.store import Curve
-from ravine.verdict import SMOOTHING, VALIDATION, times_the_steps, title
+from ravine.verdict import SMOOTHING, VALIDATION, said_ratio, title
 
 PLAIN_LINES = 20  # how often a race speaks up where nobody is watching live
 
@@ -22,8 +24,16 @@ PLAIN_LINES = 20  # how often a race speaks up where nobody is watching live
 class Display:
     """Watches a race: a live table on a terminal, a line now and then elsewhere."""
 
-    def __init__(self, shown: bool = True) -> None:
-        self._console = Console(stderr=True, quiet=not shown)
+    def __init__(self, shown: bool = True, console: Console | None = None) -> None:
+        self._console = console or Console(stderr=True, quiet=not shown)
+        self._plan: Plan | None = None
+        self._doing: dict[int, str] = {}
+        self._stage = "preparing"
+        self._began = time.monotonic()
+        self._done = self._kept = 0
+        self._tuning: dict[str, dict[float, list[float]]] = {}
+        self._fresh: dict[str, list[float]] = {}
+        self._lock = threading.Lock()  # a live table is drawn by a thread of its own
         self._live: Live | None = None
         if shown and self._console.is_terminal and not self._console.is_dumb_terminal:
             self._live = Live(
@@ -32,13 +42,6 @@ class Display:
                 refresh_per_second=8,
                 transient=True,
             )
-        self._plan: Plan | None = None
-        self._doing: dict[int, str] = {}
-        self._stage = "preparing"
-        self._began = time.monotonic()
-        self._done = self._kept = 0
-        self._tuning: dict[str, dict[float, list[float]]] = {}
-        self._fresh: dict[str, list[float]] = {}
 
     def __enter__(self) -> Self:
         if self._live is not None:
@@ -66,7 +69,8 @@ class Display:
 
     def doing(self, worker: int, what: str) -> None:
         """See ``racing.driver.Watcher``."""
-        self._doing[worker] = what
+        with self._lock:
+            self._doing[worker] = what
 
     def finished(self, run: Run, measures: Any) -> None:
         """See ``racing.driver.Watcher``."""
@@ -86,13 +90,14 @@ class Display:
             self._say(self._stage)
 
     def _note(self, run: Run, measures: Any) -> None:
-        self._stage = "tuning" if run.stage == "tuning" else "judging on fresh seeds"
         end = float(np.mean(measures[-SMOOTHING:, VALIDATION, 0]))
-        if run.stage == "tuning":
-            by_rate = self._tuning.setdefault(run.rule, {})
-            by_rate.setdefault(run.learning_rate, []).append(end)
-        elif run.stage == "fresh":
-            self._fresh.setdefault(run.rule, []).append(end)
+        with self._lock:
+            self._stage = "tuning" if run.stage == "tuning" else "judging on fresh seeds"
+            if run.stage == "tuning":
+                by_rate = self._tuning.setdefault(run.rule, {})
+                by_rate.setdefault(run.learning_rate, []).append(end)
+            elif run.stage == "fresh":
+                self._fresh.setdefault(run.rule, []).append(end)
 
     def _say(self, line: str) -> None:
         self._console.print(Text(f"ravine: {line}"), soft_wrap=True)
@@ -110,10 +115,10 @@ class Display:
     def _standings(self) -> list[tuple[float, str, float, int]]:
         """(median final validation loss, rule, best rate so far, fresh runs), best first."""
         rows = []
-        for rule, by_rate in self._tuning.items():
-            medians = {rate: _median(ends) for rate, ends in by_rate.items()}
-            best = min(medians, key=lambda rate: medians[rate])
-            rows.append((medians[best], rule, best, len(self._fresh.get(rule, []))))
+        with self._lock:
+            for rule, by_rate in self._tuning.items():
+                loss, best = min((_median(ends), rate) for rate, ends in by_rate.items())
+                rows.append((loss, rule, best, len(self._fresh.get(rule, []))))
         return sorted(rows)
 
     def _leader(self) -> str:
@@ -130,34 +135,40 @@ class Display:
             table.add_column(heading, justify="right")
         for loss, rule, rate, fresh in self._standings():
             table.add_row(Text(rule), f"{rate:g}", f"{loss:.4f}", str(fresh or ""))
-        filled = 0 if self._plan is None else round(40 * self._done / self._plan.count)
-        bar = Text("━" * filled, "green") + Text("━" * (40 - filled), "dim")
-        workers = [Text(f"  {what}", "dim") for _, what in sorted(self._doing.items()) if what]
-        line = Text(f" {self._progress()}  {_duration(time.monotonic() - self._began)}")
-        return Group(bar + line, *workers, table)
+        share = 0.0 if self._plan is None else self._done / self._plan.count
+        bar = ProgressBar(total=1.0, completed=share, width=40)
+        with self._lock:
+            workers = [Text(f"  {what}", "dim") for _, what in sorted(self._doing.items()) if what]
+        return Group(Text(self._progress()), bar, *workers, table)
 
 
 def show(results: Results, console: Console) -> None:
     """Print the leaderboard and the verdict."""
-    table = Table(box=None, pad_edge=False, header_style="dim")
-    table.add_column("rule")
-    headings = ["learning rate", "against gradient descent", "reached", "steps", "diverged"]
-    headings += ["test loss", *results.plan.facts.measures[1:]]
-    for heading in headings:
-        table.add_column(heading, justify="right")
+    table = Table(box=None, pad_edge=False, header_style="dim", padding=(0, 2, 0, 0))
+    table.add_column("rule", overflow="fold")
+    headings = ["rate", "× steps", "95 %", "reached", "steps", "loss"]
+    diverged = any(s.diverged for s in results.verdict.standings)
+    for heading in [*headings, *results.plan.facts.measures[1:], *["diverged"] * diverged]:
+        table.add_column(heading, justify="right", no_wrap=True)
     for i, s in enumerate(results.verdict.standings):
         table.add_row(
             Text(title(s.rule)),
             f"{s.learning_rate:g}",
-            times_the_steps(s.speedup),
+            *said_ratio(s.speedup),
             f"{s.reached}/{s.runs}",
             "–" if math.isinf(s.steps_to_target.median) else f"{s.steps_to_target.median:.0f}",
-            str(s.diverged or "–"),
             f"{s.final_loss:.4f}",
             *(f"{value:.4f}" for value in s.final_metrics.values()),
+            *[str(s.diverged)] * diverged,
             style="bold" if i == 0 else "",
         )
     console.print(table)
+    caption = (
+        f"× steps: to a test loss of {results.verdict.target:.4g}, which tuned gradient descent "
+        f"reliably reaches, relative to its own; median of {results.plan.choices.fresh_seeds} "
+        "fresh seeds"
+    )
+    console.print(Text(caption, "dim"), soft_wrap=True)
     console.print()
     console.print(Text(results.verdict.sentence, "bold"), soft_wrap=True)
     for warning in results.verdict.warnings:

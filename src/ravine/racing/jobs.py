@@ -165,6 +165,10 @@ def _write(path: Path, groups: dict[str, list[Any]]) -> None:
         file.flush()
         os.fsync(file.fileno())
     partial.replace(path)
+    if hasattr(os, "O_DIRECTORY"):  # the new name must be durable too; Windows has no such call
+        folder = os.open(path.parent, os.O_DIRECTORY)
+        os.fsync(folder)
+        os.close(folder)
 
 
 def _read(path: Path) -> dict[str, list[Any]]:

@@ -1,0 +1,93 @@
+"""A small race made of formulas: pages are tested without running one."""
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from ravine import verdict
+from ravine.pages.results import Results
+from ravine.racing.plan import Choices, Facts, Plan, Run
+from ravine.racing.store import Curve
+
+HOSTILE = "</script><script>alert(1)</script>"
+# What a rule gains a step at the middle one of its three learning rates; best is the hostile one.
+SPEED = {"sgd": 0.02, "adam": 0.05, "nesterov": 0.03, f"mine{HOSTILE}": 0.09}
+RATES = (0.01, 0.1, 1.0)
+Make = Callable[..., Results]
+
+
+def make_plan() -> Plan:
+    choices = Choices(
+        task=f"digits{HOSTILE}",
+        rules=tuple(SPEED),
+        learning_rates=dict.fromkeys(SPEED, RATES),
+        seeds=2,
+        fresh_seeds=8,
+        epochs=4,
+        batch_size=16,
+    )
+    facts = Facts(1234, (800, 100, 100), ("loss", "accuracy"), "f" * 64)
+    return Plan(choices, facts, dict.fromkeys(SPEED, "0" * 64), 200, 5, 20, 4)
+
+
+def make_curve(plan: Plan, run: Run) -> Curve:
+    """A loss that falls to a floor; at the largest rate it is lost, or ends where it should not."""
+    rng = np.random.default_rng(run.seed)
+    start, wobble = 2.3 + 0.1 * rng.random(), 0.05 * rng.standard_normal(plan.evaluations + 1)
+    steps = np.arange(plan.evaluations + 1) * plan.period
+    speed = SPEED[run.rule] * {0.01: 0.3, 0.1: 1.0, 1.0: 0.0}[run.learning_rate]
+    loss = 0.1 + (start - 0.1) * np.exp(-speed * steps + wobble * (steps > 0))
+    losses = np.interp(np.arange(1, plan.steps + 1), steps, loss)
+    if run.learning_rate == max(RATES):
+        if run.rule == "sgd":  # finite, and worse than at the start
+            loss[1:], losses[:] = start + 1, start + 1
+        else:
+            loss[6:], losses[29:] = np.nan, np.nan
+    measures = np.stack([loss, 1 - loss / 3], axis=-1)[:, None].repeat(2, axis=1)
+    measures[:, verdict.TEST] *= 1.01
+    return Curve(
+        run,
+        f"weights of {run.seed}",
+        f"batches of {run.seed}",
+        losses.astype(np.float32),
+        measures.astype(np.float32),
+    )
+
+
+@pytest.fixture
+def make_results() -> Make:
+    """Results whose curves are first changed by a function, if one is given."""
+
+    def make(change: Callable[[Curve], Curve] = lambda curve: curve) -> Results:
+        plan = make_plan()
+        runs = plan.tuning() + plan.judging(dict.fromkeys(SPEED, RATES[1]))
+        curves = [change(make_curve(plan, run)) for run in runs]
+        judged = verdict.judge(plan, {rule: {"learning_rate": 0.1} for rule in SPEED}, curves)
+        machine = {"system": "Linux x86_64", "processor": f"chip{HOSTILE}", "cores": 2}
+        versions = {"ravine": "0.1.0", "numpy": "2.4"}
+        return Results(plan, curves, judged, machine, versions, f"ravine race 'digits{HOSTILE}'")
+
+    return make
+
+
+@pytest.fixture
+def results(make_results: Make) -> Results:
+    """One fresh run of Nesterov is lost on its way."""
+    return make_results(
+        lambda c: lost(c, 101) if c.run.rule == "nesterov" and c.run.seed == 2_000_003 else c
+    )
+
+
+def lost(curve: Curve, step: int) -> Curve:
+    """The same run, not finite from a step on."""
+    losses, measures = curve.losses.copy(), curve.measures.copy()
+    losses[step - 1 :] = np.nan
+    measures[-(-step // 5) :] = np.nan
+    return replace(curve, losses=losses, measures=measures)
+
+
+@pytest.fixture(name="lost")
+def lost_fixture() -> Callable[[Curve, int], Curve]:
+    return lost

@@ -1,0 +1,170 @@
+"""The pictures show what was measured, in colours and dashes that can be told apart."""
+
+import json
+import math
+from pathlib import Path
+from xml.etree import ElementTree
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ravine.errors import WrongCall
+from ravine.pages import charts, style
+from ravine.rules import RULES
+from ravine.verdict import TEST, VALIDATION, diverged_at, title
+
+
+def datasets(chart):
+    """The rows a chart carries; refuses what is no number in JSON."""
+    spec = json.loads(json.dumps(chart.to_dict(), allow_nan=False))
+    return list(spec["datasets"].values())
+
+
+def rows_with(chart, *fields):
+    return next(rows for rows in datasets(chart) if rows and set(fields) <= set(rows[0]))
+
+
+def luminance(colour):
+    parts = [int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)]
+    linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in parts]
+    return float(np.dot(linear, (0.2126, 0.7152, 0.0722)))
+
+
+def contrast(one, other):
+    low, high = sorted((luminance(one), luminance(other)))
+    return (high + 0.05) / (low + 0.05)
+
+
+@pytest.mark.parametrize("paint", [style.LIGHT, style.DARK], ids=["light", "dark"])
+def test_everything_drawn_stands_out_from_its_surface(paint):
+    assert len(set(paint.rules)) == 10
+    assert min(contrast(c, paint.surface) for c in paint.rules) >= 3  # WCAG 1.4.11, graphics
+    assert min(contrast(c, paint.surface) for c in (paint.ink, paint.muted)) >= 4.5  # 1.4.3, text
+
+
+def test_a_registered_rule_looks_the_same_in_any_company_and_none_look_alike():
+    own = [f"own_{i}" for i in range(50 - len(RULES))]
+    everyone = style.looks([*reversed(own), *RULES])
+    assert all(style.looks([rule])[rule] == everyone[rule] for rule in RULES)
+    assert style.looks(own)[own[0]].colour == style.LIGHT.rules[len(RULES)]
+    assert len(set(everyone.values())) == 50
+
+
+@given(st.lists(st.floats(0, 300), min_size=1, max_size=18), st.floats(1, 17))
+def test_labels_keep_order_and_distance_and_move_no_further_than_they_must(positions, gap):
+    placed = style.spread_out(positions, gap, 0, 310)
+    order = np.argsort(positions, kind="stable")
+    apart = np.diff(np.array(placed)[order])
+    assert (apart >= gap - 1e-9).all()
+    assert min(placed) >= -1e-9
+    assert max(placed) <= 310 + 1e-9
+    if (np.diff(np.sort(positions)) >= gap).all():
+        assert placed == pytest.approx(positions)
+
+
+@given(st.floats(1e-9, 1e6), st.floats(1.3, 1e12))
+def test_an_axis_has_a_few_round_ticks_however_short_or_long(low, ratio):
+    ticks = style.ticks(low, low * ratio)
+    assert 2 <= len(ticks) <= 12
+    assert ticks == sorted(set(ticks))
+    assert low <= ticks[0]
+    assert ticks[-1] <= low * ratio
+    assert all(tick == float(f"{tick:.1e}") for tick in ticks)  # two digits at most
+
+
+def test_curves_are_medians_and_quartiles_of_the_fresh_test_losses(results):
+    chart = charts.chart(results, "curves")
+    drawn = {(r["rule"], r["step"]): r for r in rows_with(chart, "low", "median")}
+    for rule in results.plan.choices.rules:
+        runs = [c for c in results.curves if c.run.stage == "fresh" and c.run.rule == rule]
+        losses = np.sort(np.array([c.measures[:, TEST, 0] for c in runs]), axis=0)  # NaN last
+        for i in (0, 7, 19, 20, results.plan.evaluations):
+            row = drawn[rule, i * results.plan.period]
+            # Of eight: the second and the sixth occurred, the median lies between two.
+            assert row["low"] == pytest.approx(losses[1, i], rel=1e-4)
+            assert row["high"] == pytest.approx(losses[5, i], rel=1e-4)
+            assert row["median"] == pytest.approx(losses[3:5, i].mean(), rel=1e-4)
+    assert rows_with(chart, "target")[0]["target"] == results.verdict.target
+
+
+def test_each_line_has_its_own_label_and_none_overlap(results):
+    chart = charts.chart(results, "curves")
+    labels = rows_with(chart, "label_at")
+    assert [r["label"] for r in labels] == [title(s.rule) for s in results.verdict.standings]
+    domain = chart.to_dict()["layer"][0]["encoding"]["y"]["scale"]["domain"]
+    axis = style.Axis("log", domain[0], domain[1], domain[1])
+    pixels = sorted(charts.HEIGHT * axis.height(row["label_at"]) for row in labels)
+    assert min(np.diff(pixels)) >= charts.LABEL_GAP - 0.1  # the data carries five digits
+
+
+def test_a_line_ends_where_most_runs_are_lost_and_says_so(make_results, lost):
+    chart = charts.chart(
+        make_results(
+            lambda c: lost(c, 101) if (c.run.stage, c.run.rule) == ("fresh", "adam") else c
+        ),
+        "curves",
+    )
+    assert max(r["step"] for r in rows_with(chart, "low", "median") if r["rule"] == "adam") == 100
+    end = next(row for row in rows_with(chart, "label_at") if row["rule"] == "adam")
+    assert end["label"] == "Adam × not finite"
+    assert end["early"]
+
+
+def test_every_tuning_run_is_in_the_sensitivity_chart(results):
+    chart = charts.chart(results, "sensitivity")
+    tuning = [c for c in results.curves if c.run.stage == "tuning"]
+    gone = [c for c in tuning if diverged_at(c, VALIDATION)]
+    assert gone
+    found = datasets(chart)
+    # Panels whose numbers agree share a dataset: count what the panels refer to.
+    names = chart.to_dict()["datasets"]
+    shown = [
+        names[layer["data"]["name"]]
+        for panel in chart.to_dict()["concat"]
+        for layer in panel["layer"]
+    ]
+    assert found
+    assert sum(len(rows) for rows in shown if rows and "seed" in rows[0]) == len(tuning) - len(gone)
+    # Crosses and their numbers are two layers over the same rows.
+    assert sum(r["sum"] for rows in shown if rows and "sum" in rows[0] for r in rows) == 2 * len(
+        gone
+    )
+    assert [panel["title"]["text"] for panel in chart.to_dict()["concat"]] == [
+        title(s.rule) for s in results.verdict.standings
+    ]
+
+
+def test_a_loss_without_logarithm_gets_a_linear_axis_and_no_target_no_line(make_results):
+    def shifted(curve):
+        curve.measures[..., 0] -= 1
+        if curve.run.stage == "reference":
+            curve.measures[1:] = math.nan
+        return curve
+
+    chart = charts.chart(make_results(shifted), "curves")
+    assert chart.to_dict()["layer"][0]["encoding"]["y"]["scale"]["type"] == "linear"
+    assert not any("target" in rows[0] for rows in datasets(chart) if rows)
+
+
+@pytest.mark.parametrize("name", charts.CHARTS)
+def test_pictures_are_written(results, name, tmp_path: Path):
+    chart = charts.chart(results, name)
+    charts.save(chart, tmp_path / "a.png")
+    charts.save(chart, tmp_path / "a.svg")
+    png = (tmp_path / "a.png").read_bytes()
+    assert png[:8] == b"\x89PNG\r\n\x1a\n"
+    width, height = (int.from_bytes(png[at : at + 4]) for at in (16, 20))
+    svg = ElementTree.parse(tmp_path / "a.svg").getroot()
+    assert width == pytest.approx(2 * float(svg.get("width")), abs=2)
+    assert height == pytest.approx(2 * float(svg.get("height")), abs=2)
+    words = " ".join(svg.itertext())
+    assert all(title(rule)[:9] in words for rule in results.plan.choices.rules)
+
+
+def test_wrong_names_are_met_with_the_right_ones(results, tmp_path: Path):
+    with pytest.raises(WrongCall, match="unknown chart 'curve': did you mean 'curves'"):
+        charts.chart(results, "curve")
+    with pytest.raises(WrongCall, match=r"unknown picture format '.pgn': did you mean '.png'"):
+        charts.save(charts.chart(results, "curves"), tmp_path / "a.pgn")

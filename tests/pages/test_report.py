@@ -1,0 +1,197 @@
+"""The report in a real browser, with no network: what it says, and what it does not do."""
+
+import base64
+import json
+import math
+import re
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, Page, sync_playwright
+
+from ravine.pages import report
+from ravine.verdict import TEST, VALIDATION, diverged_at, title
+
+BROWSERS = ("chromium", "chromium-browser", "google-chrome")
+
+
+@pytest.fixture(scope="module")
+def browser():
+    found = next(filter(None, map(shutil.which, BROWSERS)), None)
+    if found is None:
+        pytest.fail("no browser to open the report in: apt-get install chromium")
+    with sync_playwright() as playwright:
+        # As root, as in a container, Chromium runs only without its sandbox.
+        browser = playwright.chromium.launch(executable_path=found, args=["--no-sandbox"])
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def written(results, tmp_path: Path) -> Path:
+    path = tmp_path / "report.html"
+    report.write(results, path)
+    return path
+
+
+class Visit:
+    """A page opened offline, and all that it did."""
+
+    def __init__(self, browser: Browser, path: Path, **options) -> None:
+        context = browser.new_context(**options)
+        context.set_offline(True)
+        self.page: Page = context.new_page()
+        self.requests: list[str] = []
+        self.complaints: list[str] = []
+        self.page.on("request", lambda request: self.requests.append(request.url))
+        self.page.on("console", lambda message: self.complaints.append(message.text))
+        self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
+        self.page.on("dialog", lambda dialog: self.complaints.append("a dialog opened"))
+        self.page.goto(path.as_uri())
+        if options.get("java_script_enabled", True):
+            self.page.wait_for_selector(".picture.still", state="detached")
+
+
+def numbers(text: str) -> list[float]:
+    return [float(n) for n in re.findall(r"[\d.]+(?:e[+-]?\d+)?", text.replace("∞", "1e999"))]
+
+
+def test_it_opens_offline_asks_for_nothing_and_runs_nothing_foreign(browser, written, results):
+    visit = Visit(browser, written, viewport={"width": 1280, "height": 900})
+    page = visit.page
+    assert page.locator("h1").inner_text() == results.verdict.sentence
+    assert "<script>alert(1)</script>" in page.locator("h1").inner_text()
+    for chart in ("curves", "sensitivity"):
+        drawn = page.locator(f"section[aria-labelledby={chart}] .picture > div > svg")
+        box = drawn.bounding_box()
+        assert box["width"] > 600
+        assert box["height"] > 200
+    assert visit.requests == [written.as_uri()]
+    assert visit.complaints == []
+    # Whatever found its way in would not run: the page names its own two scripts.
+    page.evaluate(
+        "const s = document.createElement('script'); s.textContent = 'window.ran = true';"
+        "document.body.append(s)"
+    )
+    assert page.evaluate("window.ran") is None
+    assert written.stat().st_size <= 3 * 2**20
+
+
+def test_the_table_is_the_leaderboard(browser, written, results):
+    page = Visit(browser, written).page
+    lines = page.locator("#standings tbody tr").all()
+    leaderboard = results.leaderboard().to_dict("records")
+    assert len(lines) == len(leaderboard)
+    for line, row in zip(lines, leaderboard, strict=True):
+        assert line.locator("th").inner_text().strip() == title(row["rule"])
+        rate, relative, speedup, p, reached, steps, diverged, loss, accuracy = (
+            numbers(cell) for cell in line.locator("td").all_inner_texts()
+        )
+        assert rate == [row["learning_rate"]]
+        if row["rule"] != "sgd":
+            interval = [row["speedup"], row["speedup_low"], row["speedup_high"]]
+            assert speedup == pytest.approx(interval, abs=0.00501)
+            inverse = [1 / s if s else math.inf for s in (interval[0], interval[2], interval[1])]
+            assert relative == pytest.approx(inverse, abs=0.00501)
+            assert len(p) == 1
+        assert reached == [row["reached"], row["runs"]]
+        assert steps[0] == row["steps_to_target"]
+        assert diverged == [row["diverged"], row["runs"]]
+        for cell, value in ((loss, row["final_loss"]), (accuracy, row["final_accuracy"])):
+            assert not cell or cell == pytest.approx([value], abs=5e-5)
+        assert accuracy or row["diverged"]
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"viewport": {"width": 360, "height": 700}, "color_scheme": "dark"},
+        {"viewport": {"width": 2560, "height": 1400}},
+        {"viewport": {"width": 800, "height": 900}, "java_script_enabled": False},
+    ],
+    ids=["phone, dark", "wide", "without scripts"],
+)
+def test_it_can_be_read(browser, written, options):
+    visit = Visit(browser, written, **options)
+    assert visit.complaints == []
+    page, width = visit.page, options["viewport"]["width"]
+    for svg in page.locator(".picture svg").all():
+        assert svg.bounding_box()["height"] > 150
+    # Wide things scroll within themselves: the page itself never does, sideways.
+    boxes = [section.bounding_box() for section in page.locator("section, header, h1").all()]
+    assert all(box["x"] >= 0 and box["x"] + box["width"] <= width for box in boxes)
+    if options.get("java_script_enabled", True):
+        assert page.evaluate("document.documentElement.scrollWidth") == width
+    tables = page.locator("details table")
+    assert tables.count() == 3
+    assert tables.first.locator("tbody tr").count() == 41
+
+
+def test_the_keyboard_reaches_everything_that_scrolls_or_opens(browser, written):
+    page = Visit(browser, written, viewport={"width": 360, "height": 700}).page
+    reached = []
+    for _ in range(20):
+        page.keyboard.press("Tab")
+        reached.append(page.evaluate("document.activeElement.className || 'summary'"))
+    assert {"scroll", "picture", "summary", "button"} <= set(reached)
+
+
+def test_verdict_json_travels_along(browser, written, results):
+    link = Visit(browser, written).page.locator("a[download='verdict.json']")
+    content = base64.b64decode(link.get_attribute("href").partition(",")[2])
+    assert content.decode() == results.to_json()
+    assert json.loads(content)["task"] == results.plan.choices.task
+
+
+def test_every_diverged_run_is_a_result(results):
+    cases = report.failures(results.curves)
+    gone = [
+        (c.run.stage, c.run.rule, c.run.learning_rate, str(c.run.seed))
+        for c in results.curves
+        if diverged_at(c, VALIDATION if c.run.stage == "tuning" else TEST) is not None
+    ]
+    told = [
+        (case["stage"], case["rule"], case["learning_rate"], seed)
+        for case in cases
+        for seed in case["seeds"].split(", ")
+    ]
+    assert sorted(told) == sorted(gone)
+    by_rule = {(case["stage"], case["rule"]): case for case in cases}
+    ended_high = by_rule["tuning", "sgd"]
+    assert (ended_high["count"], ended_high["step"]) == ("2 of 2", 200)
+    assert ended_high["how"] == "ended above its start"
+    fresh = by_rule["fresh", "nesterov"]
+    assert (fresh["count"], fresh["step"], fresh["seeds"]) == ("1 of 1", 101, "2000003")
+    assert fresh["how"] == "not finite"
+
+
+@pytest.mark.parametrize(
+    ("what", "change"),
+    [
+        ("initial weights", lambda c: replace(c, weights_digest="others")),
+        ("batch order", lambda c: replace(c, batches_digest="others")),
+        ("loss before step one", lambda c: replace(c, measures=c.measures * 1.001)),
+    ],
+)
+def test_a_race_that_was_not_fair_says_so_at_the_top(make_results, tmp_path, what, change):
+    def tampered(curve):
+        return change(curve) if (curve.run.rule, curve.run.seed) == ("adam", 2_000_002) else curve
+
+    honest, rigged = make_results(), make_results(tampered)
+    assert all(not wrong for _, wrong in report.audits(honest.curves))
+    ((found, (line,)),) = [entry for entry in report.audits(rigged.curves) if entry[1]]
+    assert found == what
+    assert line == f"Adam at 0.1, fresh seed 2000002: not the {what} of SGD"
+    report.write(rigged, tmp_path / "report.html")
+    page = (tmp_path / "report.html").read_text(encoding="utf-8")
+    assert page.index("Not a fair race") < page.index("Leaderboard")
+
+
+@pytest.mark.parametrize(
+    ("value", "said"),
+    [(0.08181, "0.0818"), (0.0, "0.0000"), (1.5e-7, "1.5e-07"), (math.inf, "∞")],
+)
+def test_numbers_are_short_and_tell_small_from_none(value, said):
+    assert report.number(value) == said

@@ -1,0 +1,65 @@
+"""What the documents show is run as they show it."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from ravine import ops
+from ravine.rules import RULES
+
+ROOT = Path(__file__).parents[1]
+
+
+def blocks(document: str, language: str) -> list[str]:
+    """The code blocks of a document, indented or not."""
+    text = (ROOT / document).read_text(encoding="utf-8")
+    found = re.findall(rf"^( *)```{language}\n(.*?)^ *```", text, re.MULTILINE | re.DOTALL)
+    return [re.sub(rf"^{indent}", "", code, flags=re.MULTILINE) for indent, code in found]
+
+
+def test_the_readmes_python(tmp_path: Path) -> None:
+    (code,) = blocks("README.md", "python")
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert "gradient descent" in done.stdout
+    assert (tmp_path / "report.html").stat().st_size > 100_000
+    assert [folder.name[:11] for folder in (tmp_path / "ravine-runs").iterdir()] == ["digits-mlp-"]
+
+
+def test_the_readmes_commands_exist() -> None:
+    (setup, commands) = blocks("README.md", "sh")
+    targets = re.findall(r"^make (\w+)", setup, re.MULTILINE)
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    assert targets
+    assert all(re.search(rf"^{target}:", makefile, re.MULTILINE) for target in targets)
+    for name in re.findall(r"^ravine (\w+)", commands, re.MULTILINE):
+        subprocess.run(
+            [sys.executable, "-m", "ravine", name, "--help"], check=True, capture_output=True
+        )
+
+
+def test_the_readme_has_every_rule() -> None:
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    assert re.findall(r"^\| `(\w+)` \|", text, re.MULTILINE) == list(RULES)
+
+
+def test_the_rule_that_contributing_adds(monkeypatch: pytest.MonkeyPatch) -> None:
+    (code,) = blocks("CONTRIBUTING.md", "python")
+    namespace: dict[str, object] = {"__name__": "ravine.rules.signum"}
+    exec(compile(code, "signum.py", "exec"), namespace)
+    signum = namespace["Signum"](learning_rate=0.25)  # type: ignore[operator]
+    w, state = signum.update(1.0, 8.0, signum.init(1.0), 1)
+    assert (w, state.m) == (0.75, pytest.approx(0.8))
+    assert signum.name == "signum"
+
+
+def test_contributing_names_every_operation() -> None:
+    text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    for name in ("sqrt", "power", "sign", "maximum", "where"):
+        assert callable(getattr(ops, name))
+        assert f"`{name}`" in text

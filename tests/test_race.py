@@ -1,0 +1,289 @@
+"""Real races, small ones: from the command line, from Python, disturbed and undisturbed."""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import ravine
+from ravine import verdict
+from ravine.errors import RavineError, WrongCall
+from ravine.racing import plan
+from ravine.racing.store import Curve, Store
+
+SMALL = ["--rules", "adam(beta_1=0.8)", "--learning-rates", "0.01,0.1,30,1e20"]
+SMALL += ["--seeds", "2", "--fresh-seeds", "2", "--epochs", "3"]
+RAVINE = [sys.executable, "-m", "ravine"]
+
+
+def command(*arguments: str | Path, code: int = 0) -> subprocess.CompletedProcess[str]:
+    words = [*RAVINE, *map(str, arguments)]
+    done = subprocess.run(words, capture_output=True, text=True, check=False)
+    assert done.returncode == code, done.stderr
+    return done
+
+
+def stored(folder: Path) -> list[Curve]:
+    store = Store(folder)
+    try:
+        return store.curves()
+    finally:
+        store.close()
+
+
+def assert_same(ours: Sequence[Curve], theirs: Sequence[Curve]) -> None:
+    """The same runs, and every number of them the same bit for bit."""
+    for a, b in zip(ours, theirs, strict=True):
+        same = ("stage", "rule", "learning_rate", "seed")
+        assert [getattr(a.run, k) for k in same] == [getattr(b.run, k) for k in same]
+        assert (a.weights_digest, a.batches_digest) == (b.weights_digest, b.batches_digest)
+        assert a.losses.tobytes() == b.losses.tobytes()
+        assert a.measures.tobytes() == b.measures.tobytes()
+
+
+@pytest.fixture(scope="session")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A finished race, made on the command line."""
+    folder = tmp_path_factory.mktemp("race") / "out"
+    done = command("race", *SMALL, "--out", folder)
+    (folder.parent / "stdout").write_text(done.stdout, encoding="utf-8")
+    (folder.parent / "stderr").write_text(done.stderr, encoding="utf-8")
+    return folder
+
+
+def test_a_race_leaves_what_it_promises(folder: Path) -> None:
+    assert sorted(file.name for file in folder.iterdir()) == [
+        "curves.png",
+        "curves.svg",
+        "race.sqlite",
+        "report.html",
+        "verdict.json",
+    ]
+    said = (folder.parent / "stdout").read_text(encoding="utf-8")
+    content = json.loads((folder / "verdict.json").read_text(encoding="utf-8"))
+    assert content["verdict"] in said
+    assert str(folder / "report.html") in said
+    assert content["task"] == "digits-mlp"
+    assert {rule["rule"] for rule in content["rules"]} == {"sgd", "adam(beta_1=0.8)"}
+    for rule in content["rules"]:
+        assert rule["runs"] == 2
+        assert set(rule["speedup"]) == set(rule["steps_to_target"]) == {"median", "low", "high"}
+        assert len(rule["final_losses"]) == 2
+    progress = (folder.parent / "stderr").read_text(encoding="utf-8").splitlines()
+    assert "30 runs of 99 steps" in progress[0]
+    assert any("30/30 runs" in line for line in progress)
+
+
+def test_equal_seeds_start_equal_whatever_the_rule(folder: Path) -> None:
+    by_seed: dict[int, set[tuple[str, str, float]]] = {}
+    for curve in stored(folder):
+        start = (curve.weights_digest, curve.batches_digest, float(curve.measures[0, 1, 0]))
+        by_seed.setdefault(curve.run.seed, set()).add(start)
+    assert len(by_seed) == 2 + 10 + 2
+    assert all(len(starts) == 1 for starts in by_seed.values())
+    # And each seed is its own.
+    assert all(len({s[i] for starts in by_seed.values() for s in starts}) == 14 for i in range(3))
+
+
+def test_divergence_is_a_result(folder: Path) -> None:
+    diverged = [c for c in stored(folder) if verdict.diverged_at(c, verdict.VALIDATION)]
+    assert {c.run.learning_rate for c in diverged} == {30.0, 1e20}
+    for curve in diverged:
+        at = verdict.diverged_at(curve, verdict.VALIDATION)
+        assert at is not None
+        assert np.isfinite(curve.losses[: at - 1]).all()
+        if curve.run.learning_rate == 1e20:
+            assert np.isnan(curve.losses[at - 1 :]).all()
+        else:  # finite to the end, and above its start
+            assert at == 99
+    assert "30" in (folder / "report.html").read_text(encoding="utf-8")
+
+
+def test_the_race_from_python(folder: Path, tmp_path: Path) -> None:
+    race = ravine.race(
+        "digits-mlp",
+        rules=[ravine.Adam(beta_1=0.8)],
+        learning_rates=[0.1, 0.01, 1e20, 30],
+        seeds=2,
+        fresh_seeds=2,
+        epochs=3,
+        out=tmp_path / "out",
+        workers=1,
+        progress=False,
+    )
+    # One worker or two, command line or Python: the same numbers.
+    assert_same(stored(folder), stored(tmp_path / "out"))
+    assert str(race.verdict) == str(ravine.Race.open(folder).verdict)
+    assert race.leaderboard["rule"].tolist() == [s.rule for s in race.verdict.standings]
+    curves = race.curves()
+    assert list(curves.columns) == (
+        ["rule", "learning_rate", "seed", "stage", "step", "metric", "split", "value"]
+    )
+    run = curves.query("rule == 'sgd' and learning_rate == 0.1 and stage == 'tuning' and seed == 0")
+    assert run.query("split == 'train'")["step"].tolist() == list(range(1, 100))
+    assert run.query("split == 'test' and metric == 'accuracy'")["step"].tolist() == (
+        list(range(100))
+    )
+    assert isinstance(race.leaderboard, pd.DataFrame)
+    assert race.report(tmp_path / "page.html").read_text(encoding="utf-8").startswith("<!doctype")
+    assert race.winner.rule in ("sgd", "adam(beta_1=0.8)")
+
+
+def test_segments_change_no_curve(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(plan, "SEGMENT_OPERATIONS", 6 * 8970 * 32 * 33)  # 33 periods of a step
+    out = tmp_path / "out"
+    ravine.race(
+        "digits-mlp",
+        rules=["adam(beta_1=0.8)"],
+        learning_rates="0.01,0.1,30,1e20",
+        seeds=2,
+        fresh_seeds=2,
+        epochs=3,
+        out=out,
+        progress=False,
+    )
+    store = Store(out)
+    assert store.plan.segments == 3
+    store.close()
+    assert_same(stored(folder), stored(out))
+
+
+def test_a_race_that_is_interrupted_and_killed_goes_on(folder: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+
+    def disturbed(words: Sequence[str | Path], how: signal.Signals) -> tuple[int, str]:
+        """Send a signal to all the processes of a race that has begun to finish runs."""
+        with subprocess.Popen(
+            [*RAVINE, *map(str, words)],
+            stderr=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            text=True,
+            start_new_session=True,
+        ) as process:
+            assert process.stderr is not None
+            heard = ""
+            for line in process.stderr:
+                heard += line
+                if re.search(r"\d/30 runs", line):
+                    os.killpg(process.pid, how)
+                    break
+            heard += process.stderr.read()
+        return process.returncode, heard
+
+    code, heard = disturbed(["race", *SMALL, "--out", out], signal.SIGINT)
+    assert code == 130
+    assert f"go on with: ravine resume {out}" in heard
+    assert "Traceback" not in heard
+    with pytest.raises(RavineError, match="unfinished"):
+        _ = ravine.Race.open(out).verdict
+    kept = len(stored(out))
+    assert 0 < kept < 30
+
+    code, heard = disturbed(["resume", out], signal.SIGKILL)
+    assert code == -signal.SIGKILL
+    assert f"{kept} of them stored already" in heard
+
+    command("resume", out)
+    assert_same(stored(folder), stored(out))
+    assert ravine.Race.open(out).finished
+    assert not (out / "work").exists()
+    assert "Report:" in command("resume", out).stdout  # nothing left to do is no fault
+
+
+def test_a_race_that_has_changed_does_not_go_on(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = Store(folder)
+    meta = {k: store.read_meta(k) for k in ("plan", "rules", "machine", "versions", "command")}
+    store.close()
+    Store.create(tmp_path, meta | {"versions": meta["versions"] | {"jax": "0.0.1"}}).close()
+    with pytest.raises(WrongCall, match=r"cannot go on with jax \S+ instead of 0\.0\.1"):
+        ravine.resume(tmp_path, progress=False)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--rules", "adm"], "unknown rule 'adm': did you mean 'adam'?"),
+        (["digit-mlp"], "unknown task 'digit-mlp': did you mean 'digits-mlp'?"),
+        (["--rules", "adam(beta_1=1)"], "beta_1=1 is not allowed"),
+        (["--rules", "adam(beta1=0.5)"], "did you mean 'beta_1'?"),
+        (["--learning-rates", "0:1:9"], "must be > 0"),
+        (["--learning-rates", "1:0.1:9"], "run backwards"),
+        (["--seeds", "0"], "seeds=0"),
+        (["--fresh-seeds", "0"], "fresh_seeds=0"),
+        (["--workers", "0"], "workers=0"),
+        (["--batch-size", "5000"], "larger than the training data"),
+    ],
+)
+def test_a_wrong_call_is_one_line_and_leaves_nothing(
+    arguments: list[str], said: str, tmp_path: Path
+) -> None:
+    done = command("race", *arguments, "--out", tmp_path / "out", code=2)
+    assert said in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+    assert done.stdout == ""
+    assert not (tmp_path / "out").exists()
+
+
+def test_nothing_is_overwritten(folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "mine").write_text("precious", encoding="utf-8")
+    assert "is not empty" in command("race", "--out", tmp_path, code=2).stderr
+    assert "is a file" in command("race", "--out", tmp_path / "mine", code=2).stderr
+    assert "holds a race already" in command("race", "--out", folder, code=2).stderr
+    assert [file.name for file in tmp_path.iterdir()] == ["mine"]
+
+
+def test_a_script_without_a_main_guard_that_has_keras_on_tensorflow(tmp_path: Path) -> None:
+    script = tmp_path / "script.py"
+    script.write_text(
+        """
+import os
+os.environ["KERAS_BACKEND"] = "tensorflow"
+import keras
+import ravine
+
+@ravine.rule
+class Halving(ravine.Rule):
+    "Gradient descent whose step halves; a rule that ravine has never heard of."
+    learning_rate: float = ravine.hyper(0.1, "length of a step", unit="w/g", valid="> 0")
+
+    def update(self, w, g, state, t):
+        return w - self.learning_rate * 0.5**t * g, state
+
+def line():
+    import numpy as np
+    from ravine.tasks.task import Data, Split
+    x = np.linspace(-1, 1, 64, dtype="float32")[:, None]
+    return Data(*[Split(x, 3 * x)] * 3)
+
+def model():
+    import keras
+    return keras.Sequential([keras.Input((1,)), keras.layers.Dense(1)])
+
+def squared(y_true, y_pred):
+    return (y_true - y_pred)[:, 0] ** 2
+
+task = ravine.Task("line", "a line through points", model, line, squared, {}, 1, 8)
+race = ravine.race(task, rules=[Halving], learning_rates=[0.1, 1], seeds=1, fresh_seeds=1,
+                   out="out", progress=False)
+assert keras.backend.backend() == "tensorflow"
+print(*sorted(race.leaderboard["rule"]))
+""",
+        encoding="utf-8",
+    )
+    done = subprocess.run(
+        [sys.executable, "script.py"], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.split() == ["halving", "sgd"]
