@@ -31,9 +31,16 @@ class Hyper:
     valid: str = ""
     search: tuple[float, float] | None = None
 
+    @property
+    def allowed(self) -> str:
+        """The valid interval in words: ``"> 0"``, ``"in [0, 1)"``, ``"finite"``."""
+        return (
+            f"in {self.valid}" if self.valid[:1] in "[(" and self.valid else self.valid or "finite"
+        )
+
     def allows(self, value: float) -> bool:
-        """Whether a plain number lies in the valid interval. NaN lies in none."""
-        if math.isnan(value):
+        """Whether a plain number lies in the valid interval. NaN and infinity lie in none."""
+        if not math.isfinite(value):
             return False
         if not self.valid:
             return True
@@ -84,18 +91,22 @@ class Rule:
     learning_rate: float
 
     def __post_init__(self) -> None:
+        defaults = self.defaults()
         for name, declared in self.hyperparameters().items():
             value = getattr(self, name)
             if isinstance(value, numbers.Real) and not isinstance(value, bool):
                 # np.float64 would widen float32 weights and TensorFlow refuses integers.
-                value = float(value)
+                try:
+                    value = float(value)
+                except OverflowError:
+                    value = math.inf
                 object.__setattr__(self, name, value)
                 if not declared.allows(value):
                     raise WrongCall(
                         f"{self.name}: {name}={value:g} is not allowed; "
-                        f"{declared.meaning} must be {_in_words(declared.valid)}"
+                        f"{declared.meaning} must be {declared.allowed}"
                     )
-            elif isinstance(value, str | list | tuple | dict):
+            elif type(value).__module__ == "builtins" and type(value) is not type(defaults[name]):
                 raise WrongCall(f"{self.name}: {name}={value!r} is not a number")
 
     def init(self, w: Array) -> State:
@@ -168,7 +179,8 @@ def _guarded(method: Callable[..., Any]) -> Callable[..., Any]:
             raise WrongCall(f"w is a {type(w).__name__}; give a number or an array: np.asarray(w)")
         given = dtype_name(w)
         narrow = "float16" in given  # bfloat16 too
-        result = method(self, *(_widened(x) for x in (w, *rest)))
+        arrays, t = (rest, ()) if method.__name__ == "init" else (rest[:-1], rest[-1:])
+        result = method(self, _widened(w), *map(_widened, arrays), *map(_plain_number, t))
         if not narrow or method.__name__ == "init":
             return result
         if method.__name__ == "update":
@@ -179,17 +191,16 @@ def _guarded(method: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _widened(x: Any) -> Any:
-    if isinstance(x, int) or (isinstance(x, numbers.Integral) and not isinstance(x, bool)):
-        return float(x)
     return cast(x, "float32") if "float16" in dtype_name(x) else x
 
 
-def _in_words(valid: str) -> str:
-    return f"{valid[0:2].strip()} {valid[2:].strip()}" if valid[:1] in "<>" else f"in {valid}"
+def _plain_number(t: Any) -> Any:
+    """NumPy's scalars would widen what they meet; TensorFlow refuses integers."""
+    return float(t) if isinstance(t, numbers.Real) else t
 
 
 def _plain(value: Any) -> str:
-    return f"{value:.12g}" if isinstance(value, float) else repr(value)
+    return repr(value).removesuffix(".0")
 
 
 def step(

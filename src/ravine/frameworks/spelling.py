@@ -37,7 +37,12 @@ def _rule(node: ast.expr, text: str) -> Rule:
     arguments: dict[str, Any] = {}
     if isinstance(node, ast.Call) and not node.args:
         for keyword in node.keywords:
-            arguments[str(keyword.arg)] = _value(keyword.value, text)
+            if keyword.arg is None or keyword.arg in arguments:
+                raise WrongCall(
+                    f"cannot read {ast.unparse(keyword)!r} in {text!r}: each "
+                    "hyperparameter is given once, by name"
+                )
+            arguments[keyword.arg] = _value(keyword.value, text)
         node = node.func
     if not isinstance(node, ast.Name):
         raise WrongCall(

@@ -1,0 +1,415 @@
+"""The compiled engine computes what a plain loop computes, and what Keras itself computes."""
+
+import functools
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from ravine.racing.batches import batch_rows
+from ravine.racing.engine import Lane, Programs, Shape, export, load, numeric, programs
+from ravine.rules import RULES, SGD, Adagrad, Adam, Momentum, Nadam, Nesterov, RMSprop
+from ravine.tasks.digits_mlp import task as digits_mlp
+from ravine.tasks.intake import Network
+from ravine.update_rule import Rule
+
+every_rule = pytest.mark.parametrize("kind", RULES.values(), ids=RULES)
+
+
+# --- against a plain loop -------------------------------------------------------------------
+
+
+class Plane:
+    """Least squares, y ≈ xA + b: a quadratic with two weight arrays and a state that counts."""
+
+    def loss(self, weights: Any, state: Any, x: Any, y: Any) -> Any:
+        (A, b), (seen,) = weights, state
+        return jnp.mean((x @ A + b - y) ** 2), [seen + x.sum(0)]
+
+    def measure(self, weights: Any, state: Any, x: Any, y: Any) -> Any:
+        (A, b), (seen,) = weights, state
+        miss = x @ A + b - y
+        return jnp.stack([jnp.mean(miss**2), jnp.abs(miss).max(), seen.sum()])
+
+
+WIDTH, PERIODS, PERIOD, BATCH, ROWS = 3, 4, 6, 5, 20
+
+
+class Race(NamedTuple):
+    """What ``begin`` and ``advance`` are given, for three lanes of a rule."""
+
+    hyper: dict[str, NDArray[Any]]
+    trainable: list[NDArray[Any]]
+    state: list[NDArray[Any]]
+    rows: NDArray[np.int32]
+    train: tuple[NDArray[Any], NDArray[Any]]
+    held_out: list[tuple[NDArray[Any], NDArray[Any]]]
+
+
+def race(rule: Rule, dtype: type = np.float64) -> Race:
+    draw = np.random.default_rng(0)
+    splits = [
+        (draw.normal(size=(n, 3)).astype(dtype), draw.normal(size=(n, 2)).astype(dtype))
+        for n in (ROWS, 7, 9)
+    ]
+    # Lanes differ in every hyperparameter, in weights and in batches.
+    scales = np.array([0.5, 0.9, 1.0], dtype)
+    orders = [batch_rows(seed, ROWS, BATCH, PERIODS * PERIOD) for seed in range(WIDTH)]
+    return Race(
+        {name: np.asarray(value * scales, dtype) for name, value in numeric(rule).items()},
+        [draw.normal(size=(WIDTH, 3, 2)).astype(dtype), np.zeros((WIDTH, 2), dtype)],
+        [np.zeros((WIDTH, 3), dtype)],
+        np.stack(orders).reshape(WIDTH, PERIODS, PERIOD, BATCH),
+        splits[0],
+        splits[1:],
+    )
+
+
+class Ran(NamedTuple):
+    start: Any
+    lanes: list[Any]
+    losses: Any
+    measures: Any
+
+
+def run(
+    given: Race, compiled: Programs, segments: Sequence[slice] = (slice(None),), steps: int = PERIOD
+) -> Ran:
+    """Begin, and advance through each segment of periods."""
+    begin, advance = compiled
+    dtype = given.trainable[0].dtype.type
+    lanes, start = begin(given.hyper, given.trainable, given.state, given.held_out)
+    losses, measures = [], []
+    for segment in segments:
+        taken = dtype(PERIOD * (segment.start or 0))
+        rows = given.rows[:, segment, :steps]
+        lanes, *found = advance(given.hyper, lanes, taken, rows, given.train, given.held_out)
+        losses.append(found[0])
+        measures.append(found[1])
+    joined = (np.concatenate(parts, axis=1) for parts in (losses, measures))
+    return Ran(np.asarray(start), [np.asarray(x) for x in lanes], *joined)
+
+
+def compiled(rule: Rule) -> Programs:
+    begin, advance = programs(Plane(), rule)  # type: ignore[arg-type]
+    return Programs(jax.jit(begin), jax.jit(advance))
+
+
+@functools.cache
+def in_float32(kind: type[Rule]) -> tuple[Programs, Ran]:
+    """What several tests compare with, compiled and run once a rule."""
+    ready = compiled(kind())
+    return ready, run(race(kind(), np.float32), ready)
+
+
+def lane_of(ran: Ran, rule: Rule, i: int) -> Lane:
+    """The numbers of one lane, in their places."""
+    memory = [rule.init(np.zeros(1))] * 2
+    places = jax.tree.structure(Lane([0, 0], [0], memory, 0))
+    lane: Lane = jax.tree.unflatten(places, [x[i] for x in ran.lanes])
+    return lane
+
+
+def assert_bitwise(found: Any, expected: Any) -> None:
+    for x, y in zip(jax.tree.leaves(found), jax.tree.leaves(expected), strict=True):
+        assert np.asarray(x).tobytes() == np.asarray(y).tobytes()
+
+
+def by_hand(rule: Rule, given: Race, i: int) -> tuple[Lane, NDArray[Any], NDArray[Any]]:
+    """One lane as a loop over steps in NumPy, with the gradient of least squares written out."""
+    weights, seen = [w[i] for w in given.trainable], given.state[0][i]
+    memory = [rule.init(w) for w in weights]
+    losses, measures = [], []
+    for t, batch in enumerate(given.rows[i].reshape(-1, BATCH), 1):
+        x, y = given.train[0][batch], given.train[1][batch]
+        A, b = (rule.lookahead(w, m, t) for w, m in zip(weights, memory, strict=True))
+        miss = x @ A + b - y
+        losses.append(np.mean(miss**2))
+        gradients = [2 * x.T @ miss / miss.size, 2 * miss.sum(0) / miss.size]
+        pairs = [
+            rule.update(w, g, m, t) for w, g, m in zip(weights, gradients, memory, strict=True)
+        ]
+        weights, memory = [w for w, _ in pairs], [m for _, m in pairs]
+        seen = seen + x.sum(0)
+        if t % PERIOD == 0:
+            A, b = (rule.read(w, m, t) for w, m in zip(weights, memory, strict=True))
+            misses = [(u @ A + b - v) for u, v in given.held_out]
+            measures.append([[np.mean(m**2), np.abs(m).max(), seen.sum()] for m in misses])
+    return Lane(weights, [seen], memory, np.True_), np.array(losses), np.array(measures)
+
+
+@every_rule
+def test_each_lane_is_a_plain_loop(kind: type[Rule]) -> None:
+    rule = kind()
+    with jax.enable_x64(True):
+        given = race(rule)
+        ran = run(given, compiled(rule))
+    assert ran.losses.shape == (WIDTH, PERIODS * PERIOD)
+    assert ran.measures.shape == (WIDTH, PERIODS, 2, 3)
+    for i in range(WIDTH):
+        alone = rule.replace({name: values[i] for name, values in given.hyper.items()})
+        lane, losses, measures = by_hand(alone, given, i)
+        # Compiled sums run in another order and fuse products. Measured: 1.4e-14 (AdaGrad, whose
+        # first division is by nearly nothing), the others 2e-15.
+        close: dict[str, float] = {"rtol": 1e-12, "atol": 1e-13}
+        np.testing.assert_allclose(ran.losses[i], losses, **close)
+        np.testing.assert_allclose(ran.measures[i], measures, **close)
+        found = lane_of(ran, rule, i)
+        assert jax.tree.structure(found) == jax.tree.structure(lane)
+        for x, y in zip(jax.tree.leaves(found), jax.tree.leaves(lane), strict=True):
+            np.testing.assert_allclose(x, y, **close)
+        u, v = given.held_out[0]
+        np.testing.assert_allclose(
+            ran.start[i, 0, 0], np.mean((u @ given.trainable[0][i] - v) ** 2), **close
+        )
+
+
+@every_rule
+def test_a_broken_neighbour_changes_no_bit(kind: type[Rule]) -> None:
+    ready, ran = in_float32(kind)
+    for poison in (np.nan, np.inf):
+        given = race(kind(), np.float32)
+        given.hyper["learning_rate"][1] = poison
+        poisoned = run(given, ready)
+        assert np.isnan(poisoned.losses[1, -1])
+        for i in (0, 2):
+            assert_bitwise(*(jax.tree.map(lambda x, i=i: x[i], one) for one in (poisoned, ran)))
+
+
+@every_rule
+def test_two_halves_are_one_whole(kind: type[Rule]) -> None:
+    ready, ran = in_float32(kind)
+    halves = run(race(kind(), np.float32), ready, [slice(0, 2), slice(2, 4)])
+    assert_bitwise(halves, ran)
+
+
+@every_rule
+def test_the_exported_program_is_the_program(kind: type[Rule]) -> None:
+    given = race(kind(), np.float32)
+    sample = [x[0] for x in given.trainable], [x[0] for x in given.state]
+    shape = Shape(WIDTH, PERIODS, PERIOD, BATCH)
+    network: Any = Plane()
+    exported = export(network, kind(), shape, sample, (given.train, given.held_out))
+    assert_bitwise(run(given, load(exported)), in_float32(kind)[1])
+
+
+def test_a_diverging_lane_freezes_at_the_step_where_its_loss_is_lost() -> None:
+    rule = SGD()
+    with jax.enable_x64(True):
+        given, programs_ = race(rule), compiled(rule)
+        given.hyper["learning_rate"][:] = [0.1, 1e60, 0.1]
+        ran = run(given, programs_)
+        with np.errstate(all="ignore"):
+            _, losses, _ = by_hand(SGD(learning_rate=1e60), given, 1)
+        lost = int(np.flatnonzero(~np.isfinite(losses))[0])
+        assert 0 < lost < PERIOD
+        np.testing.assert_allclose(ran.losses[1, :lost], losses[:lost], rtol=1e-12)
+        assert np.isnan(ran.losses[1, lost:]).all()
+        assert np.isfinite(ran.losses[[0, 2]]).all()
+        lane = lane_of(ran, rule, 1)
+        assert not lane.alive
+        # It keeps the weights, the state and the memory with which that step began.
+        before = lane_of(run(given, programs_, [slice(0, 1)], steps=lost), rule, 1)
+        assert before.alive
+        assert_bitwise(lane._replace(alive=True), before._replace(alive=True))
+
+
+def test_one_bad_batch_ends_a_lane_for_good() -> None:
+    rule = Momentum()
+    given = race(rule, np.float32)
+    batches = given.rows[0].reshape(-1, BATCH)
+    only = next(row for row in range(ROWS) if row in batches[1] and row not in batches[0])
+    given.train[0][only] = np.nan
+    ran = run(given, compiled(rule))
+    assert np.isfinite(ran.losses[0, 0])
+    assert np.isnan(ran.losses[0, 1:]).all()
+    assert all(np.isfinite(w).all() for w in lane_of(ran, rule, 0).trainable)
+
+
+# --- against Keras on TensorFlow ------------------------------------------------------------
+
+STEPS = 100
+
+
+class Case(NamedTuple):
+    """A rule, the native that is the same algorithm, and how far their losses may part.
+
+    A batch or two in a hundred thousand rows puts some ReLU so near its kink that one program sees
+    it on and the other off, which no rounding explains: losses part by 1e-4 at once. So each case
+    has the seed, of 512, whose inputs to ReLU stay farthest from zero: 1e-5, twenty times what
+    they differ by between the programs.
+    """
+
+    rule: Rule
+    optimizer: str
+    arguments: dict[str, Any]
+    seed: int
+    # Losses are of order one: a few roundings of float32, 6e-8 each, in sums over a batch and over
+    # 100 steps. The greatest difference measured over all losses stands beside each case.
+    tolerance: float = 1e-6
+
+
+CASES = {
+    "sgd": Case(SGD(0.1), "SGD", {"learning_rate": 0.1}, 17),  # 2.4e-7
+    # Keras keeps the learning rate in the velocity: the same path as long as it stays.
+    "momentum": Case(  # 2.4e-7
+        Momentum(0.03, momentum=0.9, dampening=0),
+        "SGD",
+        {"learning_rate": 0.03, "momentum": 0.9},
+        21,
+    ),
+    # Keras's variable is our point ahead, where our training loss is taken too.
+    "nesterov": Case(  # 3.0e-7
+        Nesterov(0.03, momentum=0.9, dampening=0),
+        "SGD",
+        {"learning_rate": 0.03, "momentum": 0.9, "nesterov": True},
+        22,
+    ),
+    "adagrad": Case(  # 3.6e-7
+        Adagrad(0.1, initial_accumulator_value=0.1, epsilon=1e-7),
+        "Adagrad",
+        {"learning_rate": 0.1, "initial_accumulator_value": 0.1, "epsilon": 1e-7},
+        453,
+    ),
+    "rmsprop": Case(  # 2.4e-7
+        RMSprop(1e-3, rho=0.9, epsilon=1e-7),
+        "RMSprop",
+        {"learning_rate": 1e-3, "rho": 0.9, "epsilon": 1e-7},
+        218,
+    ),
+    # Epsilon is so small that it does not matter where it is added. Where a gradient is little
+    # more than rounding, Adam makes as large a step of it: other seeds gave up to 1.5e-6.
+    "adam": Case(  # 4.8e-7
+        Adam(1e-3, beta_2=1 - 2**-10, epsilon=1e-10),
+        "Adam",
+        {"learning_rate": 1e-3, "beta_2": 1 - 2**-10, "epsilon": 1e-10},
+        94,
+        2e-6,
+    ),
+    # Keras multiplies by an exact 1 − β₂ and corrects by a β₂ᵗ in float32, which does not hold
+    # 0.999 (it does hold the 1 − 2⁻¹⁰ above): v̂ is off by 2e-5 of itself, each step by 1e-5.
+    "adam, 0.999": Case(  # 8.5e-6
+        Adam(1e-3, epsilon=1e-10), "Adam", {"learning_rate": 1e-3, "epsilon": 1e-10}, 265, 1e-5
+    ),
+    "nadam": Case(  # 4.8e-7
+        Nadam(1e-3, epsilon=1e-7, momentum_decay=1),
+        "Nadam",
+        {"learning_rate": 1e-3, "epsilon": 1e-7},
+        394,
+    ),
+}
+
+
+@pytest.fixture(scope="module")
+def network() -> Network:
+    return Network(digits_mlp)
+
+
+def rows_of(seed: int, rows: int) -> NDArray[np.int32]:
+    return batch_rows(seed, rows, digits_mlp.batch_size, STEPS)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def oracle(
+    network: Network, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[tuple[subprocess.Popen[bytes], Path]]:
+    """Keras on TensorFlow, in a process of its own that works while the other tests run."""
+    folder = tmp_path_factory.mktemp("oracle")
+    data = digits_mlp.load()
+    arrays: dict[str, Any] = {}
+    for name, case in CASES.items():
+        arrays[f"{name}/rows"] = rows_of(case.seed, len(data.train.x))
+        weights = network.draw(case.seed).trainable
+        arrays |= {f"{name}/w{i}": w for i, w in enumerate(weights)}
+    np.savez(
+        folder / "given.npz",
+        cases=json.dumps({name: (c.optimizer, c.arguments) for name, c in CASES.items()}),
+        train_x=data.train.x,
+        train_y=data.train.y,
+        test_x=data.test.x,
+        test_y=data.test.y,
+        **arrays,
+    )
+    command = [Path(__file__).with_name("keras_oracle.py"), "given.npz", "found.npz"]
+    source = Path(__file__).parents[2] / "src"
+    with (
+        (folder / "said").open("wb") as said,
+        subprocess.Popen(
+            [sys.executable, *command],
+            cwd=folder,
+            env={**os.environ, "KERAS_BACKEND": "tensorflow", "PYTHONPATH": str(source)},
+            stdout=said,
+            stderr=said,
+        ) as process,
+    ):
+        yield process, folder
+        process.kill()  # in case nobody waited for it
+
+
+@pytest.fixture(scope="module")
+def keras_losses(
+    oracle: tuple[subprocess.Popen[bytes], Path],
+) -> dict[str, NDArray[np.float64]]:
+    """The losses of every case as Keras on TensorFlow found them."""
+    process, folder = oracle
+    assert process.wait() == 0, (folder / "said").read_text()
+    with np.load(folder / "found.npz") as found:
+        return dict(found)
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_the_engine_trains_as_keras_on_tensorflow_does(
+    network: Network, keras_losses: dict[str, NDArray[np.float64]], name: str
+) -> None:
+    case, data = CASES[name], digits_mlp.load()
+    rule = case.rule
+    # Two lanes, as in a race; the second is a neighbour with another seed.
+    seeds = (case.seed, case.seed + 1)
+    drawn = [network.draw(seed) for seed in seeds]
+    rows = [rows_of(seed, len(data.train.x)) for seed in seeds]
+    hyper = {k: np.full(2, value, np.float32) for k, value in numeric(rule).items()}
+    begin, advance = map(jax.jit, programs(network, rule))
+    trainable = [np.stack(pair) for pair in zip(*(w.trainable for w in drawn), strict=True)]
+    leaves, _ = begin(hyper, trainable, [], [data.test])
+    leaves, losses, measures = advance(
+        hyper, leaves, np.float32(0), np.stack(rows)[:, None], data.train, [data.test]
+    )
+    # Keras evaluates what it stores, which for a rule that looks ahead is the point ahead.
+    memory = [rule.init(w) for w in drawn[0].trainable]
+    places = jax.tree.structure(Lane(drawn[0].trainable, [], memory, True))
+    lane = jax.tree.unflatten(places, [x[0] for x in leaves])
+    ahead = [
+        rule.lookahead(w, m, float(STEPS + 1))
+        for w, m in zip(lane.trainable, lane.memory, strict=True)
+    ]
+    test_loss = float(network.measure(ahead, [], *data.test)[0])
+    if type(rule).lookahead is Rule.lookahead:
+        np.testing.assert_allclose(measures[0, -1, 0, 0], test_loss, rtol=1e-6)
+    found, expected = np.array([*losses[0], test_loss]), keras_losses[name]
+    assert expected[-1] < 0.5 * expected[0]  # it did train
+    np.testing.assert_allclose(found, expected, rtol=0, atol=case.tolerance)
+
+
+def test_the_seed_alone_decides_the_initial_weights(network: Network) -> None:
+    # Another network object, another seed drawn in between: the state of no generator matters.
+    first, other, again = (network.draw(seed) for seed in (3, 4, 3))
+    assert_bitwise(first, again)
+    assert_bitwise(first, Network(digits_mlp).draw(3))
+    matrices = [
+        (a, b) for a, b in zip(*(w.trainable for w in (first, other)), strict=True) if a.ndim == 2
+    ]
+    assert len(matrices) == 3
+    assert all((a != b).any() for a, b in matrices)
+
+
+def test_every_rule_is_compared_with_keras() -> None:
+    assert {type(case.rule) for case in CASES.values()} == set(RULES.values())
