@@ -11,7 +11,7 @@ import pytest
 
 from ravine.errors import WrongCall
 from ravine.frameworks.spelling import read_rule
-from ravine.rules import RULES
+from ravine.rules import RULES, SGD
 from ravine.update_rule import Hyper, Rule, hyper, rule, step
 
 
@@ -202,3 +202,12 @@ def test_sixteen_bit_arithmetic_never_happens() -> None:
     assert set(seen) == {np.dtype(np.float32)}
     assert state.dtype == np.float32
     assert stepped.dtype == read.dtype == np.float16
+
+
+def test_the_arguments_may_be_named() -> None:
+    rule = SGD(learning_rate=0.5)
+    assert rule.update(w=1.0, g=1.0, state=rule.init(w=1.0), t=1) == (0.5, ())
+    with pytest.raises(TypeError):
+        rule.update(1.0, 1.0)
+    with pytest.raises(TypeError):
+        rule.update(1.0, 1.0, (), x=1)

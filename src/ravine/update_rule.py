@@ -2,6 +2,7 @@
 
 import dataclasses
 import functools
+import inspect
 import math
 import numbers
 import re
@@ -57,11 +58,13 @@ class Hyper:
 
     def rescaled(self, value: float, w: float, g: float) -> float:
         """The same setting once weights are counted in units ``w`` smaller, gradients in ``g``."""
-        sign = 1
-        for divide, letter, exponent in re.findall(r"(/?) *([wg])(?:\^(\d+))?", self.unit):
-            sign = -1 if divide else sign
-            value *= (w if letter == "w" else g) ** (sign * int(exponent or 1))
-        return value
+        sizes = {"w": w, "g": g, "1": 1.0}
+        read = re.fullmatch(r"(?:([wg1])(?:\^(\d+))?(?:/([wg])(?:\^(\d+))?)?)?", self.unit)
+        if read is None:
+            raise ValueError(f"cannot read the unit {self.unit!r}: write 'w', 'g^2', 'w/g', '1/w'")
+        over, power, under, root = read.groups()
+        value *= sizes[over or "1"] ** int(power or 1)
+        return value / sizes[under or "1"] ** int(root or 1)
 
 
 def hyper(
@@ -106,7 +109,7 @@ class Rule:
                         f"{self.name}: {name}={value:g} is not allowed; "
                         f"{declared.meaning} must be {declared.allowed}"
                     )
-            elif type(value).__module__ == "builtins" and type(value) is not type(defaults[name]):
+            elif not hasattr(value, "dtype") and type(value) is not type(defaults[name]):
                 raise WrongCall(f"{self.name}: {name}={value!r} is not a number")
 
     def init(self, w: Array) -> State:
@@ -172,15 +175,20 @@ def rule(cls: type[R]) -> type[R]:
 
 def _guarded(method: Callable[..., Any]) -> Callable[..., Any]:
     """``method`` with its arguments brought into the types that a rule's arithmetic expects."""
+    signature = inspect.signature(method)
 
     @functools.wraps(method)
-    def guarded(self: Rule, w: Array, *rest: Any) -> Any:
+    def guarded(self: Rule, *arguments: Any, **named: Any) -> Any:
+        if named:
+            arguments = signature.bind(self, *arguments, **named).args[1:]
+        w, *rest = arguments
         if isinstance(w, list | tuple):
             raise WrongCall(f"w is a {type(w).__name__}; give a number or an array: np.asarray(w)")
         given = dtype_name(w)
         narrow = "float16" in given  # bfloat16 too
-        arrays, t = (rest, ()) if method.__name__ == "init" else (rest[:-1], rest[-1:])
-        result = method(self, _widened(w), *map(_widened, arrays), *map(_plain_number, t))
+        if rest:
+            rest[-1] = _plain_number(rest[-1])  # t is the last of all but init, which has none
+        result = method(self, *map(_widened, (w, *rest)))
         if not narrow or method.__name__ == "init":
             return result
         if method.__name__ == "update":

@@ -26,7 +26,7 @@ def read_rules(text: str) -> list[Rule]:
     """The rules of a comma-separated list such as ``sgd,adam(beta_1=0.8)``."""
     try:
         parsed = ast.parse(f"({text},)", mode="eval").body
-    except (SyntaxError, ValueError):
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
         parsed = None
     if not isinstance(parsed, ast.Tuple) or not parsed.elts:
         raise WrongCall(f"cannot read the rules {text!r}: write them as 'sgd,adam(beta_1=0.8)'")
@@ -63,3 +63,5 @@ def _value(node: ast.expr, text: str) -> Any:
         return ast.literal_eval(node)
     except ValueError:
         raise WrongCall(f"{ast.unparse(node)!r} in {text!r} is not a number") from None
+    except RecursionError:
+        raise WrongCall(f"a hyperparameter in '{text[:40]}…' is not a number") from None

@@ -48,7 +48,8 @@ def programs(network: Network, rule: Rule) -> Programs:
     def measured(hyper: dict[str, Any], lane: Lane, t: Any, held_out: Any) -> Any:
         r = rule.replace(hyper)
         weights = [r.read(w, m, t) for w, m in zip(lane.trainable, lane.memory, strict=True)]
-        return jnp.stack([network.measure(weights, lane.state, x, y) for x, y in held_out])
+        measures = jnp.stack([network.measure(weights, lane.state, x, y) for x, y in held_out])
+        return jnp.where(lane.alive, measures, jnp.nan)
 
     def begin(hyper: dict[str, Any], trainable: Any, state: Any, held_out: Any) -> Any:
         r = rule.replace(hyper)
