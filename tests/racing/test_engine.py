@@ -233,6 +233,7 @@ def test_one_bad_batch_ends_a_lane_for_good() -> None:
     assert np.isfinite(ran.losses[0, 0])
     assert np.isnan(ran.losses[0, 1:]).all()
     assert all(np.isfinite(w).all() for w in lane_of(ran, rule, 0).trainable)
+    assert np.isnan(ran.measures[0]).all()  # the weights it kept are not measured as if alive
 
 
 # --- against Keras on TensorFlow ------------------------------------------------------------

@@ -1,0 +1,49 @@
+"""The examples run as they stand, and show what they say they show."""
+
+import runpy
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+EXAMPLES = Path(__file__).parents[1] / "examples"
+
+
+def names_of(example: str) -> dict[str, Any]:
+    return runpy.run_path(str(EXAMPLES / example))
+
+
+@pytest.mark.parametrize("example", sorted(p.name for p in EXAMPLES.glob("*.py")))
+def test_it_runs(example: str, tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, EXAMPLES / example],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout
+
+
+def test_momentum_forms_agree_until_the_rate_changes_inside_the_velocity() -> None:
+    gaps = names_of("momentum_forms.py")["gaps"]
+    mean, inside = gaps([0.02] * 60)
+    assert max(mean, inside) < 1e-14
+    mean, inside = gaps([0.02] * 10 + [0.002] * 50)
+    assert mean < 1e-14
+    assert inside > 0.1
+
+
+def test_the_printed_lookahead_looks_back() -> None:
+    names = names_of("nesterov_lookahead.py")
+    right, printed = names["ravine"].Nesterov, names["AsPrinted"]
+    for rate in (0.05, 0.5):
+        assert names["walk"](right(learning_rate=rate, momentum=0.9)).values[-1] < 1e-3
+        assert names["walk"](printed(learning_rate=rate, momentum=0.9)).values[-1] > 1e3
+
+
+def test_the_rewritten_nesterov_is_the_true_one() -> None:
+    assert names_of("nesterov_rewritten.py")["gap"]() < 1e-14
