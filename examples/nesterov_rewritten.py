@@ -1,7 +1,8 @@
 """The Nesterov of the frameworks walks the true lookahead's path, one place ahead.
 
-PyTorch, Optax and Keras never take a gradient away from the weights they hold. They store the point
-ahead, y = w − αβV, take the gradient there and step y := y − α(g + βV) with the new V (the sum form).
+PyTorch, Optax and Keras never take a gradient away from the weights they hold. They store the
+point ahead, y = w − αβV, take the gradient there and step y := y − α(g + βV), with the new V (the
+sum form).
 What they call the weights is the lookahead point of the true rule, step for step.
 """
 
