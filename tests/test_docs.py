@@ -1,6 +1,7 @@
 """What the documents show is run as they show it."""
 
 import re
+import runpy
 import subprocess
 import sys
 from pathlib import Path
@@ -48,7 +49,7 @@ def test_the_readme_has_every_rule() -> None:
     assert re.findall(r"^\| `(\w+)` \|", text, re.MULTILINE) == list(RULES)
 
 
-def test_the_rule_that_contributing_adds(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_rule_that_contributing_adds() -> None:
     (code,) = blocks("CONTRIBUTING.md", "python")
     namespace: dict[str, object] = {"__name__": "ravine.rules.signum"}
     exec(compile(code, "signum.py", "exec"), namespace)
@@ -56,6 +57,18 @@ def test_the_rule_that_contributing_adds(monkeypatch: pytest.MonkeyPatch) -> Non
     w, state = signum.update(1.0, 8.0, signum.init(1.0), 1)
     assert (w, state.m) == (0.75, pytest.approx(0.8))
     assert signum.name == "signum"
+    # And it keeps the contract, as the guide says it does.
+    contract = runpy.run_path(str(ROOT / "tests" / "rules" / "test_contract.py"))
+    for promise in (
+        "test_the_docstring_names_a_source",
+        "test_the_declared_intervals_agree",
+        "test_plain_numbers_stay_plain",
+        "test_some_searched_learning_rate_converges_on_a_quadratic",
+        "test_lanes_walk_as_if_alone",
+        "test_the_declared_units_hold",
+        "test_every_hyperparameter_has_a_say",
+    ):
+        contract[promise](kind=namespace["Signum"])
 
 
 def test_contributing_names_every_operation() -> None:

@@ -12,12 +12,14 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from filelock import FileLock
 
 import ravine
-from ravine import verdict
+from ravine import api, verdict
 from ravine.errors import RavineError, WrongCall
-from ravine.racing import plan
+from ravine.racing import plan, provenance
 from ravine.racing.store import Curve, Store
+from ravine.tasks import TASKS
 
 SMALL = ["--rules", "adam(beta_1=0.8)", "--learning-rates", "0.01,0.1,30,1e20"]
 SMALL += ["--seeds", "2", "--fresh-seeds", "2", "--epochs", "3"]
@@ -209,6 +211,43 @@ def test_a_race_that_has_changed_does_not_go_on(
     Store.create(tmp_path, meta | {"versions": meta["versions"] | {"jax": "0.0.1"}}).close()
     with pytest.raises(WrongCall, match=r"cannot go on with jax \S+ instead of 0\.0\.1"):
         ravine.resume(tmp_path, progress=False)
+    # Nor one that somebody else runs at this moment.
+    with FileLock(tmp_path / api.LOCK), pytest.raises(WrongCall, match="by another ravine"):
+        ravine.resume(tmp_path, progress=False)
+
+
+def test_a_race_of_own_rules_says_how_it_goes_on(tmp_path: Path) -> None:
+    @ravine.rule
+    class Mine(ravine.SGD):
+        """A rule that ravine does not ship."""
+
+    choices, rules = plan.choose(TASKS["digits-mlp"], [Mine()], None, 1, 1, 1, 32)
+    settled = plan.settle(choices, rules, plan.Facts(10, (64, 8, 8), ("loss",), "0"))
+    meta = {"plan": settled.to_json(), "rules": {}, "versions": {}}
+    Store.create(tmp_path, meta).close()
+    with pytest.raises(
+        WrongCall, match=r"go on from Python: ravine\.resume\('.*', rules=\[mine\]\)"
+    ):
+        ravine.resume(tmp_path)
+    with pytest.raises(WrongCall, match="have changed since it was planned"):
+        ravine.resume(tmp_path, rules=[Mine], workers=1, progress=False)  # it was of other data
+    said = provenance.command(choices, None, TASKS["digits-mlp"])
+    assert said.startswith("ravine.race('digits-mlp', rules=['sgd', mine], seeds=1")
+
+
+def test_looking_at_a_race_writes_nothing(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = {file.name: file.stat().st_mtime_ns for file in folder.iterdir()}
+    assert ravine.Race.open(folder).finished
+    monkeypatch.setattr(os, "access", lambda *_: False)  # as on a read-only file system
+    assert ravine.Race.open(folder).finished
+    assert {file.name: file.stat().st_mtime_ns for file in folder.iterdir()} == before
+
+
+def test_a_folder_that_was_there_before_stays(tmp_path: Path) -> None:
+    mine = tmp_path / "mine"
+    mine.mkdir()
+    command("race", "--batch-size", "5000", "--out", mine, code=2)
+    assert list(mine.iterdir()) == []
 
 
 @pytest.mark.parametrize(

@@ -90,9 +90,37 @@ def test_no_difference_is_said_to_be_none() -> None:
 
 
 def test_few_seeds_claim_nothing() -> None:
-    plan = planned("sgd", "adam", fresh=5)
-    found = judged(plan, raced(plan, noisy({"sgd": 5.0, "adam": 20.0})))
-    assert str(found).startswith("Too few seeds to claim anything")
+    for rules, fresh in {("sgd", "adam"): 6, ("sgd", "adam", "nadam"): 7, tuple(RULES): 8}.items():
+        paces = {rule: 5.0 if rule == "sgd" else 20.0 for rule in rules}
+        few = planned(*rules, fresh=fresh - 1)
+        assert str(judged(few, raced(few, noisy(paces)))).startswith(
+            f"Too few seeds to claim anything: {fresh - 1} of the {fresh} that a race of"
+        )
+        # With one more a clean sweep is a finding: the bound is not a habit but arithmetic.
+        enough = planned(*rules, fresh=fresh)
+        found = judged(enough, raced(enough, noisy(paces)))
+        assert found.leader.p_value < 0.05
+        assert "reaches gradient descent's final loss in" in str(found)
+
+
+def test_gradient_descent_alone_is_no_comparison() -> None:
+    plan = planned("sgd")
+    assert str(judged(plan, raced(plan, noisy({"sgd": 5.0})))).startswith("Only gradient descent")
+
+
+def test_a_race_that_learned_nothing_says_so() -> None:
+    plan = planned("sgd", "adam")
+    found = judged(plan, raced(plan, noisy({"sgd": 0.01, "adam": 0.02})))
+    assert found.warnings[0].startswith("gradient descent hardly learned")
+
+
+@given(st.lists(st.integers(1, 100), min_size=1, max_size=30), st.integers(0, 10))
+def test_quartiles_are_numpys_and_bear_infinity(values: list[int], missing: int) -> None:
+    expected = np.quantile(values, [0.5, 0.25, 0.75])
+    np.testing.assert_allclose(verdict.quartiles([float(v) for v in values]), expected)
+    with_misses = verdict.quartiles([*map(float, values), *[math.inf] * missing])
+    assert not any(map(math.isnan, with_misses))
+    assert (with_misses.median == math.inf) == ((len(values) + missing) // 2 >= len(values))
 
 
 def test_ties_for_first_are_named() -> None:

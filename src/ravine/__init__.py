@@ -6,7 +6,7 @@ Importing ravine imports no numerical framework: names are loaded when they are 
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from ravine.rules import SGD, Adagrad, Adam, Momentum, Nadam, Nesterov, RMSprop
+from ravine.rules import RULES, SGD, Adagrad, Adam, Momentum, Nadam, Nesterov, RMSprop
 from ravine.update_rule import Rule, hyper, rule, step
 
 if TYPE_CHECKING:
@@ -48,6 +48,10 @@ def __getattr__(name: str) -> Any:
         return getattr(import_module(_LAZY[name]), name)
     if name == "verdict":
         return import_module("ravine.verdict")
+    if name == "__version__":
+        return import_module("importlib.metadata").version("ravine")
+    if kinds := [kind for kind in RULES.values() if kind.__name__ == name]:
+        return kinds[0]  # a rule that was added to the list is public without more ado
     raise AttributeError(f"module 'ravine' has no attribute '{name}'")
 
 

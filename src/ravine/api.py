@@ -3,18 +3,19 @@
 import os
 import shlex
 import shutil
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path as FilePath
 from typing import TYPE_CHECKING, Any
 
 import cloudpickle
+from filelock import FileLock, Timeout
 
 from ravine import verdict as verdicts
 from ravine.errors import RavineError, WrongCall
-from ravine.frameworks.spelling import read_rule
+from ravine.frameworks.spelling import read_rule, read_rules
 from ravine.pages import charts, report
 from ravine.pages.results import Results
 from ravine.pages.terminal import Display
@@ -25,13 +26,14 @@ from ravine.racing.pool import Pool
 from ravine.racing.store import FILE, Store
 from ravine.rules import RULES
 from ravine.surfaces.walk import Path, ValueAndGradient, walk
-from ravine.tasks import find
+from ravine.tasks import TASKS, find
 from ravine.tasks.task import Task
 from ravine.update_rule import Rule
 
 if TYPE_CHECKING:
     import pandas as pd
 
+LOCK = ".lock"  # held while a race is run; the system lets go of it when its process ends
 AnyRule = str | type[Rule] | Rule
 Rates = str | Sequence[float] | Mapping[str, Sequence[float]]
 
@@ -39,7 +41,7 @@ Rates = str | Sequence[float] | Mapping[str, Sequence[float]]
 def race(
     task: str | Task = "digits-mlp",
     *,
-    rules: Sequence[AnyRule] | None = None,
+    rules: str | Sequence[AnyRule] | None = None,
     learning_rates: Rates | None = None,
     seeds: int = 3,
     fresh_seeds: int = 12,
@@ -51,12 +53,13 @@ def race(
 ) -> "Race":
     """Race update rules on a task: tune each, then judge all against gradient descent.
 
-    ``rules``: names, spellings such as ``"adam(beta_1=0.8)"``, classes or objects; by default all
-    that ravine has. ``learning_rates``: for every rule ``"LO:HI:N"`` or a list, or a mapping from
-    a rule to its list; by default nine over each rule's own range. ``seeds``: how many to tune on;
-    ``fresh_seeds``: how many to judge on. ``epochs``, ``batch_size``: by default the task's.
-    ``out``: a new or empty folder, by default ``ravine-runs/<task>-<UTC time>``. ``workers``: how
-    many processes, by default one a core. ``progress``: whether to show it, on standard error.
+    ``rules``: a list of names, spellings such as ``"adam(beta_1=0.8)"``, classes or objects, or one
+    text, ``"sgd,adam(beta_1=0.8)"``; by default all that ravine has. ``learning_rates``: for every
+    rule ``"LO:HI:N"`` or a list, or a mapping from a rule to its list; by default nine over each
+    rule's own range. ``seeds``: how many to tune on; ``fresh_seeds``: how many to judge on.
+    ``epochs``, ``batch_size``: by default the task's. ``out``: a new or empty folder, by default
+    ``ravine-runs/<task>-<UTC time>``. ``workers``: how many processes, by default one a core.
+    ``progress``: whether to show it, on standard error.
 
     Raises ``WrongCall``, a ``ValueError``, before anything runs if something asked for cannot be.
     Interrupted, it keeps the finished runs; ``ravine.resume(out)`` goes on.
@@ -67,12 +70,15 @@ def race(
         print(race.verdict)
     """
     chosen_task = find(task) if isinstance(task, str) else task
+    if isinstance(rules, str):
+        rules = read_rules(rules)
     asked = [read_rule(rule) for rule in (RULES if rules is None else rules)]
     choices, by_name = choose(
         chosen_task, asked, learning_rates, seeds, fresh_seeds, epochs, batch_size
     )
     _check_workers(workers)
     folder = _new_folder(out, chosen_task.name)
+    existed = folder.exists()
 
     def start(facts: Facts) -> Store:
         plan = settle(choices, by_name, facts)
@@ -91,7 +97,10 @@ def race(
         if not (folder / FILE).exists():  # nothing was found out: leave no trace
             shutil.rmtree(folder / WORK, ignore_errors=True)
             with suppress(OSError):
-                folder.rmdir()
+                (folder / LOCK).unlink(missing_ok=True)
+            if not existed:
+                with suppress(OSError):
+                    folder.rmdir()
         raise
     return Race(folder)
 
@@ -100,21 +109,29 @@ def resume(
     folder: str | os.PathLike[str],
     *,
     task: Task | None = None,
-    rules: Sequence[Rule] = (),
+    rules: Sequence[AnyRule] = (),
     workers: int | None = None,
     progress: bool = True,
 ) -> "Race":
     """Go on with a race that was interrupted; what is stored is not run again.
 
-    ``task`` and ``rules`` are for those that ravine does not ship and cannot find by name. Raises
+    ``task`` and ``rules`` are for those of your own, which ravine cannot find by name. Raises
     ``WrongCall`` if the folder holds no race or another than that task and those rules make.
     """
     _check_workers(workers)
     folder = FilePath(folder)
-    store = Store(folder)
+    store = Store(folder, reading=True)
     plan, written_with = store.plan, store.read_meta("versions")
     store.close()
-    own = {str(rule): rule for rule in rules}
+    own = {str(rule): rule for rule in map(read_rule, rules)}
+    unknown = [n for n in plan.choices.rules if n not in own and n.partition("(")[0] not in RULES]
+    if unknown or (task is None and plan.choices.task not in TASKS):
+        raise WrongCall(
+            f"the race in '{folder}' is of things that ravine does not ship; go on from Python: "
+            f"ravine.resume('{folder}', rules=[{', '.join(unknown)}]"
+            + ("" if plan.choices.task in TASKS else f", task=<the task '{plan.choices.task}'>")
+            + ")"
+        )
     by_name = {name: own.get(name) or read_rule(name) for name in plan.choices.rules}
     task = task or find(plan.choices.task)
 
@@ -139,7 +156,12 @@ def resume(
 def descend(
     rule: AnyRule, f: ValueAndGradient, start: float | Sequence[float] | Any, steps: int
 ) -> Path:
-    """Walk a rule down a function; see :func:`ravine.surfaces.walk.walk`.
+    """Walk a rule down a function.
+
+    ``f`` is a pair of functions, ``(value, gradient)``, of a float or a float64 array, whichever
+    ``start`` is; ``value`` gives a number, ``gradient`` what is shaped like its argument. The path
+    has ``weights``, (steps + 1, …), ``values``, (steps + 1,), ``gradients``, (steps, …), and
+    ``diverged_at``, the step at which it left the finite numbers, where it ends, or None.
 
     >>> import ravine
     >>> path = ravine.descend("sgd", (lambda x: x * x, lambda x: 2 * x), 1.0, steps=2)
@@ -154,7 +176,7 @@ class Race:
 
     def __init__(self, folder: FilePath) -> None:
         self.folder = folder
-        store = Store(folder)
+        store = Store(folder, reading=True)
         try:
             self._plan = store.plan
             self._curves = store.curves()
@@ -211,14 +233,17 @@ class Race:
     def report(self, path: str | os.PathLike[str] | None = None) -> FilePath:
         """Write the report, one HTML file that needs no network; by default into the folder."""
         target = self.folder / "report.html" if path is None else FilePath(path)
-        report.write(self.results, target)
+        with _writing(target.parent):
+            target.parent.mkdir(parents=True, exist_ok=True)
+            report.write(self.results, target)
         return target
 
     def publish(self) -> None:
         """Write everything people and programs read into the folder."""
-        (self.folder / "verdict.json").write_text(self.results.to_json(), encoding="utf-8")
-        for suffix in ("png", "svg"):
-            charts.save(self.chart("curves"), self.folder / f"curves.{suffix}")
+        with _writing(self.folder):
+            (self.folder / "verdict.json").write_text(self.results.to_json(), encoding="utf-8")
+            for suffix in ("png", "svg"):
+                charts.save(self.chart("curves"), self.folder / f"curves.{suffix}")
         self.report()
 
     def __repr__(self) -> str:
@@ -236,12 +261,15 @@ def _run(
 ) -> None:
     """Run what is left to run, and publish."""
     work = folder / WORK
-    try:
+    with _writing(folder):
         work.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise WrongCall(f"cannot write to '{folder}': {error.strerror}") from error
+        lock = FileLock(folder / LOCK)
+        try:
+            lock.acquire(timeout=0)
+        except Timeout:
+            raise WrongCall(f"the race in '{folder}' is being run by another ravine") from None
     workbench = {"folder": str(work), "task": cloudpickle.dumps(task)}
-    with Display(progress) as display, Pool(workers, workbench) as pool:
+    with lock, Display(progress) as display, Pool(workers, workbench) as pool:
         driver = Driver(pool, rules, display)
         store = start(driver.describe())
         try:
@@ -249,13 +277,25 @@ def _run(
             driver.run(store.plan, store, verdicts.choose)
         except (KeyboardInterrupt, RavineError) as stop:
             kept = f"{len(store.curves())} of {store.plan.count} runs are kept in '{folder}'"
-            stop.add_note(f"{kept}; go on with: ravine resume {shlex.quote(str(folder))}")
+            way = f"ravine resume {shlex.quote(str(folder))}"
+            if not all(name.partition("(")[0] in RULES for name in rules) or task.name not in TASKS:
+                way = f"ravine.resume({str(folder)!r}, …), naming your own rules and task again"
+            stop.add_note(f"{kept}; go on with: {way}")
             raise
         finally:
             store.close()
         display.publishing()
         shutil.rmtree(work)
         Race(folder).publish()
+    (folder / LOCK).unlink(missing_ok=True)
+
+
+@contextmanager
+def _writing(folder: FilePath) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise WrongCall(f"cannot write to '{folder}': {error.strerror or error}") from error
 
 
 def _new_folder(out: str | os.PathLike[str] | None, task: str) -> FilePath:

@@ -35,8 +35,26 @@ RACE_EXAMPLES = """**Examples**
 
 - `ravine race --rules sgd,nadam --learning-rates 1e-4:1:13 --seeds 5 --fresh-seeds 20`
 
-- `ravine race --epochs 5 --fresh-seeds 6`: a quick look
+- `ravine race --rules adam --epochs 5 --fresh-seeds 6`: a quick look
 """
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        from importlib.metadata import version
+
+        typer.echo(f"ravine {version('ravine')}")
+        raise typer.Exit
+
+
+@app.callback()
+def ravine(
+    version: Annotated[
+        bool,
+        typer.Option("--version", callback=_version, is_eager=True, help="Print the version."),
+    ] = False,
+) -> None:
+    """Find the optimizer that trains your network fastest, prove it, and show why."""
 
 
 @app.command(epilog=RACE_EXAMPLES)

@@ -225,5 +225,7 @@ def step(
     >>> w
     0.8
     """
+    if not isinstance(rule, Rule):
+        raise WrongCall(f"step takes a rule, such as ravine.Adam(), not {rule!r}")
     g = grad(rule.lookahead(w, state, t))
     return rule.update(w, g, state, t)

@@ -261,8 +261,9 @@ def test_some_searched_learning_rate_converges_on_a_quadratic(kind: type[Rule]) 
             w, state = step(rule, lambda w: w @ HESSIAN, w, state, t)
         heights = np.einsum("li,ij,lj->l", w, HESSIAN, w) / 2
     # 10 at the start. A rule that normalises its step ends by crossing the minimum with half of
-    # it on either side: 10 · (1e-3 / 2)² = 2.5e-6 at the smallest rate that arrives in time.
-    assert np.nanmin(heights) < 1e-5
+    # it on either side: 10 · (1e-3 / 2)² = 2.5e-6 at the smallest rate that arrives in time; with
+    # a memory of ten steps it overshoots by a few of them.
+    assert np.nanmin(heights) < 1e-4
 
 
 @every_rule

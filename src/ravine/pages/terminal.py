@@ -9,12 +9,13 @@ from typing import Any, Self
 import numpy as np
 from rich.console import Console, Group
 from rich.live import Live
+from rich.padding import Padding
 from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
 from ravine.pages.results import Results
-from ravine.racing.plan import Plan, Run
+from ravine.racing.plan import REFERENCE_SEEDS, Plan, Run
 from ravine.racing.store import Curve
 from ravine.verdict import SMOOTHING, VALIDATION, said_ratio, title
 
@@ -30,7 +31,7 @@ class Display:
         self._doing: dict[int, str] = {}
         self._stage = "preparing"
         self._began = time.monotonic()
-        self._done = self._kept = 0
+        self._done = self._kept = self._seeds = 0
         self._tuning: dict[str, dict[float, list[float]]] = {}
         self._fresh: dict[str, list[float]] = {}
         self._lock = threading.Lock()  # a live table is drawn by a thread of its own
@@ -54,7 +55,7 @@ class Display:
 
     def planned(self, plan: Plan, stored: Sequence[Curve]) -> None:
         """The plan is settled; some of it may be stored from before."""
-        self._plan = plan
+        self._plan, self._seeds = plan, plan.choices.seeds
         for curve in stored:
             self._note(curve.run, curve.measures[1:])
         self._kept = self._done = len(stored)
@@ -62,9 +63,9 @@ class Display:
         rates = sum(map(len, plan.choices.learning_rates.values()))
         self._say(
             f"{plan.choices.task}: {len(plan.choices.rules)} rules, {rates} learning rates × "
-            f"{plan.choices.seeds} seeds, then {plan.choices.fresh_seeds} fresh seeds: "
-            f"{plan.count} runs of {plan.steps} steps"
-            + (f", {self._kept} of them stored already" if self._kept else "")
+            f"{plan.choices.seeds} seeds, then {REFERENCE_SEEDS} reference runs and "
+            f"{plan.choices.fresh_seeds} fresh seeds a rule: {plan.count} runs of "
+            f"{plan.steps} steps" + (f", {self._kept} of them stored already" if self._kept else "")
         )
 
     def doing(self, worker: int, what: str) -> None:
@@ -100,7 +101,8 @@ class Display:
                 self._fresh.setdefault(run.rule, []).append(end)
 
     def _say(self, line: str) -> None:
-        self._console.print(Text(f"ravine: {line}"), soft_wrap=True)
+        # A terminal breaks lines between words; what reads a pipe wants a line a message.
+        self._console.print(Text(f"ravine: {line}"), soft_wrap=not self._console.is_terminal)
 
     def _progress(self) -> str:
         if self._plan is None:
@@ -117,14 +119,17 @@ class Display:
         rows = []
         with self._lock:
             for rule, by_rate in self._tuning.items():
-                loss, best = min((_median(ends), rate) for rate, ends in by_rate.items())
-                rows.append((loss, rule, best, len(self._fresh.get(rule, []))))
+                # Medians of all tuning seeds alone: of fewer, the lowest is the luckiest.
+                whole = [(_median(e), r) for r, e in by_rate.items() if len(e) == self._seeds]
+                if whole:
+                    loss, best = min(whole)
+                    rows.append((loss, rule, best, len(self._fresh.get(rule, []))))
         return sorted(rows)
 
     def _leader(self) -> str:
         standings = self._standings()
         if not standings:
-            return "nothing finished yet"
+            return "no learning rate has all its seeds yet"
         loss, rule, rate, _ = standings[0]
         return f"lowest validation loss so far {loss:.4f} by {rule} at {rate:g}"
 
@@ -139,7 +144,8 @@ class Display:
         bar = ProgressBar(total=1.0, completed=share, width=40)
         with self._lock:
             workers = [Text(f"  {what}", "dim") for _, what in sorted(self._doing.items()) if what]
-        return Group(Text(self._progress()), bar, *workers, table)
+        # Padding ends the bar's line, which the bar itself does not.
+        return Group(Text(self._progress()), Padding(bar), *workers, table)
 
 
 def show(results: Results, console: Console) -> None:
@@ -163,11 +169,14 @@ def show(results: Results, console: Console) -> None:
             style="bold" if i == 0 else "",
         )
     console.print(table)
-    caption = (
-        f"× steps: to a test loss of {results.verdict.target:.4g}, which tuned gradient descent "
-        f"reliably reaches, relative to its own; median of {results.plan.choices.fresh_seeds} "
-        "fresh seeds"
-    )
+    if math.isinf(results.verdict.target):
+        caption = "no target: nothing to measure the steps to"
+    else:
+        caption = (
+            f"× steps: to a test loss of {results.verdict.target:.4g}, which tuned gradient "
+            "descent reliably reaches, relative to its own; median of "
+            f"{results.plan.choices.fresh_seeds} fresh seeds"
+        )
     console.print(Text(caption, "dim"), soft_wrap=True)
     console.print()
     console.print(Text(results.verdict.sentence, "bold"), soft_wrap=True)

@@ -169,6 +169,8 @@ def choose(
     Gradient descent joins where it is missing: everything is measured against it. Returns the
     choices, and the rules by their spelling.
     """
+    if not rules:
+        raise WrongCall(f"no rules given; known: {', '.join(RULES)}")
     by_name: dict[str, Rule] = {}
     for rule in rules:
         if rule.learning_rate != rule.defaults()["learning_rate"]:
@@ -224,7 +226,9 @@ def log_grid(low: float, high: float, count: int) -> tuple[float, ...]:
         raise WrongCall(f"learning rates {low:g}:{high:g} are not allowed: both must be > 0")
     if count == 1 and low == high:
         return (low,)
-    if low >= high:
+    if low == high:
+        raise WrongCall(f"from {low:g} to {high:g} there is one learning rate, not {count}")
+    if low > high:
         raise WrongCall(f"learning rates {low:g}:{high:g} run backwards: write {high:g}:{low:g}")
     if count < 2:
         raise WrongCall(f"{count} learning rates from {low:g} to {high:g}: give at least 2")

@@ -16,6 +16,13 @@ from ravine.tasks.task import Task
 PACKAGES = ("ravine", "jax", "jaxlib", "keras", "numpy")
 
 
+class Text(str):
+    """A text whose ``repr`` is itself: code."""
+
+    __slots__ = ()
+    __repr__ = str.__str__
+
+
 def machine() -> dict[str, Any]:
     """The system, its processor, how many cores it has."""
     return {
@@ -54,8 +61,11 @@ def command(choices: Choices, learning_rates: Any, task: Task) -> str:
         options["epochs"] = choices.epochs
     if choices.batch_size != task.batch_size:
         options["batch_size"] = choices.batch_size
-    if isinstance(learning_rates, Mapping):
-        options["rules"] = list(choices.rules)
+    own = [rule for rule in choices.rules if rule.partition("(")[0] not in RULES]
+    if own or isinstance(learning_rates, Mapping):
+        # A rule of the user's own is an object in the user's Python, not a name.
+        rules = [rule if rule in own else repr(rule) for rule in choices.rules]
+        options["rules"] = Text(f"[{', '.join(rules)}]")
         arguments = [repr(choices.task), *(f"{k}={v!r}" for k, v in options.items())]
         return f"ravine.race({', '.join(arguments)})"
     words = [f"--{k.replace('_', '-')} {shlex.quote(str(v))}" for k, v in options.items()]

@@ -1,9 +1,10 @@
 """Where a race keeps what it found: one SQLite file, one blob a segment of a run."""
 
 import json
+import os
 import sqlite3
 from collections.abc import Iterable, Mapping
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -48,14 +49,19 @@ class Curve:
 
 
 class Store:
-    """A race's file, open for one driver."""
+    """A race's file, open for one driver; or for reading, which asks for no right to write."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, reading: bool = False) -> None:
         path = folder / FILE
         if not path.exists():
             raise WrongCall(f"no race in '{folder}': there is no {FILE}")
         self.folder = folder
-        self._db = sqlite3.connect(path)
+        # Between races the file is plain, so that it can be read where nothing may be written.
+        logged = path.with_name(f"{FILE}-wal").exists()
+        alone = reading and not logged and not os.access(folder, os.W_OK)
+        mode = "mode=ro&immutable=1" if alone else "mode=ro" if reading else "mode=rw"
+        self._db = sqlite3.connect(f"{path.resolve().as_uri()}?{mode}", uri=True)
+        self._reading = reading
         try:
             found = self.read_meta("format")
             if found != FORMAT:
@@ -63,8 +69,9 @@ class Store:
                     f"'{path}' has format {found}; this ravine reads format {FORMAT}: "
                     "use the version that wrote it"
                 )
-            self._db.execute("PRAGMA journal_mode=WAL")
-            self._db.execute("PRAGMA synchronous=FULL")
+            if not reading:
+                self._db.execute("PRAGMA journal_mode=WAL")
+                self._db.execute("PRAGMA synchronous=FULL")
         except sqlite3.Error as error:
             self._db.close()
             raise RavineError(f"'{path}' is not a race that can be read: {error}") from error
@@ -88,7 +95,10 @@ class Store:
         return cls(folder)
 
     def close(self) -> None:
-        """Close the file; the write-ahead log is folded into it."""
+        """Close the file; after writing, the write-ahead log is folded into it."""
+        if not self._reading:
+            with suppress(sqlite3.OperationalError):  # someone reads: the last one out folds it
+                self._db.execute("PRAGMA journal_mode=DELETE")
         self._db.close()
 
     def read_meta(self, key: str) -> Any:
