@@ -177,11 +177,11 @@ def show(results: Results, console: Console) -> None:
             "descent reliably reaches, relative to its own; median of "
             f"{results.plan.choices.fresh_seeds} fresh seeds"
         )
-    console.print(Text(caption, "dim"), soft_wrap=True)
+    console.print(Text(caption, "dim"), soft_wrap=not console.is_terminal)
     console.print()
-    console.print(Text(results.verdict.sentence, "bold"), soft_wrap=True)
+    console.print(Text(results.verdict.sentence, "bold"), soft_wrap=not console.is_terminal)
     for warning in results.verdict.warnings:
-        console.print(Text(f"Note: {warning}.", "yellow"), soft_wrap=True)
+        console.print(Text(f"Note: {warning}.", "yellow"), soft_wrap=not console.is_terminal)
 
 
 def _median(values: Sequence[float]) -> float:
