@@ -22,7 +22,7 @@ def blocks(document: str, language: str) -> list[str]:
 
 
 def test_the_readmes_python(tmp_path: Path) -> None:
-    (code,) = blocks("README.md", "python")
+    code = "\n".join(blocks("README.md", "python"))
     done = subprocess.run(
         [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=False
     )

@@ -12,6 +12,9 @@ from ravine.update_rule import Rule, hyper, rule, step
 if TYPE_CHECKING:
     from ravine import verdict
     from ravine.api import Race, descend, race, resume
+    from ravine.frameworks.keras import to_keras
+    from ravine.frameworks.optax import to_optax
+    from ravine.frameworks.torch import to_torch
     from ravine.tasks.task import Task
 
 __all__ = [
@@ -31,6 +34,9 @@ __all__ = [
     "resume",
     "rule",
     "step",
+    "to_keras",
+    "to_optax",
+    "to_torch",
     "verdict",
 ]
 
@@ -40,6 +46,9 @@ _LAZY = {
     "descend": "ravine.api",
     "race": "ravine.api",
     "resume": "ravine.api",
+    "to_keras": "ravine.frameworks.keras",
+    "to_optax": "ravine.frameworks.optax",
+    "to_torch": "ravine.frameworks.torch",
 }
 
 

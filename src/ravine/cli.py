@@ -142,6 +142,26 @@ def rules() -> None:
     listings.show_rules()
 
 
+@app.command(
+    epilog="**Examples**: `ravine show adam`, `ravine show 'momentum(dampening=0)' --as latex`"
+)
+def show(
+    rule: Annotated[str, typer.Argument(help="A rule, such as adam or 'adam(beta_1=0.8)'.")],
+    form: Annotated[
+        str | None,
+        typer.Option("--as", metavar="FORM", help="latex, mathml or javascript: that text alone."),
+    ] = None,
+) -> None:
+    """Show a rule in full: its equations, from its own code, its hyperparameters, its source."""
+    with _exit_codes():
+        from rich.console import Console
+
+        from ravine.frameworks.spelling import read_rule
+        from ravine.pages.show import show as show_rule
+
+        show_rule(read_rule(rule), form, Console())
+
+
 @app.command()
 def tasks() -> None:
     """List the tasks that ravine ships."""

@@ -17,6 +17,7 @@ _NAMESPACES = {
     "torch": "torch",
     "tensorflow": "tensorflow",
     "keras": "keras.ops",
+    "ravine": "ravine.notation.node",  # the tracer's values, whose library is their module
 }
 
 

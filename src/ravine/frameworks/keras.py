@@ -1,0 +1,357 @@
+"""A rule as a Keras optimizer, on TensorFlow, JAX and PyTorch. Imports Keras.
+
+Import this module before a saved model that was trained with a rule is loaded: that registers the
+class with Keras, as any class of one's own has to be.
+"""
+
+import contextlib
+import dataclasses
+import functools
+import importlib
+import inspect
+import numbers
+import operator
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, NamedTuple, Self
+
+import keras
+from keras import ops
+from keras.src.optimizers.base_optimizer import BaseOptimizer
+from keras.src.saving.serialization_lib import in_safe_mode
+
+from ravine.errors import WrongCall, unknown
+from ravine.frameworks.spelling import read_rule
+from ravine.ops import dtype_name
+from ravine.update_rule import Array, Rule, State
+
+_Optimizer: Any = keras.optimizers.Optimizer
+_tensor: Any = ops.convert_to_tensor
+if keras.backend.backend() == "torch":
+    from keras.src.backend.torch.optimizers.torch_parallel_optimizer import TorchParallelOptimizer
+
+    # Steps under no_grad, all variables in one call.
+    _Optimizer = type("_Optimizer", (TorchParallelOptimizer, _Optimizer), {})
+if keras.backend.backend() == "tensorflow":
+    # To Keras a variable is a tensor already, but a rule is to see nothing that changes under it.
+    _tensor = importlib.import_module("tensorflow").convert_to_tensor
+
+# What every Keras optimizer takes: learning_rate, weight_decay, clipnorm …, name.
+KERAS_ARGUMENTS = tuple(
+    parameter.name
+    for parameter in inspect.signature(BaseOptimizer).parameters.values()
+    if parameter.kind is parameter.POSITIONAL_OR_KEYWORD
+)
+
+
+def to_keras(rule: str | type[Rule] | Rule, **keras_arguments: Any) -> "RuleOptimizer":
+    """A rule as a Keras optimizer, for ``compile`` and everything else Keras does with one.
+
+    ``keras_arguments`` are those that every Keras optimizer takes, and mean what they mean there:
+    ``weight_decay``, ``clipnorm``, ``clipvalue``, ``global_clipnorm``, ``use_ema``,
+    ``ema_momentum``, ``ema_overwrite_frequency``, ``loss_scale_factor``,
+    ``gradient_accumulation_steps``, ``name``, and ``learning_rate`` (a number, a
+    ``LearningRateSchedule`` or a function without arguments) in place of the rule's own.
+    Raises :class:`WrongCall` for any other.
+
+    >>> import keras
+    >>> from ravine import Adam
+    >>> model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
+    >>> model.compile(to_keras(Adam(beta_1=0.8), learning_rate=0.01, clipnorm=1.0), loss="mse")
+    """
+    rule = read_rule(rule)
+    for name, value in keras_arguments.items():
+        # With a decay of its own, a rule would decay twice.
+        if name != "learning_rate" and name in rule.hyperparameters():
+            raise WrongCall(
+                f"{name} is a hyperparameter of {rule.name}: give it to the rule, "
+                f"{type(rule).__name__}({name}={value!r})"
+            )
+        if name not in KERAS_ARGUMENTS:
+            raise unknown("Keras argument", name, KERAS_ARGUMENTS)
+    rate = keras_arguments.pop("learning_rate", None)
+    if isinstance(rate, numbers.Real):
+        rule = rule.replace({"learning_rate": rate})  # which checks it
+    elif callable(rate):  # a schedule too
+        keras_arguments["learning_rate"] = rate
+    elif rate is not None:
+        raise WrongCall(f"learning_rate={rate!r} is not a number, a schedule or a function")
+    return RuleOptimizer(rule, **keras_arguments)
+
+
+@dataclasses.dataclass(frozen=True)  # no tuple: Keras wraps those
+class _Memory:
+    """What the optimizer keeps of one variable."""
+
+    dtype: str  # of the arithmetic
+    names: State  # the rule's state, with a name in place of each number
+    slots: dict[str, Any]  # Keras variables by these names
+    offset: Any  # w minus the published point; None where they are the same
+
+
+class _Now(NamedTuple):
+    """A step in the type of a variable's arithmetic."""
+
+    t: Any
+    rule: Rule  # at this step's learning rate
+    following: Rule  # at the next one's
+
+
+@keras.saving.register_keras_serializable(package="ravine")
+class RuleOptimizer(_Optimizer):  # type: ignore[misc]
+    """Any rule as a Keras optimizer; made by :func:`to_keras`.
+
+    The model's variable holds the point where the next gradient is taken. For a rule with a
+    lookahead that is ``lookahead(w, state, t + 1)`` at the next step's learning rate, as far as it
+    is known: a schedule's is, a function's and a callback's is not. A slot holds the *offset* from
+    there to w, so whatever else moves the variable (weight decay, a constraint, ``set_weights``)
+    moves w as much. A rule's first gradient is taken at the weights the model has.
+
+    At the end of ``fit`` the variable stays where the next gradient would be taken, as with Keras's
+    own Nesterov: a second ``fit``, or one after saving and loading, goes on in every bit as if
+    there had been no pause. Only where a rule overrides ``read``, because its iterates are not for
+    use, the variable gets ``read(w)`` then (unless ``use_ema`` puts its average there). No memory
+    is lost by that, but a second ``fit`` takes its first gradient, and that alone, at ``read(w)``.
+    :meth:`settled` lends any model the weights to use.
+
+    The state of 16-bit variables is float32, and so is the arithmetic: in bfloat16 Keras's own
+    Adam stands still.
+    """
+
+    def __init__(self, rule: Rule, learning_rate: Any = None, **keras_arguments: Any) -> None:
+        keras_arguments["name"] = keras_arguments.get("name") or rule.name
+        if learning_rate is None:
+            learning_rate = rule.learning_rate
+        super().__init__(learning_rate=learning_rate, **keras_arguments)
+        self.rule = rule
+
+    def build(self, variables: Sequence[Any]) -> None:
+        """Create the slots."""
+        if self.built:
+            return
+        super().build(variables)
+        self._memories = [self._remember(variable) for variable in variables]
+
+    def _memory(self, variable: Any) -> Any:
+        return self._memories[self._get_variable_index(variable)]
+
+    def _remember(self, variable: Any) -> _Memory | None:
+        if self._overwrite_variable_with_gradient(variable):
+            return None  # float8's scales, which are no weights
+        dtype = dtype_name(variable)
+        dtype = "float32" if "float16" in dtype else dtype
+        own = getattr(variable, "path", variable.name).replace("/", "_").replace(":", "_")
+
+        def initial() -> State:
+            return self.rule.init(ops.stop_gradient(_wide(variable, dtype)))
+
+        def add(name: str, shape: Any, value: Any) -> Any:
+            layout = getattr(variable, "_layout", None) if shape == tuple(variable.shape) else None
+            return self.add_variable(shape, value, dtype, layout=layout, name=f"{own}_{name}")
+
+        def slot(name: str, x: Any) -> Any:
+            def value(shape: Any, dtype: Any) -> Any:
+                # Computed anew, as TensorFlow may build inside a function, but calls this outside;
+                # and a copy, as JAX gives every buffer away once.
+                found: dict[str, Any] = {}
+                _over(initial(), found.__setitem__)
+                return ops.copy(ops.cast(found[name], dtype))
+
+            return add(name, tuple(getattr(x, "shape", ())), value)
+
+        slots: dict[str, Any] = {}
+        state = initial()
+        _over(state, lambda name, x: slots.setdefault(name, slot(name, x)))
+        moves = self._overrides("lookahead") or self._overrides("read")
+        offset = add("offset", tuple(variable.shape), "zeros") if moves else None
+        return _Memory(dtype, _over(state, lambda name, _: name), slots, offset)
+
+    def update_step(self, gradient: Any, variable: Any, learning_rate: Any) -> None:
+        """Take one step of the rule with one variable."""
+        memory = self._memory(variable)
+        self._step(gradient, variable, memory, self._now(learning_rate, memory.dtype))
+
+    def _parallel_update_step(self, gradients: Any, variables: Any, learning_rate: Any) -> None:
+        """PyTorch's: nothing is compiled there, so what all variables share is made once."""
+        now = functools.cache(functools.partial(self._now, learning_rate))
+        for gradient, variable in zip(gradients, variables, strict=True):
+            memory = self._memory(variable)
+            self._step(gradient, variable, memory, now(memory.dtype))
+
+    def _now(self, rate: Any, dtype: str) -> _Now:
+        following = rate
+        if isinstance(self._learning_rate, keras.optimizers.schedules.LearningRateSchedule):
+            # A schedule counts batches, and with accumulated gradients a step takes several.
+            batches = self.gradient_accumulation_steps or 1
+            following = self._learning_rate(self._iterations + batches)
+        t = ops.cast(self.iterations + 1, dtype)
+        return _Now(t, self._rule_at(rate, dtype), self._rule_at(following, dtype))
+
+    def _rule_at(self, learning_rate: Any, dtype: str) -> Rule:
+        # What is constant stays a Python float, and so exact in float64.
+        return self.rule.replace({"learning_rate": _wide(learning_rate, dtype)})
+
+    def _step(self, gradient: Any, variable: Any, memory: _Memory, now: _Now) -> None:
+        w, state = self._weights(variable, memory)
+        g = _wide(_dense(gradient, variable), memory.dtype)
+        held = [w, g]
+        _over(state, lambda _, x: held.append(x))
+        w, state = now.rule.update(w, g, state, now.t)
+        held.append(w)
+        leaves: dict[str, Any] = {}
+
+        def keep(name: str, x: Any) -> None:
+            # A rule may hand an array on as it is. PyTorch's is the variable itself, about to be
+            # overwritten; and two variables of JAX must not share a buffer.
+            leaves[name] = ops.copy(x) if any(x is one for one in held) else x
+            held.append(x)
+
+        _over(state, keep)
+        for name, x in leaves.items():
+            self.assign(memory.slots[name], x)
+        if memory.offset is None:
+            self.assign(variable, w)
+        else:
+            self._publish(variable, memory, w, now.following.lookahead(w, state, now.t + 1))
+
+    def _weights(self, variable: Any, memory: _Memory) -> tuple[Array, State]:
+        w = _wide(variable, memory.dtype)
+        if memory.offset is not None:
+            w = w + _tensor(memory.offset)
+        return w, _over(memory.names, lambda _, name: _tensor(memory.slots[name]))
+
+    def _publish(self, variable: Any, memory: _Memory, w: Array, point: Array) -> None:
+        # The offset is taken from what is stored: of a 16-bit variable w is then kept in 32.
+        point = ops.cast(point, dtype_name(variable))
+        self.assign(memory.offset, w - ops.cast(point, memory.dtype))
+        self.assign(variable, point)
+
+    @contextlib.contextmanager
+    def settled(self) -> Iterator[None]:
+        """While it lasts, the variables are the weights to use: to evaluate, or to be saved.
+
+        They are what the rule reads, which need not be where it takes its gradients. Take no step
+        in here.
+
+        >>> import keras
+        >>> x = keras.Variable([1.0], trainable=False)
+        >>> optimizer = to_keras("nesterov", learning_rate=1.0)
+        >>> for _ in range(2):
+        ...     optimizer.apply([keras.ops.ones(1)], [x])
+        >>> with optimizer.settled():
+        ...     round(float(keras.ops.sum(x)), 3)  # 1 - 0.1 - 0.19
+        0.71
+        >>> round(float(keras.ops.sum(x)), 3)  # 0.9 * 0.19 ahead of it
+        0.539
+        """
+        trained = [v for v in self._trainable_variables if self._memory(v)]
+        held = [ops.copy(ops.stop_gradient(_tensor(variable))) for variable in trained]
+        try:
+            for variable in trained:
+                self.assign(variable, self._to_use(variable)[1])
+            yield
+        finally:
+            for variable, was in zip(trained, held, strict=True):
+                self.assign(variable, was)
+
+    def finalize_variable_values(self, var_list: Sequence[Any]) -> None:
+        """What Keras calls at the end of ``fit``: see :class:`RuleOptimizer`."""
+        super().finalize_variable_values(var_list)
+        if self.use_ema or not self._overrides("read"):
+            return
+        for variable in var_list:
+            if memory := self._memory(variable):
+                self._publish(variable, memory, *self._to_use(variable))
+
+    def _to_use(self, variable: Any) -> tuple[Array, Array]:
+        """w, and the weights to use."""
+        memory = self._memory(variable)
+        w, state = self._weights(variable, memory)
+        w = ops.stop_gradient(w)  # PyTorch's parameters ask for gradients
+        t = ops.cast(self.iterations, memory.dtype)
+        return w, self._rule_at(self.learning_rate, memory.dtype).read(w, state, t)
+
+    def _overrides(self, method: str) -> bool:
+        return getattr(type(self.rule), method) is not getattr(Rule, method)
+
+    def get_config(self) -> dict[str, Any]:
+        """All that :meth:`from_config` needs: Keras's own entries, and the rule."""
+        return {**super().get_config(), "rule": _written(self.rule)}
+
+    @classmethod
+    def from_config(
+        cls, config: dict[str, Any], custom_objects: dict[str, Any] | None = None
+    ) -> Self:
+        """The optimizer that ``get_config`` described, without its slots.
+
+        A rule of one's own is found where it was defined, if that module is imported (or, outside
+        of Keras's safe mode, can be), or under its class name in ``custom_objects``. Raises
+        :class:`WrongCall` where there is no such rule.
+        """
+        rule = _read(config["rule"], custom_objects)
+        optimizer: Self = super().from_config({**config, "rule": rule}, custom_objects)
+        return optimizer
+
+
+def _wide(x: Any, dtype: str) -> Array:
+    return _tensor(ops.convert_to_tensor(x, dtype, sparse=False))
+
+
+def _dense(gradient: Any, variable: Any) -> Any:
+    """The gradient as an array; TensorFlow hands an embedding's as rows and their indices."""
+    if hasattr(gradient, "dense_shape") and hasattr(gradient, "indices"):
+        return ops.segment_sum(gradient.values, gradient.indices, num_segments=variable.shape[0])
+    return gradient
+
+
+def _over(state: State, function: Callable[[str, Any], Any], name: str = "") -> Any:
+    """``function(name, leaf)`` in place of every leaf of a rule's state."""
+    if not isinstance(state, tuple):
+        return function(name or "state", state)
+    fields = getattr(state, "_fields", range(len(state)))
+    names = [f"{name}_{field}" if name else str(field) for field in fields]
+    parts = [_over(x, function, one) for one, x in zip(names, state, strict=True)]
+    return type(state)(*parts) if hasattr(state, "_fields") else tuple(parts)
+
+
+def _written(value: Any) -> Any:
+    """A rule and the rules inside it as what JSON can hold."""
+    if not isinstance(value, Rule):
+        return keras.saving.serialize_keras_object(value)
+    values = {f.name: getattr(value, f.name) for f in dataclasses.fields(value)}  # type: ignore[arg-type]
+    return {
+        "ravine_rule": type(value).__qualname__,
+        "defined_in": type(value).__module__,
+        "values": {name: _written(one) for name, one in values.items()},
+    }
+
+
+def _read(written: Any, custom_objects: dict[str, Any] | None) -> Any:
+    if not isinstance(written, dict) or "ravine_rule" not in written:
+        return keras.saving.deserialize_keras_object(written, custom_objects)
+    kind = _find(written["ravine_rule"], written["defined_in"], custom_objects)
+    known = {f.name for f in dataclasses.fields(kind)}  # type: ignore[arg-type]
+    for name in written["values"]:
+        if name not in known:
+            raise unknown(f"hyperparameter of {kind.name}", name, known)
+    return kind(**{k: _read(v, custom_objects) for k, v in written["values"].items()})
+
+
+def _find(name: str, module: str, custom_objects: dict[str, Any] | None) -> type[Rule]:
+    """The rule class, as given by the user or else where it was defined."""
+    short = name.rpartition(".")[2]
+    # A file from a stranger must not choose what is imported: Keras's safe mode says no.
+    if not in_safe_mode():
+        with contextlib.suppress(ImportError):
+            importlib.import_module(module)
+    try:
+        there = operator.attrgetter(name)(sys.modules[module])
+    except (KeyError, AttributeError):
+        there = None
+    for found in (keras.saving.get_registered_object(short, custom_objects), there):
+        if isinstance(found, type) and issubclass(found, Rule):
+            return found
+    raise WrongCall(
+        f"the saved optimizer follows the rule {name} of {module}, which is not there: "
+        f"import {module} first, or load with custom_objects={{'{short}': {short}}}"
+    )

@@ -1,0 +1,159 @@
+"""A rule as JavaScript over plain numbers, with the bits of the same rule on Python's floats.
+
++ − × ÷ √ are rounded alike everywhere, and ``power`` multiplies out whole exponents as
+``ravine.ops.power`` does. Other exponents (Nadam's 0.96^ψ) are left to ``Math.pow``, which differs
+from Python's in the last bit of some results.
+"""
+
+import json
+import re
+
+from ravine.notation.node import COMPARISONS, Node, Symbol
+from ravine.notation.trace import Method, hyperparameters, is_structure, steps, trace
+from ravine.notation.writing import is_negative
+from ravine.update_rule import Rule
+
+# Each mirrors the function of its name in ravine.ops on plain numbers, -0 and NaN included.
+HELPERS = {
+    "power": """\
+function power(base, exponent) {
+  if (exponent < 0 || !Number.isInteger(exponent)) return Math.pow(base, exponent);
+  let result = 1;
+  for (let square = base, left = exponent; left > 0; left = Math.floor(left / 2)) {
+    if (left % 2) result *= square;
+    square *= square;
+  }
+  return result;
+}
+""",
+    "sign": "function sign(x) { return (x > 0) - (x < 0); }\n",
+    "maximum": """\
+function maximum(x, y) {
+  if (Number.isNaN(x) || Number.isNaN(y)) return x + y;
+  return y > x ? y : x;
+}
+""",
+    "where": "function where(condition, x, y) { return condition ? x : y; }\n",
+}
+_FUNCTIONS = {"sqrt": "Math.sqrt", "abs": "Math.abs"} | {name: name for name in HELPERS}
+_WORDS = (
+    "arguments await break case catch class const continue debugger default delete do else enum "
+    "eval export extends false finally for function if implements import in instanceof interface "
+    "let new null package private protected public return static super switch this throw true try "
+    "typeof undefined var void while with yield NaN Infinity Math Number"
+)
+_TIGHTNESS = {"+": 1, "-": 1, "*": 2, "/": 2, "negative": 3} | dict.fromkeys(COMPARISONS, 0)
+
+
+def write(rule: Rule) -> str:
+    """A script that defines one constant, named as the rule; it holds :func:`literal`.
+
+    >>> from ravine import SGD
+    >>> print(write(SGD()).splitlines()[1])
+    const sgd = {
+    """
+    body = literal(rule)
+    tops = [top for method in trace(rule) for _, top in method.results]
+    called = {node.kind for top in tops for node in top.inside()}
+    helpers = [text for name, text in HELPERS.items() if name in called]
+    name = identifier(rule.name, set())
+    usage = f"// let s = {name}.init(h, w), then [w, s] = {name}.update(h, w, g, s, t), t from 1\n"
+    return "".join([usage, *helpers, f"const {name} = {body};"])
+
+
+def literal(rule: Rule) -> str:
+    """An object: ``hyper``, and the rule's methods, each given hyperparameters as ``h``.
+
+    ``init(h, w)`` gives the memory, ``lookahead(h, w, s, t)`` the point of the gradient,
+    ``update(h, w, g, s, t)`` the pair of new weights and memory, ``read(h, w, s, t)`` the weights
+    to use. The functions in :data:`HELPERS` must be in scope.
+    """
+    values = [
+        f"{_key(name)}: {number(float(value))}"
+        for name, value in hyperparameters(rule)
+        if not is_structure(value)
+    ]
+    traced = trace(rule)
+    given = ["init(h, w)", "lookahead(h, w, s, t)", "update(h, w, g, s, t)", "read(h, w, s, t)"]
+    methods = [
+        f"  {signature} {{\n{_body(method, pair=method is traced.update)}  }},\n"
+        for signature, method in zip(given, traced, strict=True)
+    ]
+    return "".join(["{\n", f"  hyper: {{{', '.join(values)}}},\n", *methods, "}"])
+
+
+def expression(node: Node, tightness: int = 0) -> str:
+    """An expression with the brackets it needs, so that it is calculated in the order written.
+
+    The value of a symbol is a Symbol as in a trace, or JavaScript's name for it.
+    """
+    kind, parts = node.kind, node.parts
+    if kind == "number":
+        own, text = 3 if is_negative(node.value) else 4, number(node.value)
+    elif kind == "symbol":
+        own, text = 4, node.value if isinstance(node.value, str) else _given(node.value)
+    elif kind in _FUNCTIONS:
+        own, text = 4, f"{_FUNCTIONS[kind]}({', '.join(map(expression, parts))})"
+    elif kind == "negative":
+        own = _TIGHTNESS[kind]
+        text = f"-{expression(parts[0], own + 1)}"
+    else:
+        own = _TIGHTNESS[kind]
+        # Neither language rounds a + (b + c) as (a + b) + c; a comparison's sides are never one.
+        left = expression(parts[0], max(own, 1))
+        text = f"{left} {kind} {expression(parts[1], own + 1)}"
+    return f"({text})" if own < tightness else text
+
+
+def number(value: float) -> str:
+    """The shortest text that reads back as the same float."""
+    text = repr(value).replace("inf", "Infinity").replace("nan", "NaN")
+    # -0 is a whole number to some readers and loses its sign.
+    return text if text == "-0.0" else text.removesuffix(".0")
+
+
+def identifier(name: str, taken: set[str]) -> str:
+    """A name that JavaScript allows and that is not taken yet."""
+    name = re.sub(r"\W", lambda m: f"u{ord(m[0]):x}", name, flags=re.ASCII)
+    name = f"_{name}" if name[:1].isdigit() or not name else name
+    while name in taken or name in _WORDS.split() or name in HELPERS:
+        name += "_"
+    return name
+
+
+def _body(method: Method, pair: bool) -> str:
+    names: dict[int, Node] = {}
+    taken = set("hwgst")
+
+    def named(node: Node) -> Node:
+        if id(node) not in names:
+            parts = tuple(map(named, node.parts))
+            names[id(node)] = Node(node.kind, parts, node.value) if parts else node
+        return names[id(node)]
+
+    lines = []
+    for symbol, node in steps(method):
+        name = identifier(symbol.name, taken)
+        taken.add(name)
+        lines.append(f"const {name} = {expression(named(node))};")
+        names[id(node)] = Node("symbol", value=name)
+    texts = [(symbol, expression(named(node))) for symbol, node in method.results]
+    memory = ", ".join(
+        name if text == (name := _key(symbol.name)) else f"{name}: {text}"
+        for symbol, text in texts
+        if symbol.owner == "s"
+    )
+    (*_, weights) = [f"{{{memory}}}", *(text for symbol, text in texts if not symbol.owner)]
+    lines.append(f"return [{weights}, {{{memory}}}];" if pair else f"return {weights};")
+    return "".join(f"    {line}\n" for line in lines)
+
+
+def _given(symbol: Symbol) -> str:
+    if not symbol.owner:
+        return symbol.name
+    key = _key(symbol.name)
+    return f"{symbol.owner}[{key}]" if key.startswith('"') else f"{symbol.owner}.{key}"
+
+
+def _key(name: str) -> str:
+    return name if re.fullmatch(r"[A-Za-z_]\w*", name, re.ASCII) else json.dumps(name)

@@ -1,0 +1,107 @@
+"""``ravine show``: a rule in full, or one of its forms as it is."""
+
+from io import StringIO
+from typing import Any
+
+import pytest
+from rich.cells import cell_len
+from rich.console import Console
+
+from ravine.errors import RavineError, WrongCall
+from ravine.notation import FORMS
+from ravine.pages.show import show
+from ravine.rules import RULES, Adam, Momentum
+from ravine.update_rule import Rule, hyper, rule
+
+
+def shown(rule: Rule, form: str | None = None, width: int = 100) -> str:
+    console = Console(file=StringIO(), width=width)
+    show(rule, form, console)
+    printed: str = console.file.getvalue()  # type: ignore[attr-defined]
+    return "\n".join(line.rstrip() for line in printed.splitlines())
+
+
+ADAM = """\
+adam  Adam: the mean gradient, divided by the root mean square gradient.
+
+  m₀ = 0,  v₀ = 0
+  gₜ = ∇J(wₜ₋₁)
+  mₜ = β₁ mₜ₋₁ + (1 − β₁) gₜ
+  vₜ = β₂ vₜ₋₁ + (1 − β₂) gₜ²
+  m̂ₜ = mₜ / (1 − β₁ᵗ)
+  v̂ₜ = vₜ / (1 − β₂ᵗ)
+  wₜ = wₜ₋₁ − α m̂ₜ / (√v̂ₜ + ε)
+
+  hyperparameter      default  valid   searched      unit  meaning
+  learning_rate   α   0.001    > 0     1e-05 … 0.1   w     length of a step
+  beta_1          β₁  0.9      [0, 1)                      memory of the mean
+  beta_2          β₂  0.999    [0, 1)                      memory of the square
+  epsilon         ε   1e-08    > 0     1e-12 … 0.01  g     floor under the divisor
+
+  Kingma & Ba 2015, Algorithm 1. https://arxiv.org/abs/1412.6980
+
+  Differs: Keras and TF1 add epsilon before the bias correction (the paper's ε̂), default 1e-7."""
+
+
+def test_adam_in_full() -> None:
+    assert shown(Adam()) == ADAM
+
+
+@pytest.mark.parametrize("kind", RULES.values(), ids=list(RULES))
+def test_every_rule_fits_a_usual_terminal(kind: type[Rule]) -> None:
+    printed = shown(kind(), width=80)
+    assert printed.startswith(kind.name)
+    assert " wₜ = " in printed
+    assert f"\n\n  {(kind.__doc__ or '').split()[0]} " in printed
+    for name in kind.hyperparameters():
+        assert name in printed
+    assert max(map(cell_len, printed.splitlines())) <= 80
+    assert "…" not in printed.replace(" … ", "")  # rich's sign for what it cuts off
+
+
+def test_what_departs_from_the_defaults_stands_beside_them() -> None:
+    printed = shown(Momentum(momentum=0.8, dampening=0))
+    assert printed.startswith("momentum(momentum=0.8, dampening=0)  Momentum: a step")
+    assert "momentum        β  0.8   0.9      [0, 1)" in printed
+    assert "dampening          0     –        [0, 1]" in printed
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_a_form_is_printed_as_it_is(form: str) -> None:
+    # Not wrapped, coloured or read as markup, however narrow the terminal.
+    assert shown(Adam(), form, width=20) == FORMS[form](Adam())
+
+
+def test_an_unknown_form_is_told_the_nearest() -> None:
+    with pytest.raises(WrongCall, match="unknown form 'latx': did you mean 'latex'"):
+        shown(Adam(), "latx")
+
+
+def test_a_rule_of_a_user() -> None:
+    @rule
+    class Signed(Rule):
+        learning_rate: float = hyper(0.1, "length of a step [red]in all[/red]")
+        steep: bool = hyper(False, "a flag")
+
+        def update(self, w: Any, g: Any, state: Any, t: Any) -> Any:
+            return w - self.learning_rate * g, state
+
+    printed = shown(Signed())
+    assert "wₜ = wₜ₋₁ − α gₜ" in printed
+    assert "length of a step [red]in all[/red]" in printed
+    assert "False" in printed
+    assert "Signed(" not in printed  # the signature that dataclasses write for want of a docstring
+
+
+def test_a_rule_that_cannot_be_written_down_prints_nothing() -> None:
+    @rule
+    class Branching(Rule):
+        learning_rate: float = hyper(0.1, "length of a step")
+
+        def update(self, w: Any, g: Any, state: Any, t: Any) -> Any:
+            return (w - g if g > 0 else w), state
+
+    console = Console(file=StringIO())
+    with pytest.raises(RavineError, match=r"use ravine\.ops\.where"):
+        show(Branching(), None, console)
+    assert console.file.getvalue() == ""  # type: ignore[attr-defined]
