@@ -207,12 +207,10 @@ class RuleOptimizer(_Optimizer):  # type: ignore[misc]
             held.append(x)
 
         _over(state, keep)
+        ahead = now.following.lookahead(w, state, now.t + 1)
         for name, x in leaves.items():
             self.assign(memory.slots[name], x)
-        if memory.offset is None:
-            self.assign(variable, w)
-        else:
-            self._publish(variable, memory, w, now.following.lookahead(w, state, now.t + 1))
+        self._publish(variable, memory, w, ahead)
 
     def _weights(self, variable: Any, memory: _Memory) -> tuple[Array, State]:
         w = _wide(variable, memory.dtype)
@@ -221,9 +219,10 @@ class RuleOptimizer(_Optimizer):  # type: ignore[misc]
         return w, _over(memory.names, lambda _, name: _tensor(memory.slots[name]))
 
     def _publish(self, variable: Any, memory: _Memory, w: Array, point: Array) -> None:
-        # The offset is taken from what is stored: of a 16-bit variable w is then kept in 32.
         point = ops.cast(point, dtype_name(variable))
-        self.assign(memory.offset, w - ops.cast(point, memory.dtype))
+        if memory.offset is not None:
+            # Taken from what is stored: of a 16-bit variable w is then kept in 32.
+            self.assign(memory.offset, w - ops.cast(point, memory.dtype))
         self.assign(variable, point)
 
     @contextlib.contextmanager

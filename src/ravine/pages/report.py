@@ -174,7 +174,7 @@ def _row(s: Standing) -> dict[str, Any]:
 
 
 def _steps(steps: float) -> str:
-    return f"{steps:.0f}" if math.isfinite(steps) else "∞"
+    return f"{steps:.7g}" if math.isfinite(steps) else "∞"
 
 
 def _curves_table(results: Results) -> list[tuple[int, list[str]]]:

@@ -162,7 +162,7 @@ def show(results: Results, console: Console) -> None:
             f"{s.learning_rate:g}",
             *said_ratio(s.speedup),
             f"{s.reached}/{s.runs}",
-            "–" if math.isinf(s.steps_to_target.median) else f"{s.steps_to_target.median:.0f}",
+            "–" if math.isinf(s.steps_to_target.median) else f"{s.steps_to_target.median:.7g}",
             f"{s.final_loss:.4f}",
             *(f"{value:.4f}" for value in s.final_metrics.values()),
             *[str(s.diverged)] * diverged,
