@@ -216,6 +216,32 @@ def test_a_race_that_has_changed_does_not_go_on(
         ravine.resume(tmp_path, progress=False)
 
 
+def test_a_notebook_goes_on_after_an_interrupt(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    out = tmp_path / "out"
+    with monkeypatch.context() as patch:
+        patch.setattr(api.Driver, "run", interrupted)
+        with pytest.raises(KeyboardInterrupt) as caught:
+            ravine.race(
+                rules="adam(beta_1=0.8)",
+                learning_rates="0.01,0.1,30,1e20",
+                seeds=2,
+                fresh_seeds=2,
+                epochs=3,
+                out=out,
+                progress=False,
+            )
+    # Notebooks hold on to the last traceback, and with it to all that the race had open.
+    assert caught.tb is not None
+    assert "ravine resume" in caught.value.__notes__[0]
+    ravine.resume(out, progress=False)
+    assert_same(stored(folder), stored(out))
+
+
 def test_a_race_of_own_rules_says_how_it_goes_on(tmp_path: Path) -> None:
     @ravine.rule
     class Mine(ravine.SGD):

@@ -96,8 +96,6 @@ def race(
     except BaseException:
         if not (folder / FILE).exists():  # nothing was found out: leave no trace
             shutil.rmtree(folder / WORK, ignore_errors=True)
-            with suppress(OSError):
-                (folder / LOCK).unlink(missing_ok=True)
             if not existed:
                 with suppress(OSError):
                     folder.rmdir()
@@ -263,13 +261,8 @@ def _run(
     work = folder / WORK
     with _writing(folder):
         work.mkdir(parents=True, exist_ok=True)
-        lock = FileLock(folder / LOCK)
-        try:
-            lock.acquire(timeout=0)
-        except Timeout:
-            raise WrongCall(f"the race in '{folder}' is being run by another ravine") from None
     workbench = {"folder": str(work), "task": cloudpickle.dumps(task)}
-    with lock, Display(progress) as display, Pool(workers, workbench) as pool:
+    with _locked(folder), Display(progress) as display, Pool(workers, workbench) as pool:
         driver = Driver(pool, rules, display)
         store = start(driver.describe())
         try:
@@ -287,7 +280,23 @@ def _run(
         display.publishing()
         shutil.rmtree(work)
         Race(folder).publish()
-    (folder / LOCK).unlink(missing_ok=True)
+
+
+@contextmanager
+def _locked(folder: FilePath) -> Iterator[None]:
+    """Keep other drivers out of a folder; the lock goes with the last of the race."""
+    lock = FileLock(folder / LOCK)
+    with _writing(folder):
+        try:
+            lock.acquire(timeout=0)
+        except Timeout:
+            raise WrongCall(f"the race in '{folder}' is being run by another ravine") from None
+    try:
+        yield
+    finally:
+        lock.release()
+        with suppress(OSError):
+            (folder / LOCK).unlink(missing_ok=True)
 
 
 @contextmanager
