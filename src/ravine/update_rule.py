@@ -6,7 +6,7 @@ import inspect
 import math
 import numbers
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar, Self, TypeVar, dataclass_transform
 
 from ravine.errors import WrongCall
@@ -128,6 +128,29 @@ class Rule:
         """The weights to use once step ``t`` is done."""
         return w
 
+    def together(self, gradients: Sequence[Array]) -> list[Array]:
+        """The gradients of all of a model's weight arrays, before any of them is used.
+
+        What spans arrays belongs here, a norm over the whole model for one. ``update`` is given
+        what this makes of its own array's gradient.
+        """
+        return list(gradients)
+
+    @property
+    def looks_ahead(self) -> bool:
+        """Whether gradients are taken elsewhere than at ``w``."""
+        return type(self).lookahead is not Rule.lookahead
+
+    @property
+    def reads_elsewhere(self) -> bool:
+        """Whether the weights to use are others than ``w``."""
+        return type(self).read is not Rule.read
+
+    @property
+    def spans_arrays(self) -> bool:
+        """Whether a step of one weight array depends on the gradients of the others."""
+        return type(self).together is not Rule.together
+
     @classmethod
     def hyperparameters(cls) -> dict[str, Hyper]:
         """What the rule declares, by name, in order."""
@@ -227,5 +250,5 @@ def step(
     """
     if not isinstance(rule, Rule):
         raise WrongCall(f"step takes a rule, such as ravine.Adam(), not {rule!r}")
-    g = grad(rule.lookahead(w, state, t))
+    (g,) = rule.together([grad(rule.lookahead(w, state, t))])
     return rule.update(w, g, state, t)
