@@ -91,6 +91,8 @@ class Rule:
     """
 
     name: ClassVar[str]
+    # Hyperparameters that keep a divisor off 0 between them: one at least is not 0.
+    floors: ClassVar[tuple[str, ...]] = ()
     learning_rate: float
 
     def __post_init__(self) -> None:
@@ -111,6 +113,10 @@ class Rule:
                     )
             elif not hasattr(value, "dtype") and type(value) is not type(defaults[name]):
                 raise WrongCall(f"{self.name}: {name}={value!r} is not a number")
+        values = [getattr(self, name) for name in self.floors]
+        if values and all(isinstance(value, float) and value == 0 for value in values):
+            zero = " and ".join(self.floors)
+            raise WrongCall(f"{self.name}: {zero} cannot all be 0: no gradient would be 0 / 0")
 
     def init(self, w: Array) -> State:
         """What the rule remembers before its first step."""

@@ -20,11 +20,12 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from ravine.ops import cast, dtype_name
-from ravine.rules import RULES
+from ravine.rules import RULES, VARIANTS
 from ravine.update_rule import Rule, step
 
 Array = Any
-every_rule = pytest.mark.parametrize("kind", RULES.values(), ids=RULES)
+EVERY = RULES | VARIANTS
+every_rule = pytest.mark.parametrize("kind", EVERY.values(), ids=EVERY)
 
 # f = 5x² + 2xy + 3y², whose gradient is [10x + 2y, 2x + 6y]: the example of the article.
 HESSIAN = np.array([[10.0, 2.0], [2.0, 6.0]])
@@ -107,9 +108,10 @@ def felt(draw: st.DrawFn, kind: type[Rule]) -> Rule:
 
 
 def test_the_registry_lists_each_rule_under_its_own_name() -> None:
-    assert list(RULES) == [kind.name for kind in RULES.values()]
-    assert all(name == name.lower() and name.isidentifier() for name in RULES)
-    assert all(kind().name == name for name, kind in RULES.items())
+    assert list(EVERY) == [kind.name for kind in EVERY.values()]
+    assert all(name == name.lower() and name.isidentifier() for name in EVERY)
+    assert all(kind().name == name for name, kind in EVERY.items())
+    assert not set(RULES) & set(VARIANTS)
 
 
 @every_rule
@@ -173,12 +175,17 @@ def test_plain_numbers_stay_plain(kind: type[Rule]) -> None:
 
 @every_rule
 def test_every_library_gives_numpys_numbers(kind: type[Rule], library: Library) -> None:
-    # Equal in every bit: run one by one, + − × ÷ and √ are rounded correctly by all of them,
-    # and powers of plain numbers are multiplied out by ourselves.
+    # In NumPy and TensorFlow equal in every bit: + − × ÷ and √ are rounded correctly, and powers
+    # of plain numbers are multiplied out by ourselves. XLA turns x / c, c one number, into
+    # x · (1 / c), and PyTorch's √ is that of MKL: a last bit in 1.4 % of 100,000 roots.
     start, slopes = np.array([1.0, -2.0, 0.5]), gradients(50, (3,)) / 3
     expected = walk(kind(), start, slopes)
     slopes_there = [library.make(g, "float64") for g in slopes]
-    assert_same(walk(kind(), library.make(start, "float64"), slopes_there), expected)
+    found = walk(kind(), library.make(start, "float64"), slopes_there)
+    if library.name in ("numpy", "tensorflow"):
+        assert_same(found, expected)
+    for x, y in zip(jax.tree.leaves(found), jax.tree.leaves(expected), strict=True):
+        np.testing.assert_allclose(exact(x), exact(y), rtol=1e-14, atol=1e-16)
 
 
 @every_rule
