@@ -2,6 +2,7 @@
 
 import re
 import runpy
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -33,14 +34,25 @@ def test_the_readmes_python(tmp_path: Path) -> None:
 
 
 def test_the_readmes_commands_exist() -> None:
-    (setup, commands) = blocks("README.md", "sh")
+    setup, *commands = blocks("README.md", "sh")
     targets = re.findall(r"^make (\w+)", setup, re.MULTILINE)
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
     assert targets
     assert all(re.search(rf"^{target}:", makefile, re.MULTILINE) for target in targets)
-    for name in re.findall(r"^ravine (\w+)", commands, re.MULTILINE):
+    for name in re.findall(r"^ravine (\w+)", "\n".join(commands), re.MULTILINE):
         subprocess.run(
             [sys.executable, "-m", "ravine", name, "--help"], check=True, capture_output=True
+        )
+
+
+def test_the_readmes_translations() -> None:
+    text = "\n".join(blocks("README.md", "sh"))
+    shown = re.findall(r'^(ravine translate ".+" --to \w+)\n# (.+)$', text, re.MULTILINE)
+    assert shown
+    for command, printed in shown:
+        argv = [sys.executable, "-m", *shlex.split(command)]
+        assert subprocess.run(argv, check=True, capture_output=True, text=True).stdout == (
+            f"{printed}\n"
         )
 
 
@@ -73,6 +85,6 @@ def test_the_rule_that_contributing_adds() -> None:
 
 def test_contributing_names_every_operation() -> None:
     text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
-    for name in ("sqrt", "power", "sign", "maximum", "where"):
+    for name in ("sqrt", "power", "sign", "maximum", "minimum", "where", "norm", "cos"):
         assert callable(getattr(ops, name))
         assert f"`{name}`" in text

@@ -41,6 +41,10 @@ def test_arrays_give_what_numpy_gives_and_keep_type_and_dtype(
         (ops.maximum(x, 1.0), np.maximum(a, 1)),
         (ops.maximum(1.0, x), np.maximum(1, a)),
         (ops.where(x > 0, x, y), np.where(a > 0, a, b)),
+        (ops.minimum(x, y), np.minimum(a, b)),
+        (ops.minimum(x, 1.0), np.minimum(a, 1)),
+        (ops.minimum(1.0, x), np.minimum(1, a)),
+        (ops.cos(0 * y), np.ones_like(b)),
         (ops.power(y, 2.0), b**2),
     ]:
         assert type(given_) is type(x)
@@ -50,8 +54,28 @@ def test_arrays_give_what_numpy_gives_and_keep_type_and_dtype(
 
 @every_kind
 def test_not_a_number_is_never_the_smaller(array: Callable[[list[float]], Any]) -> None:
-    found = ops.maximum(array([math.nan, 1.0]), array([1.0, math.nan]))
-    assert np.isnan(np.asarray(found)).all()
+    for extreme in (ops.maximum, ops.minimum):
+        found = extreme(array([math.nan, 1.0]), array([1.0, math.nan]))
+        assert np.isnan(np.asarray(found)).all()
+
+
+@every_kind
+def test_an_infinite_number_has_neighbours(array: Callable[[list[float]], Any]) -> None:
+    x = array([math.inf, -math.inf])
+    np.testing.assert_array_equal(np.asarray(ops.minimum(x, 2.0)), [2.0, -math.inf])
+    np.testing.assert_array_equal(np.asarray(ops.maximum(-2.0, x)), [math.inf, -2.0])
+
+
+@every_kind
+def test_a_norm_is_one_number_of_all_elements(array: Callable[[list[float]], Any]) -> None:
+    for values, size in [([3.0, -4.0], 5.0), ([-7.0], 7.0), ([], 0.0), ([0.0, 0.0], 0.0)]:
+        found = ops.norm(array(values))
+        assert ops.dtype_name(found) == "float32"
+        assert tuple(found.shape) == ()
+        assert float(found) == size
+    cube: Any = [[[1.0, 2.0], [3.0, 4.0]], [[5.0, 1.0], [2.0, 2.0]]]
+    assert float(ops.norm(array(cube))) == 8.0
+    assert ops.norm(-3.0) == 3.0
 
 
 @every_kind
@@ -77,11 +101,14 @@ def test_plain_numbers_give_what_math_gives(x: float, y: float) -> None:
     assert ops.sqrt(abs(x)) == math.sqrt(abs(x))
     assert ops.sign(x) == np.sign(x)
     assert ops.maximum(x, y) == max(x, y)
+    assert ops.minimum(x, y) == min(x, y)
+    assert ops.cos(x) == math.cos(x)
     assert ops.where(x > y, x, y) == max(x, y)
     for found in (ops.sqrt(abs(x)), ops.sign(x), ops.maximum(x, y), ops.power(x, 2)):
         assert type(found) is float
     assert math.isnan(ops.maximum(x, math.nan))
     assert math.isnan(ops.maximum(math.nan, y))
+    assert math.isnan(ops.minimum(math.nan, y))
 
 
 @given(st.floats(0.01, 1.0), st.integers(0, 5000))

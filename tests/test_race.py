@@ -3,7 +3,9 @@
 import json
 import os
 import re
+import shutil
 import signal
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -261,6 +263,60 @@ def test_a_race_of_own_rules_says_how_it_goes_on(tmp_path: Path) -> None:
     assert said.startswith("ravine.race('digits-mlp', rules=['sgd', mine], seeds=1")
 
 
+WRAPPED = [
+    "decay(adam, weight_decay=0.1)",
+    "clip(momentum, global_clipnorm=1)",
+    "partition(momentum)",
+    "l2(clip(nesterov, clipnorm=1))",
+]
+
+
+@pytest.fixture(scope="session")
+def scheduled(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A race of rules that hold rules, all of them on a schedule."""
+    folder = tmp_path_factory.mktemp("scheduled") / "out"
+    arguments = ["--rules", ",".join(WRAPPED), "--schedule", "cosine(warmup=0.1)", "--epochs", "2"]
+    grid = ["--learning-rates", "0.01,0.1", "--seeds", "1", "--fresh-seeds", "1"]
+    command("race", *arguments, *grid, "--out", folder)
+    return folder
+
+
+def test_a_race_of_wrapped_rules_on_a_schedule(scheduled: Path) -> None:
+    content = json.loads((scheduled / "verdict.json").read_text(encoding="utf-8"))
+    assert {rule["rule"] for rule in content["rules"]} == {"sgd", *WRAPPED}
+    assert content["protocol"]["schedule"] == "cosine(warmup=0.1)"
+    by_name = {rule["rule"]: rule["hyperparameters"] for rule in content["rules"]}
+    assert by_name["decay(adam, weight_decay=0.1)"]["weight_decay"] == 0.1
+    assert by_name["partition(momentum)"]["biases_rate"] is None
+    report = (scheduled / "report.html").read_text(encoding="utf-8")
+    assert "cosine(warmup=0.1), of every rule" in report
+    assert "--schedule &#39;cosine(warmup=0.1)&#39;" in report
+    assert ravine.Race.open(scheduled).finished
+
+
+def test_the_schedule_is_felt_and_kept(scheduled: Path, tmp_path: Path) -> None:
+    same = {"rules": "sgd", "learning_rates": "0.01,0.1", "epochs": 2, "seeds": 1}
+    same |= {"fresh_seeds": 1, "progress": False}
+    ravine.race(**same, out=tmp_path / "constant")
+    plain = {(c.run.seed, c.run.learning_rate): c for c in stored(tmp_path / "constant")}
+    felt = [c for c in stored(scheduled) if c.run.rule == "sgd" and c.run.stage == "tuning"]
+    for curve in felt:
+        other = plain[curve.run.seed, curve.run.learning_rate]
+        assert curve.run.id != other.run.id
+        assert curve.losses[0] == other.losses[0]
+        assert (curve.losses[1:] != other.losses[1:]).all()
+    # Stopped half way and resumed: what the store says is what is raced.
+    half = tmp_path / "half"
+    shutil.copytree(scheduled, half)
+    with sqlite3.connect(half / "race.sqlite") as db:
+        db.execute(
+            "DELETE FROM segments WHERE run IN (SELECT id FROM runs WHERE stage != 'tuning')"
+        )
+    db.close()
+    ravine.resume(half, progress=False)
+    assert_same(stored(half), stored(scheduled))
+
+
 def test_looking_at_a_race_writes_nothing(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     before = {file.name: file.stat().st_mtime_ns for file in folder.iterdir()}
     assert ravine.Race.open(folder).finished
@@ -288,6 +344,8 @@ def test_a_folder_that_was_there_before_stays(tmp_path: Path) -> None:
         (["--seeds", "0"], "seeds=0"),
         (["--fresh-seeds", "0"], "fresh_seeds=0"),
         (["--workers", "0"], "workers=0"),
+        (["--schedule", "cosin"], "unknown schedule 'cosin': did you mean 'cosine'?"),
+        (["--rules", "decay(adamw)"], "adamw already has a weight_decay of its own"),
         (["--batch-size", "5000"], "larger than the training data"),
     ],
 )

@@ -12,7 +12,7 @@ import pytest
 from ravine.errors import WrongCall
 from ravine.frameworks.spelling import read_rule
 from ravine.rules import RULES, SGD
-from ravine.update_rule import Hyper, Rule, hyper, rule, step
+from ravine.update_rule import Hyper, Rule, hyper, rule, step, unit_quotient
 
 
 @rule
@@ -60,10 +60,35 @@ def test_an_interval_that_cannot_be_read_says_how_to_write_it(valid: str) -> Non
 
 @pytest.mark.parametrize(
     ("unit", "factor"),
-    [("", 1), ("w", 2), ("g", 8), ("g^2", 64), ("w/g", 1 / 4), ("w/g^2", 1 / 32), ("1/g", 1 / 8)],
+    [
+        ("", 1),
+        ("w", 2),
+        ("g", 8),
+        ("g^2", 64),
+        ("w/g", 1 / 4),
+        ("w/g^2", 1 / 32),
+        ("1/g", 1 / 8),
+        ("w g", 16),
+        ("w^2/w g", 1 / 4),
+    ],
 )
 def test_a_setting_rescales_by_its_unit(unit: str, factor: float) -> None:
     assert Hyper("anything", unit=unit).rescaled(3.0, w=2, g=8) == 3 * factor
+
+
+@pytest.mark.parametrize("unit", ["x", "w/", "g/1", "w*g", "w/g/g", "/w", "w^-1"])
+def test_a_unit_that_cannot_be_read_says_how_to_write_it(unit: str) -> None:
+    with pytest.raises(ValueError, match=r"write 'w', 'g\^2', 'w/g', '1/w', 'w g'"):
+        Hyper("anything", unit=unit).rescaled(1.0, w=2, g=2)
+
+
+@pytest.mark.parametrize("over", ["", "w", "g", "w/g", "g^2", "1/w"])
+@pytest.mark.parametrize("under", ["", "w", "g", "w/g", "1/g"])
+def test_a_quotient_of_units_rescales_as_the_quotient(over: str, under: str) -> None:
+    quotient = Hyper("", unit=unit_quotient(over, under)).rescaled(1.0, w=4, g=32)
+    assert quotient == Hyper("", unit=over).rescaled(1.0, 4, 32) / Hyper("", unit=under).rescaled(
+        1.0, 4, 32
+    )
 
 
 @pytest.mark.parametrize(

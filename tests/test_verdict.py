@@ -90,7 +90,7 @@ def test_no_difference_is_said_to_be_none() -> None:
 
 
 def test_few_seeds_claim_nothing() -> None:
-    for rules, fresh in {("sgd", "adam"): 6, ("sgd", "adam", "nadam"): 7, tuple(RULES): 8}.items():
+    for rules, fresh in {("sgd", "adam"): 6, ("sgd", "adam", "nadam"): 7, tuple(RULES): 9}.items():
         paces = {rule: 5.0 if rule == "sgd" else 20.0 for rule in rules}
         few = planned(*rules, fresh=fresh - 1)
         assert str(judged(few, raced(few, noisy(paces)))).startswith(

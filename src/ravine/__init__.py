@@ -6,8 +6,20 @@ Importing ravine imports no numerical framework: names are loaded when they are 
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from ravine.rules import RULES, SGD, Adagrad, Adam, Momentum, Nadam, Nesterov, RMSprop
+from ravine.rules import (
+    RULES,
+    SGD,
+    VARIANTS,
+    Adagrad,
+    Adam,
+    AdamW,
+    Momentum,
+    Nadam,
+    Nesterov,
+    RMSprop,
+)
 from ravine.update_rule import Rule, hyper, rule, step
+from ravine.wrapping import L2, Clip, Decay, Partition, Scheduled
 
 if TYPE_CHECKING:
     from ravine import verdict
@@ -15,18 +27,25 @@ if TYPE_CHECKING:
     from ravine.frameworks.keras import to_keras
     from ravine.frameworks.optax import to_optax
     from ravine.frameworks.torch import to_torch
+    from ravine.frameworks.translation import translate
     from ravine.tasks.task import Task
 
 __all__ = [
+    "L2",
     "SGD",
     "Adagrad",
     "Adam",
+    "AdamW",
+    "Clip",
+    "Decay",
     "Momentum",
     "Nadam",
     "Nesterov",
+    "Partition",
     "RMSprop",
     "Race",
     "Rule",
+    "Scheduled",
     "Task",
     "descend",
     "hyper",
@@ -37,6 +56,7 @@ __all__ = [
     "to_keras",
     "to_optax",
     "to_torch",
+    "translate",
     "verdict",
 ]
 
@@ -49,6 +69,7 @@ _LAZY = {
     "to_keras": "ravine.frameworks.keras",
     "to_optax": "ravine.frameworks.optax",
     "to_torch": "ravine.frameworks.torch",
+    "translate": "ravine.frameworks.translation",
 }
 
 
@@ -59,7 +80,8 @@ def __getattr__(name: str) -> Any:
         return import_module("ravine.verdict")
     if name == "__version__":
         return import_module("importlib.metadata").version("ravine")
-    if kinds := [kind for kind in RULES.values() if kind.__name__ == name]:
+    listed = [*RULES.values(), *VARIANTS.values()]
+    if kinds := [kind for kind in listed if kind.__name__ == name]:
         return kinds[0]  # a rule that was added to the list is public without more ado
     raise AttributeError(f"module 'ravine' has no attribute '{name}'")
 

@@ -15,7 +15,7 @@ from filelock import FileLock, Timeout
 
 from ravine import verdict as verdicts
 from ravine.errors import RavineError, WrongCall
-from ravine.frameworks.spelling import read_rule, read_rules
+from ravine.frameworks.spelling import is_spelled, read_rule, read_rules
 from ravine.pages import charts, report
 from ravine.pages.results import Results
 from ravine.pages.terminal import Display
@@ -47,6 +47,7 @@ def race(
     fresh_seeds: int = 12,
     epochs: int | None = None,
     batch_size: int | None = None,
+    schedule: str = "constant",
     out: str | os.PathLike[str] | None = None,
     workers: int | None = None,
     progress: bool = True,
@@ -57,7 +58,9 @@ def race(
     text, ``"sgd,adam(beta_1=0.8)"``; by default all that ravine has. ``learning_rates``: for every
     rule ``"LO:HI:N"`` or a list, or a mapping from a rule to its list; by default nine over each
     rule's own range. ``seeds``: how many to tune on; ``fresh_seeds``: how many to judge on.
-    ``epochs``, ``batch_size``: by default the task's. ``out``: a new or empty folder, by default
+    ``epochs``, ``batch_size``: by default the task's. ``schedule``: of every rule's learning rate,
+    over the steps of a run: constant, linear, cosine, exponential or step, as it is or such as
+    ``"cosine(warmup=0.05)"``. ``out``: a new or empty folder, by default
     ``ravine-runs/<task>-<UTC time>``. ``workers``: how many processes, by default one a core.
     ``progress``: whether to show it, on standard error.
 
@@ -74,7 +77,7 @@ def race(
         rules = read_rules(rules)
     asked = [read_rule(rule) for rule in (RULES if rules is None else rules)]
     choices, by_name = choose(
-        chosen_task, asked, learning_rates, seeds, fresh_seeds, epochs, batch_size
+        chosen_task, asked, learning_rates, seeds, fresh_seeds, epochs, batch_size, schedule
     )
     _check_workers(workers)
     folder = _new_folder(out, chosen_task.name)
@@ -122,7 +125,7 @@ def resume(
     plan, written_with = store.plan, store.read_meta("versions")
     store.close()
     own = {str(rule): rule for rule in map(read_rule, rules)}
-    unknown = [n for n in plan.choices.rules if n not in own and n.partition("(")[0] not in RULES]
+    unknown = [n for n in plan.choices.rules if n not in own and not is_spelled(n)]
     if unknown or (task is None and plan.choices.task not in TASKS):
         raise WrongCall(
             f"the race in '{folder}' is of things that ravine does not ship; go on from Python: "
@@ -271,7 +274,7 @@ def _run(
         except (KeyboardInterrupt, RavineError) as stop:
             kept = f"{len(store.curves())} of {store.plan.count} runs are kept in '{folder}'"
             way = f"ravine resume {shlex.quote(str(folder))}"
-            if not all(name.partition("(")[0] in RULES for name in rules) or task.name not in TASKS:
+            if not all(map(is_spelled, rules)) or task.name not in TASKS:
                 way = f"ravine.resume({str(folder)!r}, …), naming your own rules and task again"
             stop.add_note(f"{kept}; go on with: {way}")
             raise

@@ -35,6 +35,8 @@ RACE_EXAMPLES = """**Examples**
 
 - `ravine race --rules sgd,nadam --learning-rates 1e-4:1:13 --seeds 5 --fresh-seeds 20`
 
+- `ravine race --rules "adam,clip(momentum, clipnorm=1),partition(momentum)" --schedule cosine`
+
 - `ravine race --rules adam --epochs 5 --fresh-seeds 6`: a quick look
 """
 
@@ -66,8 +68,8 @@ def race(
         str | None,
         typer.Option(
             metavar="LIST",
-            help="Rules, such as 'sgd,adam(beta_1=0.8)'. Default: all that `ravine rules` lists. "
-            "Gradient descent (sgd) always takes part.",
+            help="Rules, such as 'sgd,adam(beta_1=0.8),decay(momentum)'. Default: the first that "
+            "`ravine rules` lists. Gradient descent (sgd) always takes part.",
         ),
     ] = None,
     learning_rates: Annotated[
@@ -86,6 +88,14 @@ def race(
     batch_size: Annotated[
         int | None, typer.Option(metavar="N", help="Rows a step. Default: the task's.")
     ] = None,
+    schedule: Annotated[
+        str,
+        typer.Option(
+            metavar="NAME",
+            help="Of every rule's learning rate: constant, linear, cosine, exponential or step; "
+            "with options as in 'cosine(warmup=0.05)'.",
+        ),
+    ] = "constant",
     out: Annotated[
         Path | None,
         typer.Option(
@@ -108,6 +118,7 @@ def race(
             fresh_seeds=fresh_seeds,
             epochs=epochs,
             batch_size=batch_size,
+            schedule=schedule,
             out=out,
             workers=workers,
         )
@@ -143,13 +154,19 @@ def rules() -> None:
 
 
 @app.command(
-    epilog="**Examples**: `ravine show adam`, `ravine show 'momentum(dampening=0)' --as latex`"
+    epilog="**Examples**: `ravine show adam`, `ravine show 'momentum(dampening=0)' --as latex`, "
+    "`ravine show 'decay(adam)'`, `ravine show adam --as torch`"
 )
 def show(
     rule: Annotated[str, typer.Argument(help="A rule, such as adam or 'adam(beta_1=0.8)'.")],
     form: Annotated[
         str | None,
-        typer.Option("--as", metavar="FORM", help="latex, mathml or javascript: that text alone."),
+        typer.Option(
+            "--as",
+            metavar="FORM",
+            help="latex, mathml or javascript: that text alone; keras, optax or torch: the line of "
+            "code there.",
+        ),
     ] = None,
 ) -> None:
     """Show a rule in full: its equations, from its own code, its hyperparameters, its source."""
@@ -160,6 +177,44 @@ def show(
         from ravine.pages.show import show as show_rule
 
         show_rule(read_rule(rule), form, Console())
+
+
+TRANSLATE_EXAMPLES = """**Examples**
+
+- `ravine translate "keras.optimizers.Adam(learning_rate=0.001)" --to torch`
+
+- `ravine translate "torch.optim.RMSprop(model.parameters(), lr=0.01)" --to optax`
+
+- `ravine translate "tf.train.MomentumOptimizer(0.1, 0.9)" --to keras 2> /dev/null`: the line alone
+
+- `ravine translate "optax.nadam(0.01)" --to ravine`: the rule, as ravine spells it
+"""
+
+
+@app.command(epilog=TRANSLATE_EXAMPLES)
+def translate(
+    optimizer: Annotated[
+        str,
+        typer.Argument(help="A line of Keras, PyTorch, Optax or TensorFlow 1, or a rule."),
+    ],
+    to: Annotated[str, typer.Option(metavar="FRAMEWORK", help="keras, torch, optax or ravine.")],
+) -> None:
+    """Print the line of code that walks the same path in another framework.
+
+    The line goes to standard output; how sure it is, and what differs, to standard error.
+    """
+    with _exit_codes():
+        from rich.console import Console
+
+        from ravine.frameworks.natives import read
+        from ravine.frameworks.translation import translation
+        from ravine.pages import translated
+
+        out, notes = Console(), Console(stderr=True)
+        if to == "ravine":
+            out.out(read(optimizer)[1], highlight=False)
+        else:
+            translated.show(translation(optimizer, to), out, notes)
 
 
 @app.command()

@@ -53,13 +53,40 @@ def sign(x: Any) -> Any:
     return float((x > 0) - (x < 0)) if is_number(x) else _apply("sign", x)
 
 
+def cos(x: Any) -> Any:
+    """Cosine of an angle in radians; its last bit is each library's own."""
+    return math.cos(x) if is_number(x) else _apply("cos", x)
+
+
+def norm(x: Any) -> Any:
+    """The Euclidean norm of all of an array's elements: one number. Of a number, its size."""
+    if is_number(x):
+        return abs(x)
+    if hasattr(x, "norm"):
+        return x.norm()
+    namespace = _namespace(x)
+    # NumPy's and JAX's stand in linalg alone; all of them take arrays of any shape.
+    return (namespace.norm if hasattr(namespace, "norm") else namespace.linalg.norm)(x)
+
+
 def maximum(x: Any, y: Any) -> Any:
     """The larger of two arrays, elementwise; NaN if either is."""
+    return _extreme("maximum", max, x, y)
+
+
+def minimum(x: Any, y: Any) -> Any:
+    """The smaller of two arrays, elementwise; NaN if either is."""
+    return _extreme("minimum", min, x, y)
+
+
+def _extreme(name: str, choose: Any, x: Any, y: Any) -> Any:
     if is_number(x) and is_number(y):
-        return x + y if math.isnan(x) or math.isnan(y) else max(x, y)
+        return x + y if math.isnan(x) or math.isnan(y) else choose(x, y)
     if is_number(x):
         x, y = y, x
-    return _apply("maximum", x, y if not is_number(y) else 0 * x + y)
+    if is_number(y) and hasattr(x, "new_full"):  # PyTorch's takes tensors alone
+        y = x.new_full((), y)
+    return _apply(name, x, y)
 
 
 def where(condition: Any, x: Any, y: Any) -> Any:

@@ -58,13 +58,39 @@ class Hyper:
 
     def rescaled(self, value: float, w: float, g: float) -> float:
         """The same setting once weights are counted in units ``w`` smaller, gradients in ``g``."""
-        sizes = {"w": w, "g": g, "1": 1.0}
-        read = re.fullmatch(r"(?:([wg1])(?:\^(\d+))?(?:/([wg])(?:\^(\d+))?)?)?", self.unit)
-        if read is None:
-            raise ValueError(f"cannot read the unit {self.unit!r}: write 'w', 'g^2', 'w/g', '1/w'")
-        over, power, under, root = read.groups()
-        value *= sizes[over or "1"] ** int(power or 1)
-        return value / sizes[under or "1"] ** int(root or 1)
+        powers = unit_powers(self.unit)
+        return float(value * w ** powers["w"] * g ** powers["g"])
+
+
+def unit_powers(unit: str) -> dict[str, int]:
+    """A unit as powers of w and g.
+
+    >>> unit_powers("w/g^2")
+    {'w': 1, 'g': -2}
+    """
+    product = r"[wg](?:\^\d+)?(?: [wg](?:\^\d+)?)*"
+    if not re.fullmatch(rf"(?:(?:1|{product})(?:/{product})?)?", unit):
+        raise ValueError(f"cannot read the unit {unit!r}: write 'w', 'g^2', 'w/g', '1/w', 'w g'")
+    powers = {"w": 0, "g": 0}
+    for side, sign in zip(unit.split("/"), (1, -1), strict=False):
+        for letter, power in re.findall(r"([wg])(?:\^(\d+))?", side):
+            powers[letter] += sign * int(power or 1)
+    return powers
+
+
+def unit_quotient(over: str, under: str) -> str:
+    """The unit of a quotient.
+
+    >>> unit_quotient("", "w/g"), unit_quotient("w", "w/g")
+    ('g/w', 'g')
+    """
+    below = unit_powers(under)
+    powers = {letter: power - below[letter] for letter, power in unit_powers(over).items()}
+    up, down = (
+        " ".join(f"{x}^{abs(n)}".removesuffix("^1") for x, n in powers.items() if n * sign > 0)
+        for sign in (1, -1)
+    )
+    return f"{up or 1}/{down}" if down else up
 
 
 def hyper(
@@ -96,8 +122,8 @@ class Rule:
     learning_rate: float
 
     def __post_init__(self) -> None:
-        defaults = self.defaults()
-        for name, declared in self.hyperparameters().items():
+        defaults = declared_defaults(type(self))
+        for name, declared in declared_hyperparameters(type(self)).items():
             value = getattr(self, name)
             if isinstance(value, numbers.Real) and not isinstance(value, bool):
                 # np.float64 would widen float32 weights and TensorFlow refuses integers.
@@ -160,14 +186,12 @@ class Rule:
     @classmethod
     def hyperparameters(cls) -> dict[str, Hyper]:
         """What the rule declares, by name, in order."""
-        fields = dataclasses.fields(cls)  # type: ignore[arg-type]  # @rule makes it a dataclass
-        return {f.name: f.metadata["hyper"] for f in fields if "hyper" in f.metadata}
+        return declared_hyperparameters(cls)
 
     @classmethod
     def defaults(cls) -> dict[str, Any]:
         """The declared defaults, by name."""
-        fields = dataclasses.fields(cls)  # type: ignore[arg-type]
-        return {f.name: f.default for f in fields if "hyper" in f.metadata}
+        return declared_defaults(cls)
 
     def values(self) -> dict[str, Any]:
         """The hyperparameters of this object, by name."""
@@ -179,9 +203,20 @@ class Rule:
 
     def __str__(self) -> str:
         """As the command line spells it: the name, and what departs from the defaults."""
-        defaults = self.defaults()
-        changed = [f"{k}={_plain(v)}" for k, v in self.values().items() if v != defaults[k]]
+        changed = spelled(self.values(), self.defaults())
         return f"{self.name}({', '.join(changed)})" if changed else self.name
+
+
+def declared_hyperparameters(kind: type[Rule]) -> dict[str, Hyper]:
+    """What a class declares itself, by name; a rule that holds others has theirs too."""
+    fields = dataclasses.fields(kind)  # type: ignore[arg-type]  # @rule makes it a dataclass
+    return {f.name: f.metadata["hyper"] for f in fields if "hyper" in f.metadata}
+
+
+def declared_defaults(kind: type[Rule]) -> dict[str, Any]:
+    """The defaults of the same."""
+    fields = dataclasses.fields(kind)  # type: ignore[arg-type]
+    return {f.name: f.default for f in fields if "hyper" in f.metadata}
 
 
 R = TypeVar("R", bound=Rule)
@@ -236,8 +271,13 @@ def _plain_number(t: Any) -> Any:
     return float(t) if isinstance(t, numbers.Real) else t
 
 
-def _plain(value: Any) -> str:
-    return repr(value).removesuffix(".0")
+def spelled(values: Mapping[str, Any], defaults: Mapping[str, Any]) -> list[str]:
+    """What departs from the defaults, as ``beta_1=0.8`` each; words stand without quotes."""
+    return [
+        f"{name}={value if isinstance(value, str) else repr(value).removesuffix('.0')}"
+        for name, value in values.items()
+        if value != defaults[name]
+    ]
 
 
 def step(

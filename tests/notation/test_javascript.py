@@ -1,5 +1,6 @@
 """JavaScript has the bits of Python: expressions by Hypothesis, whole rules for 5,000 steps."""
 
+import ast
 import json
 import math
 import operator
@@ -18,7 +19,7 @@ from hypothesis import strategies as st
 from ravine import ops
 from ravine.notation import javascript
 from ravine.notation.node import COMPARISONS, Node, Symbol
-from ravine.rules import RULES, Adagrad, Momentum, Nadam
+from ravine.rules import RULES, VARIANTS, Adagrad, Momentum, Nadam
 from ravine.update_rule import Rule, hyper, rule
 
 STEPS = 5000
@@ -35,7 +36,7 @@ OPERATORS: dict[str, Callable[..., Any]] = {
     ">=": operator.ge,
     "==": operator.eq,
     "!=": operator.ne,
-} | {name: getattr(ops, name) for name in ("sqrt", "sign", "maximum", "where", "power")}
+} | {name: getattr(ops, name) for name in ("sqrt", "sign", "maximum", "minimum", "where", "power")}
 
 
 def node_js(script: str) -> str:
@@ -67,7 +68,10 @@ def made(kind: str, *operands: st.SearchStrategy[Node]) -> st.SearchStrategy[Nod
 def extended(inner: st.SearchStrategy[Node]) -> st.SearchStrategy[Node]:
     conditions = st.one_of(*(made(kind, inner, inner) for kind in COMPARISONS))
     return st.one_of(
-        *(made(kind, inner, inner) for kind in ("+", "-", "*", "/", "+", "-", "maximum")),
+        *(
+            made(kind, inner, inner)
+            for kind in ("+", "-", "*", "/", "+", "-", "maximum", "minimum")
+        ),
         *(made(kind, inner) for kind in ("negative", "abs", "sign", "sqrt")),
         made("where", conditions, inner, inner),
         made("power", inner, EXPONENTS.map(lambda x: Node("number", value=x))),
@@ -103,9 +107,17 @@ def calculable(node: Node) -> bool:
 @settings(deadline=None)
 @given(TREES.filter(calculable))
 def test_the_text_calculates_what_the_tree_does(tree: Node) -> None:
-    names = VALUES | {name: OPERATORS[name] for name in ("sign", "maximum", "where", "power")}
+    names = VALUES | {
+        name: OPERATORS[name] for name in ("sign", "maximum", "minimum", "where", "power")
+    }
     names |= {"Math": SimpleNamespace(sqrt=ops.sqrt, abs=abs)}  # so that Python can read it too
-    assert bits([eval(javascript.expression(tree), names)]) == bits([value_of(tree)])
+    # Python's -0 is a whole number without a sign; JavaScript's is -0.
+    parsed = ast.parse(javascript.expression(tree), mode="eval")
+    for constant in ast.walk(parsed):
+        if isinstance(constant, ast.Constant):
+            constant.value = float(constant.value)  # type: ignore[arg-type]
+    found = eval(compile(parsed, "expression", "eval"), names)
+    assert bits([found]) == bits([value_of(tree)])
 
 
 @settings(max_examples=5, deadline=None, suppress_health_check=list(HealthCheck))
@@ -192,7 +204,7 @@ def walked_by_node(walkers: list[Rule], slopes: list[float]) -> list[list[float]
 
 def test_every_rule_is_bit_identical_for_5000_steps() -> None:
     walkers: list[Rule] = [
-        *(kind() for kind in RULES.values()),
+        *(kind() for kind in (RULES | VARIANTS).values()),
         Momentum(dampening=0),
         Momentum(dampening=0.3),
         Adagrad(initial_accumulator_value=0.1),
@@ -226,7 +238,8 @@ def test_the_text_of_adam() -> None:
         javascript.literal(RULES["adam"]())
         == """\
 {
-  hyper: {learning_rate: 0.001, beta_1: 0.9, beta_2: 0.999, epsilon: 1e-08},
+  hyper: {learning_rate: 0.001, beta_1: 0.9, beta_2: 0.999, \
+epsilon: 1e-08, epsilon_hat: 0, epsilon_root: 0},
   init(h, w) {
     const m = 0 * w;
     const v = 0 * w;
@@ -240,7 +253,8 @@ def test_the_text_of_adam() -> None:
     const v = h.beta_2 * s.v + (1 - h.beta_2) * g * g;
     const m_hat = m / (1 - power(h.beta_1, t));
     const v_hat = v / (1 - power(h.beta_2, t));
-    const w_ = w - h.learning_rate * m_hat / (Math.sqrt(v_hat) + h.epsilon);
+    const floor = h.epsilon + h.epsilon_hat / Math.sqrt(1 - power(h.beta_2, t));
+    const w_ = w - h.learning_rate * m_hat / (Math.sqrt(v_hat + h.epsilon_root) + floor);
     return [w_, {m, v}];
   },
   read(h, w, s, t) {

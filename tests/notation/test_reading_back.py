@@ -28,18 +28,25 @@ MEANING = {
     "sqrt": lambda x: 7 - x,
     "sign": lambda x: 2 * x + 5,
     "abs": lambda x: 3 - x / 2,
+    "norm": lambda x: 4 - 3 * x,
+    "cos": lambda x: 3 * x - 1,
     "max": lambda x, y: x - 2 * y,
+    "min": lambda x, y: 5 * x + y,
 }
 
 
 LATEX_SIGNS = {
     r"\left|": "⌈",
     r"\right|": "|",
+    r"\left\|": "⟦",
+    r"\right\|": "‖",
     r"\left": "",
     r"\right": "",
     r"\sqrt": "√",
     r"\cdot": "·",
     r"\max": "max",
+    r"\min": "min",
+    r"\cos": "cos",
     r"\,": "",
     "-": "−",
 }
@@ -47,6 +54,7 @@ LATEX_SIGNS = {
 
 CALCULATED: dict[str, Any] = MEANING | {
     "maximum": MEANING["max"],
+    "minimum": MEANING["min"],
     "+": operator.add,
     "-": operator.sub,
     "*": operator.mul,
@@ -70,12 +78,14 @@ def extended(inner: st.SearchStrategy[Node]) -> st.SearchStrategy[Node]:
     )
     two = [st.builds(lambda a, b, k=k: Node(k, (a, b)), inner, inner) for k in "+-*/"]
     one = [
-        st.builds(lambda a, k=k: Node(k, (a,)), inner) for k in ("negative", "sqrt", "sign", "abs")
+        st.builds(lambda a, k=k: Node(k, (a,)), inner)
+        for k in ("negative", "sqrt", "sign", "abs", "cos", "norm")
     ]
     return st.one_of(
         *two,
         *one,
         st.builds(lambda a, b: Node("maximum", (a, b)), inner, inner),
+        st.builds(lambda a, b: Node("minimum", (a, b)), inner, inner),
         st.builds(lambda a, b: Node("power", (a, b)), inner, exponent),
         inner.map(lambda a: a * a),
     )
@@ -116,7 +126,7 @@ class Reader:
 
     def quotient(self) -> Fraction:
         value = self.factor()
-        while self.take("·") or self.tokens[0] not in (None, "+", "−", "/", ")", ",", "|"):
+        while self.take("·") or self.tokens[0] not in (None, "+", "−", "/", ")", ",", "|", "‖"):
             value *= self.factor()
         while self.take("/"):
             value /= self.factor()
@@ -132,9 +142,9 @@ class Reader:
         token = self.tokens.pop(0)
         if isinstance(token, Fraction):
             return token
-        if token == "⌈":
-            value = MEANING["abs"](self.sum())
-            assert self.take("|")
+        if token in ("⌈", "⟦"):
+            value = MEANING["abs" if token == "⌈" else "norm"](self.sum())
+            assert self.take("|" if token == "⌈" else "‖")
             return value
         function = token if token in MEANING else ""
         assert token == "(" or (function and self.take("(")), f"{token} before {self.tokens}"
@@ -176,9 +186,10 @@ def latex_tokens(node: Node) -> Iterator[Any]:
 
 def tokens(text: str, names: dict[str, Fraction]) -> Iterator[Any]:
     """Tokens of the one-line notation; a bar opens unless it stands behind an operand."""
-    text = re.sub(r"(?:(?<=[ (√−,])|^)\|+", lambda m: "⌈" * len(m[0]), text)
+    opening = str.maketrans("|‖", "⌈⟦")
+    text = re.sub(r"(?:(?<=[ (√−,⌈⟦])|^)[|‖]+", lambda m: m[0].translate(opening), text)
     known = "|".join(map(re.escape, sorted(names, key=len, reverse=True)))
-    for token in re.findall(rf"{known}|\d[\d.]*(?:e−\d+)?|sign|max|\S", text):
+    for token in re.findall(rf"{known}|\d[\d.]*(?:e−\d+)?|sign|max|min|cos|\S", text):
         if token in names:
             yield names[token]
         elif token[0].isdigit():
@@ -209,9 +220,9 @@ def elements(element: ElementTree.Element, names: dict[bytes, Fraction]) -> Iter
     elif element.tag in ("mrow", "msqrt"):
         yield from ["sqrt", "("] if element.tag == "msqrt" else []
         for child in element:
-            if child.tag == "mo" and child.text == "|":
+            if child.tag == "mo" and child.text in ("|", "‖"):
                 bars += 1
-                yield "⌈" if bars == 1 else "|"
+                yield {"|": "⌈", "‖": "⟦"}[child.text] if bars == 1 else child.text
             else:
                 yield from elements(child, names)
         yield from [")"] if element.tag == "msqrt" else []

@@ -145,7 +145,7 @@ def test_tracing_disturbs_no_profiler(kind: type[Rule]) -> None:
 
 def test_lines_come_in_the_order_written_and_once() -> None:
     names = [symbol.name for symbol, _ in steps(trace(Adam()).update)]
-    assert names == ["m", "v", "m_hat", "v_hat", "w"]
+    assert names == ["m", "v", "m_hat", "v_hat", "floor", "w"]
 
 
 def test_what_is_none_chooses_the_branch_and_numbers_are_symbols() -> None:

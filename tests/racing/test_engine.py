@@ -17,10 +17,11 @@ from numpy.typing import NDArray
 
 from ravine.racing.batches import batch_rows
 from ravine.racing.engine import Lane, Programs, Shape, export, load, numeric, programs
-from ravine.rules import RULES, SGD, Adagrad, Adam, Momentum, Nadam, Nesterov, RMSprop
+from ravine.rules import RULES, SGD, Adagrad, Adam, AdamW, Momentum, Nadam, Nesterov, RMSprop
 from ravine.tasks.digits_mlp import task as digits_mlp
 from ravine.tasks.intake import Network
 from ravine.update_rule import Rule
+from ravine.wrapping import L2, Clip, Decay, Partition, Scheduled
 
 every_rule = pytest.mark.parametrize("kind", RULES.values(), ids=RULES)
 
@@ -136,7 +137,8 @@ def by_hand(rule: Rule, given: Race, i: int) -> tuple[Lane, NDArray[Any], NDArra
         losses.append(np.mean(miss**2))
         gradients = [2 * x.T @ miss / miss.size, 2 * miss.sum(0) / miss.size]
         pairs = [
-            rule.update(w, g, m, t) for w, g, m in zip(weights, gradients, memory, strict=True)
+            rule.update(w, g, m, t)
+            for w, g, m in zip(weights, rule.together(gradients), memory, strict=True)
         ]
         weights, memory = [w for w, _ in pairs], [m for _, m in pairs]
         seen = seen + x.sum(0)
@@ -147,9 +149,17 @@ def by_hand(rule: Rule, given: Race, i: int) -> tuple[Lane, NDArray[Any], NDArra
     return Lane(weights, [seen], memory, np.True_), np.array(losses), np.array(measures)
 
 
-@every_rule
-def test_each_lane_is_a_plain_loop(kind: type[Rule]) -> None:
-    rule = kind()
+# Rules that hold a rule; a norm of all gradients is felt at each step, ends of schedules are not.
+WRAPPED = [
+    Clip(Decay(Nesterov(learning_rate=0.1)), global_clipnorm=0.5),
+    Clip(L2(Adam(learning_rate=0.1)), clipnorm=0.5, clipvalue=0.25),
+    Scheduled(Partition(Momentum(learning_rate=0.1)), steps=PERIODS * PERIOD, warmup=0.25),
+    Scheduled(Partition(Nadam(), biases=Momentum()), schedule="step", steps=12),
+]
+
+
+@pytest.mark.parametrize("rule", [*(kind() for kind in RULES.values()), *WRAPPED], ids=str)
+def test_each_lane_is_a_plain_loop(rule: Rule) -> None:
     with jax.enable_x64(True):
         given = race(rule)
         ran = run(given, compiled(rule))
@@ -300,6 +310,13 @@ CASES = {
     # 0.999 (it does hold the 1 − 2⁻¹⁰ above): v̂ is off by 2e-5 of itself, each step by 1e-5.
     "adam, 0.999": Case(  # 8.5e-6
         Adam(1e-3, epsilon=1e-10), "Adam", {"learning_rate": 1e-3, "epsilon": 1e-10}, 265, 1e-5
+    ),
+    "adamw": Case(  # as Adam
+        AdamW(1e-3, beta_2=1 - 2**-10, epsilon=1e-10, weight_decay=2**-6),
+        "AdamW",
+        {"learning_rate": 1e-3, "beta_2": 1 - 2**-10, "epsilon": 1e-10, "weight_decay": 2**-6},
+        94,
+        2e-6,
     ),
     "nadam": Case(  # 4.8e-7
         Nadam(1e-3, epsilon=1e-7, momentum_decay=1),

@@ -2,6 +2,7 @@
 
 import dataclasses
 import itertools
+import json
 from typing import Any
 
 import pytest
@@ -9,10 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ravine.errors import WrongCall
-from ravine.racing.plan import Facts, Plan, choose, log_grid, settle, source_digest
-from ravine.rules import RULES, Adam
+from ravine.racing.plan import Facts, Plan, choose, log_grid, scheduled, settle, source_digest
+from ravine.rules import RULES, SGD, Adam
 from ravine.tasks import TASKS
 from ravine.update_rule import Rule, hyper, rule
+from ravine.wrapping import Clip, Decay, Scheduled
 
 TASK = TASKS["digits-mlp"]
 FACTS = Facts(8970, (1078, 359, 360), ("loss", "accuracy"), "0")
@@ -28,7 +30,7 @@ def planned(*rules: Rule, **changes: Any) -> Plan:
 def test_the_default_race() -> None:
     plan = planned()
     runs = [*plan.tuning(), *plan.judging(dict.fromkeys(RULES, 0.1))]
-    assert plan.count == len(runs) == 7 * 9 * 3 + 10 + 7 * 12
+    assert plan.count == len(runs) == len(RULES) * (9 * 3 + 12) + 10
     assert len({run.id for run in runs}) == len(runs)
     assert plan.steps == 30 * (1078 // 32)
     assert plan.evaluations * plan.period == plan.steps
@@ -56,6 +58,10 @@ def test_a_run_is_known_by_all_that_decides_it() -> None:
         plan.run("tuning", "nadam", 0.1, 0),
         planned(Adam(beta_1=0.8)).run("tuning", "adam(beta_1=0.8)", 0.1, 0),
         planned(batch_size=16).run("tuning", "adam", 0.1, 0),
+        planned(schedule="cosine").run("tuning", "adam", 0.1, 0),
+        planned(schedule="cosine(warmup=0.1)").run("tuning", "adam", 0.1, 0),
+        planned(schedule="linear").run("tuning", "adam", 0.1, 0),
+        planned(Decay(Adam())).run("tuning", "decay(adam)", 0.1, 0),
         planned(epochs=29).run("tuning", "adam", 0.1, 0),
         dataclasses.replace(plan, width=1).run("tuning", "adam", 0.1, 0),
         dataclasses.replace(plan, facts=FACTS._replace(digest="1")).run("tuning", "adam", 0.1, 0),
@@ -85,6 +91,31 @@ def test_a_plan_survives_as_text() -> None:
     assert Plan.from_json(plan.to_json()) == plan
 
 
+def test_a_plan_of_before_there_were_schedules_is_of_constant_rates() -> None:
+    plan = planned(Adam())
+    text = json.loads(plan.to_json())
+    assert text["choices"].pop("schedule") == "constant"
+    assert Plan.from_json(json.dumps(text)) == plan
+
+
+def test_a_schedule_is_of_every_rule_and_over_the_steps_of_the_race() -> None:
+    plan = planned(Adam(), schedule="cosine(warmup=0.1)")
+    assert Plan.from_json(plan.to_json()) == plan
+    assert plan.choices.rules == ("sgd", "adam")  # as they were listed
+    for listed in (SGD(), Adam()):
+        raced = Scheduled(listed, schedule="cosine", steps=plan.steps, warmup=0.1)
+        assert scheduled(listed, plan.choices.schedule, plan.steps) == raced
+        assert plan.sources[listed.name] == source_digest(raced)
+    assert scheduled(Adam(), "constant", 10) == Adam()
+    with pytest.raises(WrongCall, match="has a schedule of its own: race it without schedule=co"):
+        planned(Decay(Scheduled(Adam())), schedule="cosine")
+
+
+def test_a_wrapped_rule_searches_the_range_of_what_it_holds() -> None:
+    grids = planned(Adam(), Clip(Decay(Adam()), clipnorm=1)).choices.learning_rates
+    assert grids["clip(decay(adam), clipnorm=1)"] == grids["adam"]
+
+
 def test_gradient_descent_always_takes_part() -> None:
     assert planned(Adam()).choices.rules == ("sgd", "adam")
 
@@ -110,6 +141,8 @@ def test_a_grid_runs_from_end_to_end(low: float, factor: float, count: int) -> N
         ({"learning_rates": [float("nan")]}, "learning rate nan is not allowed"),
         ({"learning_rates": []}, "no learning rates"),
         ({"learning_rates": {"adm": [1.0]}}, "did you mean 'adam'?"),
+        ({"schedule": "cosin"}, "unknown schedule 'cosin': did you mean 'cosine'?"),
+        ({"schedule": "cosine(warmup=1)"}, "warmup=1 is not allowed"),
         ({"seeds": 0}, "seeds=0 is not allowed: give a whole number of at least 1"),
         ({"fresh_seeds": 0}, "fresh_seeds=0"),
         ({"seeds": 2.5}, "seeds=2.5"),

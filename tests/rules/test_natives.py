@@ -16,7 +16,7 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
-from ravine.rules import RULES, SGD, Adagrad, Adam, Momentum, Nadam, Nesterov, RMSprop
+from ravine.rules import RULES, SGD, Adagrad, Adam, AdamW, Momentum, Nadam, Nesterov, RMSprop
 from ravine.update_rule import Rule
 
 STEPS = 300
@@ -118,10 +118,13 @@ PAIRINGS = {
         Adagrad(initial_accumulator_value=0.1, epsilon=0.5),
         with_optax(lambda rate: optax.adagrad(rate, initial_accumulator_value=0.1, eps=0.5)),
     ),
-    # PyTorch's epsilon is outside the root: with none of it, and ours below rounding, no matter.
     "adagrad, torch": Pairing(
-        Adagrad(initial_accumulator_value=0.1, epsilon=1e-300),
-        with_torch(torch.optim.Adagrad, initial_accumulator_value=0.1, eps=0),
+        Adagrad(initial_accumulator_value=0.1, epsilon=0, epsilon_outside=0.5),
+        with_torch(torch.optim.Adagrad, initial_accumulator_value=0.1, eps=0.5),
+    ),
+    "rmsprop, torch": Pairing(
+        RMSprop(rho=0.8, epsilon=0, epsilon_outside=0.5),
+        with_torch(torch.optim.RMSprop, alpha=0.8, eps=0.5),
     ),
     "rmsprop, optax": Pairing(
         RMSprop(rho=0.8, epsilon=0.5),
@@ -132,6 +135,14 @@ PAIRINGS = {
     ),
     "adam, optax": Pairing(
         Adam(**SHARED), with_optax(lambda rate: optax.adam(rate, b1=0.8, b2=0.95, eps=0.5))
+    ),
+    "adamw, torch": Pairing(
+        AdamW(**SHARED, weight_decay=0.3),
+        with_torch(torch.optim.AdamW, betas=(0.8, 0.95), eps=0.5, weight_decay=0.3),
+    ),
+    "adamw, optax": Pairing(
+        AdamW(**SHARED, weight_decay=0.3),
+        with_optax(lambda rate: optax.adamw(rate, b1=0.8, b2=0.95, eps=0.5, weight_decay=0.3)),
     ),
     **{
         f"nadam, torch, {decay:g}": Pairing(

@@ -56,7 +56,7 @@ def to_optax(
     schedule = learning_rate if callable(learning_rate) else None
     if learning_rate is not None and schedule is None:
         base = base.replace({"learning_rate": learning_rate})
-    looks_ahead = type(base).lookahead is not Rule.lookahead
+    looks_ahead = base.looks_ahead
     fields = _fields(base)
 
     def at(count: Array, dtype: Any) -> Rule:
@@ -100,7 +100,7 @@ def to_optax(
         leaves, tree = jax.tree.flatten(jax.tree.map(jnp.asarray, params))
         each = zip(
             leaves,
-            tree.flatten_up_to(gradients),
+            _together(at(state.count, _widest(leaves)), tree.flatten_up_to(gradients)),
             _by_leaf(state.memory, tree, fields),
             tree.flatten_up_to(state.offset) if looks_ahead else [()] * len(leaves),
             strict=True,
@@ -158,8 +158,7 @@ def settled(rule: str | type[Rule] | Rule, params: Any, state: Any) -> Any:
     if len(found) != 1:
         raise WrongCall(f"state holds the states of {len(found)} rules; give that of one")
     count, memory, offset = found[0]
-    looks_ahead = type(base).lookahead is not Rule.lookahead
-
+    looks_ahead = base.looks_ahead
     fields = _fields(base)
 
     def one(p: Array, memory: State, offset: Any) -> Array:
@@ -175,6 +174,24 @@ def settled(rule: str | type[Rule] | Rule, params: Any, state: Any) -> Any:
     leaves, tree = jax.tree.flatten(jax.tree.map(jnp.asarray, params))
     offsets = tree.flatten_up_to(offset) if looks_ahead else [()] * len(leaves)
     return tree.unflatten(list(map(one, leaves, _by_leaf(memory, tree, fields), offsets)))
+
+
+def _together(rule: Rule, gradients: list[Any]) -> list[Any]:
+    """What the rule makes of all gradients at once; those that are masked away have no say."""
+    if not rule.spans_arrays:
+        return gradients
+    places = [i for i, g in enumerate(gradients) if jax.tree.leaves(g)]
+    found = list(gradients)
+    for i, g in zip(
+        places, rule.together([jnp.asarray(gradients[i]) for i in places]), strict=True
+    ):
+        found[i] = g
+    return found
+
+
+def _widest(leaves: list[Array]) -> Any:
+    """The type in which parameters are looked at together."""
+    return jnp.result_type(jnp.float32, *leaves)
 
 
 def _widened(p: Array) -> Array:

@@ -6,11 +6,12 @@ accents, ``_next`` the step t + 1, digits and words behind a single letter an in
 """
 
 import re
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from ravine.notation.node import Node, Symbol
 from ravine.notation.trace import Method, hyperparameters, steps, trace
 from ravine.update_rule import Rule
+from ravine.wrapping.partition import parts
 
 _SPELLED = (
     "alpha beta gamma delta epsilon zeta eta theta iota kappa lambda mu nu xi pi rho sigma tau "
@@ -18,6 +19,11 @@ _SPELLED = (
 )
 GREEK = dict(zip(_SPELLED.split(), "αβγδεζηθικλμνξπρστυφχψω", strict=True))
 _USUAL = {"learning_rate": "α", "momentum": "β", "weight_decay": "λ"}
+_ARRAYS = {
+    "": "",
+    "weights": "for weights of two and more dimensions",
+    "biases": "for biases and all of fewer",
+}
 _ACCENTS = ("hat", "bar", "tilde")
 
 
@@ -38,6 +44,16 @@ class Line(NamedTuple):
     value: Node
 
 
+def sections(rule: Rule) -> list[tuple[str, list[list[Line]]]]:
+    """The equations of a rule, and in front of them for which arrays they are, if not for all.
+
+    >>> from ravine import Momentum, Partition
+    >>> [said for said, _ in sections(Partition(Momentum()))]
+    ['for weights of two and more dimensions', 'for biases and all of fewer']
+    """
+    return [(_ARRAYS[what], equations(part)) for what, part in parts(rule).items()]
+
+
 def equations(rule: Rule) -> list[list[Line]]:
     """The equations of a rule, in rows: where its memory starts, the gradient, a step, the reading.
 
@@ -52,10 +68,11 @@ def equations(rule: Rule) -> list[list[Line]]:
     rows = []
     if starts := _lines(traced.init, letters, old="0", new="0"):
         rows.append(starts)
-    *on_the_way, ahead = _lines(traced.lookahead, letters, old="t-1", new="t")
+    said: dict[Any, Node] = {}
+    *on_the_way, ahead = _lines(traced.lookahead, letters, "t-1", "t", said)
     gradient = Line(_symbol(Glyph("g", step="t")), Node("gradient", (ahead.value,)))
     rows += [[line] for line in (*on_the_way, gradient)]
-    rows += [[line] for line in _lines(traced.update, letters, old="t-1", new="t")]
+    rows += [[line] for line in _lines(traced.update, letters, "t-1", "t", said)]
     if traced.read.results[0][1].value != Symbol("", "w"):
         *on_the_way, used = _lines(traced.read, letters, old="t", new="t")
         reading = Line(_symbol(letters.local("read")._replace(step="t")), used.value)
@@ -115,8 +132,15 @@ Glyph(base='v', accent='hat', below='', step='', primes=0))
     return Glyph(base, "".join(accents), "".join(index), step)
 
 
-def _lines(method: Method, letters: Letters, old: str, new: str) -> list[Line]:
-    """What a method calculates, results last unless the author calculated something after them."""
+def _lines(
+    method: Method, letters: Letters, old: str, new: str, said: dict[Any, Node] | None = None
+) -> list[Line]:
+    """What a method calculates, results last unless the author calculated something after them.
+
+    ``said`` is what was calculated on the way so far, by name and content: the same is not said
+    again. It grows.
+    """
+    said = {} if said is None else said
     known: dict[int, Node] = {}  # what a node is called, or what it became
     symbols: dict[Symbol, Node] = {}
 
@@ -140,7 +164,12 @@ def _lines(method: Method, letters: Letters, old: str, new: str) -> list[Line]:
         if symbol.owner == "local":
             if value.is_leaf:
                 continue  # "decayed = w - 0 * w": its users show w
+            content = (symbol.name, _content(value))
+            if content in said:
+                known[id(node)] = said[content]
+                continue
             target = letters.local(symbol.name)
+            said[content] = _symbol(_at(target, new))
         else:
             target = letters.of(symbol)
             written.add(symbol)
@@ -150,6 +179,11 @@ def _lines(method: Method, letters: Letters, old: str, new: str) -> list[Line]:
         if symbol not in written:
             lines.append(Line(_symbol(_at(letters.of(symbol), new)), simplified(node)))
     return lines
+
+
+def _content(node: Node) -> Any:
+    """Equal for expressions that are written alike."""
+    return (node.kind, node.value, *map(_content, node.parts))
 
 
 def _at(glyph: Glyph, step: str) -> Glyph:

@@ -1,17 +1,19 @@
 """A rule as JavaScript over plain numbers, with the bits of the same rule on Python's floats.
 
 + − × ÷ √ are rounded alike everywhere, and ``power`` multiplies out whole exponents as
-``ravine.ops.power`` does. Other exponents (Nadam's 0.96^ψ) are left to ``Math.pow``, which differs
-from Python's in the last bit of some results.
+``ravine.ops.power`` does. Other exponents (Nadam's 0.96^ψ) are left to ``Math.pow``, and the cosine
+of a schedule to ``Math.cos``: these differ from Python's in the last bit of some results.
 """
 
 import json
 import re
 
+from ravine.errors import RavineError
 from ravine.notation.node import COMPARISONS, Node, Symbol
 from ravine.notation.trace import Method, hyperparameters, is_structure, steps, trace
 from ravine.notation.writing import is_negative
 from ravine.update_rule import Rule
+from ravine.wrapping.partition import parts
 
 # Each mirrors the function of its name in ravine.ops on plain numbers, -0 and NaN included.
 HELPERS = {
@@ -33,9 +35,17 @@ function maximum(x, y) {
   return y > x ? y : x;
 }
 """,
+    "minimum": """\
+function minimum(x, y) {
+  if (Number.isNaN(x) || Number.isNaN(y)) return x + y;
+  return y < x ? y : x;
+}
+""",
     "where": "function where(condition, x, y) { return condition ? x : y; }\n",
 }
-_FUNCTIONS = {"sqrt": "Math.sqrt", "abs": "Math.abs"} | {name: name for name in HELPERS}
+# Of one number the norm is its size.
+_FUNCTIONS = {"sqrt": "Math.sqrt", "abs": "Math.abs", "norm": "Math.abs", "cos": "Math.cos"}
+_FUNCTIONS |= {name: name for name in HELPERS}
 _WORDS = (
     "arguments await break case catch class const continue debugger default delete do else enum "
     "eval export extends false finally for function if implements import in instanceof interface "
@@ -48,17 +58,24 @@ _TIGHTNESS = {"+": 1, "-": 1, "*": 2, "/": 2, "negative": 3} | dict.fromkeys(COM
 def write(rule: Rule) -> str:
     """A script that defines one constant, named as the rule; it holds :func:`literal`.
 
+    Of a rule that treats arrays differently it is one constant for each kind of array:
+    ``partition_weights`` and ``partition_biases``.
+
     >>> from ravine import SGD
     >>> print(write(SGD()).splitlines()[1])
     const sgd = {
     """
-    body = literal(rule)
-    tops = [top for method in trace(rule) for _, top in method.results]
+    own = {f"{rule.name}_{what}" if what else rule.name: p for what, p in parts(rule).items()}
+    tops = [top for p in own.values() for method in trace(p) for _, top in method.results]
     called = {node.kind for top in tops for node in top.inside()}
     helpers = [text for name, text in HELPERS.items() if name in called]
-    name = identifier(rule.name, set())
-    usage = f"// let s = {name}.init(h, w), then [w, s] = {name}.update(h, w, g, s, t), t from 1\n"
-    return "".join([usage, *helpers, f"const {name} = {body};"])
+    names = [identifier(name, set()) for name in own]
+    first = names[0]
+    usage = (
+        f"// let s = {first}.init(h, w), then [w, s] = {first}.update(h, w, g, s, t), t from 1\n"
+    )
+    bodies = [f"const {n} = {literal(p)};" for n, p in zip(names, own.values(), strict=True)]
+    return "".join([usage, *helpers, "\n".join(bodies)])
 
 
 def literal(rule: Rule) -> str:
@@ -66,8 +83,11 @@ def literal(rule: Rule) -> str:
 
     ``init(h, w)`` gives the memory, ``lookahead(h, w, s, t)`` the point of the gradient,
     ``update(h, w, g, s, t)`` the pair of new weights and memory, ``read(h, w, s, t)`` the weights
-    to use. The functions in :data:`HELPERS` must be in scope.
+    to use. The functions in :data:`HELPERS` must be in scope. A rule that treats arrays
+    differently is none: raises ``RavineError``.
     """
+    if len(parts(rule)) > 1:
+        raise RavineError(f"{rule.name} is a rule for weights and one for biases: take its parts")
     values = [
         f"{_key(name)}: {number(float(value))}"
         for name, value in hyperparameters(rule)

@@ -3,13 +3,13 @@ r"""A rule's equations as LaTeX: an ``aligned`` block for any maths mode that ha
 import re
 from itertools import pairwise
 
-from ravine.notation.equations import GREEK, Glyph, equations
+from ravine.notation.equations import GREEK, Glyph, sections
 from ravine.notation.node import Node
 from ravine.notation.writing import ATOM, POWER, PRODUCT, SUM, Said, Writer, digits, is_negative
 from ravine.update_rule import Rule
 
 _COMMANDS = {letter: rf"\{name}" for name, letter in GREEK.items()}
-_COMMANDS |= {"ε": r"\varepsilon", "φ": r"\varphi", "ο": "o"}
+_COMMANDS |= {"π": r"\pi", "ε": r"\varepsilon", "φ": r"\varphi", "ο": "o"}
 _SIGNS = {"−": "-", "≤": r"\le", "≥": r"\ge", "≠": r"\ne"}
 _SPECIAL = {
     **{character: rf"\{character}" for character in "_{}$&#%"},
@@ -19,6 +19,7 @@ _SPECIAL = {
 }
 _TALL = re.compile(r"\\(frac|sqrt|begin|left)")
 _CALLED = {"gradient": r"\nabla J", "sign": r"\operatorname{sign}", "maximum": r"\max"}
+_CALLED |= {"minimum": r"\min", "cos": r"\cos"}
 
 
 def write(rule: Rule) -> str:
@@ -33,9 +34,11 @@ def write(rule: Rule) -> str:
     """
     writer = Latex()
     rows = []
-    for row in equations(rule):
-        (target, value), *more = [(writer.write(left), writer.write(right)) for left, right in row]
-        rows.append(rf"{target} &= {value}" + "".join(rf",\quad {l} = {r}" for l, r in more))
+    for said, lines in sections(rule):
+        rows += [rf"&\text{{{said}:}}"] if said else []
+        for line in lines:
+            (target, value), *more = [(writer.write(left), writer.write(x)) for left, x in line]
+            rows.append(rf"{target} &= {value}" + "".join(rf",\quad {l} = {r}" for l, r in more))
     body = " \\\\\n".join(rows)
     return f"\\begin{{aligned}}\n{body}\n\\end{{aligned}}"
 
@@ -92,8 +95,9 @@ class Latex(Writer):
 
     def _call(self, function: str, arguments: list[str]) -> str:
         inside = ", ".join(arguments)
-        if function == "abs":
-            return rf"\left|{inside}\right|"
+        if function in ("abs", "norm"):
+            bar = "|" if function == "abs" else r"\|"
+            return rf"\left{bar}{inside}\right{bar}"
         return _CALLED[function] + self._brackets(inside)
 
     def _cases(self, condition: Node, x: Node, y: Node) -> str:

@@ -4,7 +4,7 @@ import html
 import re
 from itertools import pairwise
 
-from ravine.notation.equations import Glyph, equations
+from ravine.notation.equations import Glyph, Line, sections
 from ravine.notation.node import Node
 from ravine.notation.writing import ATOM, POWER, SUM, Said, Writer, digits, is_negative
 from ravine.update_rule import Rule
@@ -20,6 +20,8 @@ _CALLED = {
     "gradient": "<mo>∇</mo><mi>J</mi>",
     "sign": f"<mi>sign</mi>{_APPLY}",
     "maximum": f"<mi>max</mi>{_APPLY}",
+    "minimum": f"<mi>min</mi>{_APPLY}",
+    "cos": f"<mi>cos</mi>{_APPLY}",
 }
 
 
@@ -30,20 +32,26 @@ def write(rule: Rule) -> str:
     >>> write(SGD())[:22]
     '<math display="block">'
     """
-    writer = MathML()
     rows = []
-    for row in equations(rule):
-        (target, value), *more = [(writer.write(left), writer.write(right)) for left, right in row]
-        also = "".join(
-            f'<mo separator="true">,</mo><mspace width="1em"/>{left}<mo>=</mo>{right}'
-            for left, right in more
-        )
-        rows.append(
-            f'<mtr><mtd style="{_RIGHT}">{target}</mtd><mtd style="{_LEFT}">'
-            f"<mrow><mi></mi><mo>=</mo>{value}{also}</mrow></mtd></mtr>\n"
-        )
+    for said, lines in sections(rule):
+        rows += [_pair("", f"<mtext>{said}:</mtext>")] if said else []
+        rows += map(_row_of, lines)
     table = "".join(rows)
     return f'<math display="block"><mtable displaystyle="true">\n{table}</mtable></math>'
+
+
+def _row_of(row: list[Line]) -> str:
+    writer = MathML()
+    (target, value), *more = [(writer.write(left), writer.write(right)) for left, right in row]
+    also = "".join(
+        f'<mo separator="true">,</mo><mspace width="1em"/>{left}<mo>=</mo>{right}'
+        for left, right in more
+    )
+    return _pair(target, f"<mrow><mi></mi><mo>=</mo>{value}{also}</mrow>")
+
+
+def _pair(left: str, right: str) -> str:
+    return f'<mtr><mtd style="{_RIGHT}">{left}</mtd><mtd style="{_LEFT}">{right}</mtd></mtr>\n'
 
 
 class MathML(Writer):
@@ -111,8 +119,8 @@ class MathML(Writer):
 
     def _call(self, function: str, arguments: list[str]) -> str:
         inside = '<mo separator="true">,</mo>'.join(arguments)
-        if function == "abs":
-            return f"<mrow><mo>|</mo>{inside}<mo>|</mo></mrow>"
+        if bar := {"abs": "|", "norm": "‖"}.get(function):
+            return f"<mrow><mo>{bar}</mo>{inside}<mo>{bar}</mo></mrow>"
         return f"<mrow>{_CALLED[function]}{self._brackets(inside)}</mrow>"
 
     def _cases(self, condition: Node, x: Node, y: Node) -> str:

@@ -44,7 +44,10 @@ def _refuse(what: str, instead: str) -> Callable[..., NoReturn]:
 _BRANCH = 'asks whether a value is true ("if", "and", "or", "max"), which an array cannot say'
 _NUMBER = "turns a value into a Python number, which an array is not"
 _NUMPY = "hands a value to NumPy, which other libraries' arrays do not allow"
-_OPS = "use operators and ravine.ops: sqrt, sign, maximum, where, power; 0 * w for zeros like w"
+_OPS = (
+    "use operators and ravine.ops: sqrt, sign, maximum, minimum, where, power, cos, norm; "
+    "0 * w for zeros like w"
+)
 
 
 class Node:
@@ -100,14 +103,21 @@ class Node:
         """Asked by ``ravine.ops.sign``."""
         return Node("sign", (self,))
 
+    def cos(self) -> "Node":
+        """Asked by ``ravine.ops.cos``."""
+        return Node("cos", (self,))
+
+    def norm(self) -> "Node":
+        """Asked by ``ravine.ops.norm``."""
+        return Node("norm", (self,))
+
     def maximum(self, other: Any) -> "Node":
-        """Asked by ``ravine.ops.maximum``, which makes a number c into 0·x + c, an array like x."""
-        other = as_node(other)
-        if other.kind == "+" and other.parts[1].kind == "number":
-            zeros, number = other.parts
-            if zeros.kind == "*" and zeros.parts[0].is_number(0.0) and zeros.parts[1] is self:
-                other = number
-        return Node("maximum", (self, other))
+        """Asked by ``ravine.ops.maximum``."""
+        return Node("maximum", (self, as_node(other)))
+
+    def minimum(self, other: Any) -> "Node":
+        """Asked by ``ravine.ops.minimum``."""
+        return Node("minimum", (self, as_node(other)))
 
     __bool__ = _refuse(_BRANCH, "use ravine.ops.where(condition, x, y) or ravine.ops.maximum")
     __float__ = __int__ = __index__ = __complex__ = __round__ = _refuse(_NUMBER, _OPS)

@@ -2,29 +2,38 @@
 
 import unicodedata
 
-from ravine.notation.equations import Glyph, Letters, equations
+from ravine.notation.equations import Glyph, Letters, Line, sections
 from ravine.notation.node import Node, Symbol
 from ravine.notation.writing import ATOM, POWER, QUOTIENT, SUM, Said, Writer, digits, is_negative
 from ravine.update_rule import Rule
+from ravine.wrapping.partition import BIASES, parts
 
 _ACCENTS = {"hat": "\u0302", "bar": "\u0304", "tilde": "\u0303"}
 _BELOW = str.maketrans("0123456789+-t", "₀₁₂₃₄₅₆₇₈₉₊₋ₜ")
 _ABOVE = dict(zip("0123456789+−t() ", "⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻ᵗ⁽⁾ ", strict=True))
-_CALLED = {"gradient": "∇J", "sign": "sign", "maximum": "max"}
+_CALLED = {"gradient": "∇J", "sign": "sign", "maximum": "max", "minimum": "min", "cos": "cos"}
+_BARS = {"abs": "|", "norm": "‖"}
 
 
 def write(rule: Rule) -> str:
     """The equations of a rule, a line each, their equals signs below one another.
+
+    Where a rule treats arrays differently, it says for which the equations below are.
 
     >>> from ravine import SGD
     >>> print(write(SGD()))
     gₜ = ∇J(wₜ₋₁)
     wₜ = wₜ₋₁ − α gₜ
     """
+    return "\n\n".join(
+        (f"{said}:\n" if said else "") + _aligned(rows) for said, rows in sections(rule)
+    )
+
+
+def _aligned(equations: list[list[Line]]) -> str:
     writer = Plain()
     rows = [
-        [(writer.write(line.target), writer.write(line.value)) for line in row]
-        for row in equations(rule)
+        [(writer.write(line.target), writer.write(line.value)) for line in row] for row in equations
     ]
     width = max(_width(row[0][0]) for row in rows)
     return "\n".join(
@@ -36,12 +45,17 @@ def write(rule: Rule) -> str:
 def letters(rule: Rule) -> dict[str, str]:
     """How the equations write each of the rule's hyperparameters.
 
-    >>> from ravine import Adam
-    >>> letters(Adam())
-    {'learning_rate': 'α', 'beta_1': 'β₁', 'beta_2': 'β₂', 'epsilon': 'ε'}
+    >>> from ravine import Momentum
+    >>> letters(Momentum())
+    {'learning_rate': 'α', 'momentum': 'β', 'dampening': 'dampening'}
     """
-    given, writer = Letters(rule), Plain()
-    return {name: writer.write(given.symbol(Symbol("h", name))) for name in rule.values()}
+    writer = Plain()
+    found: dict[str, str] = {}
+    for what, part in parts(rule).items():
+        given, start = Letters(part), BIASES if what == "biases" else ""
+        for name in part.values():
+            found[start + name] = writer.write(given.symbol(Symbol("h", name)))
+    return {name: found.get(name, name) for name in rule.values()}
 
 
 class Plain(Writer):
@@ -94,8 +108,8 @@ class Plain(Writer):
         return f"√{self.write(node, ATOM)}"
 
     def _call(self, function: str, arguments: list[str]) -> str:
-        if function == "abs":
-            return f"|{arguments[0]}|"
+        if bar := _BARS.get(function):
+            return f"{bar}{arguments[0]}{bar}"
         return f"{_CALLED[function]}({', '.join(arguments)})"
 
     def _cases(self, condition: Node, x: Node, y: Node) -> str:

@@ -17,9 +17,11 @@ from ravine import update_rule
 from ravine.errors import RavineError
 from ravine.notation.node import Node, Symbol, Untraceable, as_node
 from ravine.update_rule import Rule
+from ravine.wrapping import Wrapper, wrapper
 
 Named = tuple[Symbol, Node]
 W = Symbol("", "w")
+_MACHINERY = (update_rule.__name__, wrapper.__name__)  # what no rule's author wrote
 
 
 class Method(NamedTuple):
@@ -43,7 +45,8 @@ def trace(rule: Rule, *, zeros: bool = True) -> Trace:
 
     Hyperparameters become symbols, but for what is not a number: ``None`` and flags choose how a
     rule is built. Without ``zeros`` neither do those that are 0: what is switched off is not
-    shown. Raises ``RavineError`` with advice if the rule asks for more than arithmetic.
+    shown. A partition is traced as a number sees it; see ``ravine.wrapping.partition.parts``.
+    Raises ``RavineError`` with advice if the rule asks for more than arithmetic.
 
     >>> from ravine import SGD
     >>> [symbol.name for symbol, value in trace(SGD()).update.results]
@@ -75,6 +78,8 @@ def trace(rule: Rule, *, zeros: bool = True) -> Trace:
 
     init = run("init", w)
     lookahead = run("lookahead", w, state, t)
+    with _explained(rule, "together"):
+        (g,) = symbolic.together([g])  # alone, it is all gradients together
     return Trace(init, lookahead, run("update", w, g, state, t), run("read", w, state, t))
 
 
@@ -115,15 +120,23 @@ def moves(node: Node) -> bool:
 def hyperparameters(rule: Rule) -> Iterator[tuple[str, Any]]:
     """Names and values of a rule's hyperparameters; those of a rule that it holds come after."""
     yield from rule.values().items()
-    for field in dataclasses.fields(rule):  # type: ignore[arg-type]  # @rule makes it a dataclass
-        held = getattr(rule, field.name)
-        if isinstance(held, Rule):
-            yield from hyperparameters(held)
+    for _, held in _held(rule):
+        yield from hyperparameters(held)
 
 
 def is_structure(value: Any) -> bool:
     """Whether a hyperparameter decides how a rule is built instead of entering its arithmetic."""
     return value is None or isinstance(value, bool | str)
+
+
+def _held(rule: Rule) -> Iterator[tuple[str, Rule]]:
+    """The rules in a rule's fields, where its own hyperparameters do not include theirs."""
+    if isinstance(rule, Wrapper):
+        return
+    for field in dataclasses.fields(rule):  # type: ignore[arg-type]  # @rule makes it a dataclass
+        held = getattr(rule, field.name)
+        if isinstance(held, Rule):
+            yield field.name, held
 
 
 def _symbolic(rule: Rule, zeros: bool) -> Rule:
@@ -132,10 +145,8 @@ def _symbolic(rule: Rule, zeros: bool) -> Rule:
         for name, value in rule.values().items()
         if not is_structure(value) and (zeros or not (isinstance(value, float) and value == 0))
     }
-    for field in dataclasses.fields(rule):  # type: ignore[arg-type]
-        held = getattr(rule, field.name)
-        if isinstance(held, Rule):
-            changes[field.name] = _symbolic(held, zeros)
+    for field, held in _held(rule):
+        changes[field] = _symbolic(held, zeros)
     with _explained(rule, "__post_init__"):
         return rule.replace(changes)
 
@@ -146,11 +157,11 @@ def _run(method: Callable[..., Any], *arguments: Any) -> tuple[Any, tuple[Named,
 
     def watch(frame: FrameType, event: str, _: Any) -> None:
         code = frame.f_code
-        if event != "return" or not code.co_argcount:
+        if event != "return" or not code.co_argcount or code.co_name == "__init__":
             return
         values = frame.f_locals
         of_a_rule = isinstance(values.get(code.co_varnames[0]), Rule)
-        if of_a_rule and frame.f_globals.get("__name__") != update_rule.__name__:
+        if of_a_rule and frame.f_globals.get("__name__") not in _MACHINERY:
             found.extend((Symbol("local", k), v) for k, v in values.items() if isinstance(v, Node))
 
     def run() -> Any:

@@ -1,5 +1,6 @@
 """What the written forms have in common: which operation binds tighter, so where brackets go."""
 
+import math
 from abc import ABC, abstractmethod
 from itertools import groupby
 
@@ -24,6 +25,8 @@ class Writer(ABC):
         """The text of an expression, and how tightly it holds together."""
         kind, parts = node.kind, node.parts
         match kind:
+            case "number" if node.value == math.pi:
+                said = self._glyph(Glyph("π")), ATOM
             case "number":
                 said = self._number(node.value)
             case "symbol":
@@ -44,7 +47,7 @@ class Writer(ABC):
                 said = self._root(parts[0]), POWER
             case "where":
                 said = self._cases(*parts), LOOSE
-            case "gradient" | "sign" | "maximum" | "abs":
+            case "gradient" | "sign" | "maximum" | "minimum" | "cos" | "abs" | "norm":
                 said = self._call(kind, [self.write(part) for part in parts]), ATOM
             case _:
                 relation = self._operator(RELATIONS[kind])
@@ -103,7 +106,7 @@ class Writer(ABC):
 
     @abstractmethod
     def _call(self, function: str, arguments: list[str]) -> str:
-        """gradient, sign, maximum or abs of texts."""
+        """gradient, sign, maximum, minimum, cos, abs or norm of texts."""
 
     @abstractmethod
     def _cases(self, condition: Node, x: Node, y: Node) -> str:

@@ -1,14 +1,16 @@
 """What exists: the rules and the tasks, as tables in the terminal."""
 
 import sys
+from collections.abc import Mapping
 
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from ravine.rules import RULES
+from ravine.rules import RULES, VARIANTS
 from ravine.tasks import TASKS
-from ravine.update_rule import Rule
+from ravine.update_rule import Rule, declared_defaults, declared_hyperparameters
+from ravine.wrapping import WRAPPING
 
 
 def idea(rule: type[Rule]) -> str:
@@ -17,21 +19,42 @@ def idea(rule: type[Rule]) -> str:
 
 
 def show_rules() -> None:
-    """Print every rule: name, idea, hyperparameters with default, meaning and valid values."""
+    """Print every rule: name, idea, hyperparameters with default, meaning and valid values.
+
+    Then the variants by name, and the rules that hold a rule with what they add to it.
+    """
     console = Console()
-    width = max(len(hyper) for rule in RULES.values() for hyper in rule.hyperparameters())
-    for name, rule in RULES.items():
-        console.print(Text.assemble((name, "bold"), "  ", idea(rule)))
+    _show(RULES, console)
+    if VARIANTS:
+        console.print(Text.assemble(("Variants: ", "dim"), ", ".join(VARIANTS)))
+        console.print()
+    console.print(Text("About any of them, as decay(adam, weight_decay=0.01):", "dim"))
+    console.print()
+    _show(WRAPPING, console)
+
+
+def _show(rules: Mapping[str, type[Rule]], console: Console) -> None:
+    width = max(len(hyper) for kind in rules.values() for hyper in declared_hyperparameters(kind))
+    for name, kind in rules.items():
+        console.print(Text.assemble((name, "bold"), "  ", idea(kind)))
         table = Table(box=None, show_header=False, pad_edge=False, padding=(0, 2, 0, 0))
         table.add_column(min_width=width + 2)
         table.add_column(min_width=6)
         table.add_column(min_width=6)
-        defaults = rule.defaults()
-        for hyper, declared in rule.hyperparameters().items():
-            default = "–" if defaults[hyper] is None else f"{defaults[hyper]:g}"
-            table.add_row(f"  {hyper}", default, Text(declared.valid), declared.meaning)
+        defaults = declared_defaults(kind)
+        for hyper, declared in declared_hyperparameters(kind).items():
+            table.add_row(
+                f"  {hyper}", said(defaults[hyper]), Text(declared.valid), declared.meaning
+            )
         console.print(table)
         console.print()
+
+
+def said(value: object) -> str:
+    """A hyperparameter's value in a table."""
+    if value is None:
+        return "–"
+    return f"{value:g}" if isinstance(value, float) else str(value)
 
 
 def show_tasks() -> None:

@@ -89,6 +89,7 @@ class Results:
                 "fresh_seeds": self.plan.choices.fresh_seeds,
                 "epochs": self.plan.choices.epochs,
                 "batch_size": self.plan.choices.batch_size,
+                "schedule": self.plan.choices.schedule,
                 "steps": self.plan.steps,
                 "evaluated_every": self.plan.period,
                 "learning_rates": dict(self.plan.choices.learning_rates),

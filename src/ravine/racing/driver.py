@@ -7,7 +7,7 @@ from typing import Any, Protocol
 import cloudpickle
 
 from ravine.racing.jobs import Advanced, checkpoint_file
-from ravine.racing.plan import FIRST_SEED, REFERENCE_SEEDS, Facts, Plan, Run, digest
+from ravine.racing.plan import FIRST_SEED, REFERENCE_SEEDS, Facts, Plan, Run, digest, scheduled
 from ravine.racing.pool import Job, Pool
 from ravine.racing.store import Curve, Store
 from ravine.update_rule import Rule
@@ -42,7 +42,8 @@ class Driver:
 
     def __init__(self, pool: Pool, rules: Mapping[str, Rule], watcher: Watcher) -> None:
         self._pool = pool
-        self._rules = {name: cloudpickle.dumps(rule) for name, rule in rules.items()}
+        self._listed = rules
+        self._rules: dict[str, bytes] = {}
         self._watcher = watcher
         self._keras: deque[Job] = deque()  # for worker 0, the one that has Keras
         self._packs: deque[_Pack] = deque()
@@ -68,6 +69,9 @@ class Driver:
     ) -> None:
         """Tune, choose, judge. What is stored already is not run again."""
         self._plan, self._store = plan, store
+        for name, rule in self._listed.items():
+            raced = scheduled(rule, plan.choices.schedule, plan.steps)
+            self._rules[name] = cloudpickle.dumps(raced)
         seeds = {
             "tuning": plan.choices.seeds,
             "reference": REFERENCE_SEEDS,
@@ -77,8 +81,8 @@ class Driver:
             stage: [FIRST_SEED[stage] + i for i in range(count)] for stage, count in seeds.items()
         }
         self._keras.append(Job("draw", {"seeds": drawn["tuning"]}))
-        for rule in plan.choices.rules:
-            arguments = {"rule": self._rules[rule], "program": _program(rule), "plan": plan}
+        for name in plan.choices.rules:
+            arguments = {"rule": self._rules[name], "program": _program(name), "plan": plan}
             self._keras.append(Job("trace", arguments))
         # Last: the other workers have runs to go on with by then.
         self._keras.append(Job("draw", {"seeds": drawn["reference"] + drawn["fresh"]}))

@@ -63,7 +63,7 @@ def programs(network: Network, rule: Rule) -> Programs:
         (loss, state), gradients = slope(ahead, lane.state, x, y)
         stepped = [
             r.update(w, g, m, t)
-            for w, g, m in zip(lane.trainable, gradients, lane.memory, strict=True)
+            for w, g, m in zip(lane.trainable, r.together(gradients), lane.memory, strict=True)
         ]
         alive = lane.alive & jnp.isfinite(loss)
         trained = Lane([w for w, _ in stepped], state, [m for _, m in stepped], alive)

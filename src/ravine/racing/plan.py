@@ -10,8 +10,11 @@ from types import CodeType
 from typing import Any, NamedTuple
 
 from ravine.errors import WrongCall, unknown
+from ravine.frameworks.spelling import read_schedule
 from ravine.rules import RULES
 from ravine.update_rule import Rule
+from ravine.wrapping import Scheduled
+from ravine.wrapping.wrapper import innermost, inside
 
 BASELINE = "sgd"
 REFERENCE_SEEDS = 10
@@ -42,6 +45,7 @@ class Choices:
     fresh_seeds: int
     epochs: int
     batch_size: int
+    schedule: str = "constant"  # of every rule's learning rate; races of before there were any
 
 
 @dataclass(frozen=True)
@@ -61,7 +65,7 @@ class Plan:
 
     choices: Choices
     facts: Facts
-    sources: Mapping[str, str]  # digest of each rule's code and hyperparameters
+    sources: Mapping[str, str]  # digest of each raced rule's code and hyperparameters
     steps: int  # a run: whole periods
     period: int  # steps between evaluations
     segment: int  # periods between checkpoints
@@ -136,7 +140,8 @@ def digest(value: Any) -> str:
 
 def source_digest(rule: Rule) -> str:
     """A digest of the code that a rule's results depend on, and of its hyperparameters."""
-    kinds = [k for k in type(rule).__mro__ if issubclass(k, Rule) and k is not Rule]
+    mro = [kind for held in inside(rule) for kind in type(held).__mro__]
+    kinds = [kind for kind in mro if issubclass(kind, Rule) and kind is not Rule]
     code = [_source(kind) for kind in kinds]
     values = {k: v for k, v in rule.values().items() if k != "learning_rate"}
     return digest([code, values])
@@ -163,6 +168,7 @@ def choose(
     fresh_seeds: int,
     epochs: int | None,
     batch_size: int | None,
+    schedule: str = "constant",
 ) -> tuple[Choices, dict[str, Rule]]:
     """Check what the user asked for as far as it can be without building the model.
 
@@ -183,6 +189,8 @@ def choose(
         by_name[str(rule)] = rule
     if BASELINE not in by_name:
         by_name = {BASELINE: RULES[BASELINE](), **by_name}
+    for rule in by_name.values():
+        scheduled(rule, schedule, steps=1)  # which says what cannot be
     counts = {
         "seeds": seeds,
         "fresh_seeds": fresh_seeds,
@@ -193,7 +201,23 @@ def choose(
         if not isinstance(count, int) or isinstance(count, bool) or count < 1:
             raise WrongCall(f"{name}={count!r} is not allowed: give a whole number of at least 1")
     grids = _grids(task, by_name, learning_rates)
-    return Choices(task.name, tuple(by_name), grids, **counts), by_name
+    choices = Choices(task.name, tuple(by_name), grids, **counts, schedule=schedule)
+    return choices, by_name
+
+
+def scheduled(rule: Rule, schedule: str, steps: int) -> Rule:
+    """The rule that is raced: the one listed, its learning rate on the schedule of the race.
+
+    >>> from ravine.rules import SGD
+    >>> str(scheduled(SGD(), "cosine(warmup=0.1)", steps=500))
+    'scheduled(sgd, steps=500, warmup=0.1)'
+    """
+    curve = read_schedule(schedule)
+    if schedule == "constant":
+        return rule
+    if any(isinstance(held, Scheduled) for held in inside(rule)):
+        raise WrongCall(f"{rule} has a schedule of its own: race it without schedule={schedule}")
+    return Scheduled(rule, steps=float(steps), **curve)
 
 
 def settle(choices: Choices, rules: Mapping[str, Rule], facts: Facts) -> Plan:
@@ -209,11 +233,13 @@ def settle(choices: Choices, rules: Mapping[str, Rule], facts: Facts) -> Plan:
     operations = 6 * facts.parameters * choices.batch_size * period
     limit = max(1, min(evaluations, int(SEGMENT_OPERATIONS // operations)))
     lanes = max(1, min(8, LANE_BYTES // (16 * max(1, facts.parameters))))
+    steps = evaluations * period
+    raced = {name: scheduled(rule, choices.schedule, steps) for name, rule in rules.items()}
     return Plan(
         choices=choices,
         facts=facts,
-        sources={name: source_digest(rule) for name, rule in rules.items()},
-        steps=evaluations * period,
+        sources={name: source_digest(rule) for name, rule in raced.items()},
+        steps=steps,
         period=period,
         segment=max(d for d in range(1, limit + 1) if evaluations % d == 0),
         width=1 << (lanes.bit_length() - 1),
@@ -254,7 +280,7 @@ def _grids(task: Any, rules: Mapping[str, Rule], given: Any) -> dict[str, tuple[
 def _own_range(task: Any, name: str, rule: Rule) -> tuple[float, ...]:
     """Nine points over the four decades that the task, or else the rule, says are worth it."""
     declared = rule.hyperparameters()["learning_rate"].search
-    interval = task.learning_rates.get(rule.name, declared)
+    interval = task.learning_rates.get(innermost(rule).name, declared)
     if interval is None:
         raise WrongCall(f"{name} declares no range to search for its learning rate: give one")
     return log_grid(interval[0], interval[1], 9)

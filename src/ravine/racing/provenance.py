@@ -9,6 +9,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from ravine.frameworks.spelling import is_spelled
 from ravine.racing.plan import Choices
 from ravine.rules import RULES
 from ravine.tasks.task import Task
@@ -61,7 +62,9 @@ def command(choices: Choices, learning_rates: Any, task: Task) -> str:
         options["epochs"] = choices.epochs
     if choices.batch_size != task.batch_size:
         options["batch_size"] = choices.batch_size
-    own = [rule for rule in choices.rules if rule.partition("(")[0] not in RULES]
+    if choices.schedule != "constant":
+        options["schedule"] = choices.schedule
+    own = [rule for rule in choices.rules if not is_spelled(rule)]
     if own or isinstance(learning_rates, Mapping):
         # A rule of the user's own is an object in the user's Python, not a name.
         rules = [rule if rule in own else repr(rule) for rule in choices.rules]

@@ -3,7 +3,7 @@
 from typing import NamedTuple
 
 from ravine.ops import power, sqrt
-from ravine.update_rule import Array, Rule, hyper, rule
+from ravine.update_rule import Array, Rule, State, hyper, rule
 
 
 class Moments(NamedTuple):
@@ -31,10 +31,10 @@ class Adam(Rule):
     epsilon_hat: float = hyper(0.0, "the same before bias correction", unit="g", valid=">= 0")
     epsilon_root: float = hyper(0.0, "the same inside the root", unit="g^2", valid=">= 0")
 
-    def init(self, w: Array) -> Moments:
+    def init(self, w: Array) -> State:
         return Moments(m=0 * w, v=0 * w)
 
-    def update(self, w: Array, g: Array, state: Moments, t: float) -> tuple[Array, Moments]:
+    def update(self, w: Array, g: Array, state: State, t: float) -> tuple[Array, State]:
         m = self.beta_1 * state.m + (1 - self.beta_1) * g
         v = self.beta_2 * state.v + (1 - self.beta_2) * g * g
         m_hat = self.mean(m, g, t)

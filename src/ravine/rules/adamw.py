@@ -1,7 +1,7 @@
 """AdamW: Adam that also shrinks the weights, by a share that the gradients have no say in."""
 
-from ravine.rules.adam import Adam, Moments
-from ravine.update_rule import Array, hyper, rule
+from ravine.rules.adam import Adam
+from ravine.update_rule import Array, State, hyper, rule
 
 
 @rule
@@ -16,6 +16,6 @@ class AdamW(Adam):
 
     weight_decay: float = hyper(1e-2, "share of w lost per learning rate", unit="1/w", valid=">= 0")
 
-    def update(self, w: Array, g: Array, state: Moments, t: float) -> tuple[Array, Moments]:
+    def update(self, w: Array, g: Array, state: State, t: float) -> tuple[Array, State]:
         w = w - self.learning_rate * self.weight_decay * w
         return super().update(w, g, state, t)

@@ -3,7 +3,7 @@
 from typing import NamedTuple
 
 from ravine.ops import sqrt
-from ravine.update_rule import Array, Rule, hyper, rule
+from ravine.update_rule import Array, Rule, State, hyper, rule
 
 
 class MeanSquare(NamedTuple):
@@ -31,10 +31,10 @@ class RMSprop(Rule):
     epsilon_outside: float = hyper(0.0, "the same outside the root", unit="g", valid=">= 0")
     initial_accumulator_value: float = hyper(0.0, "s before step one", unit="g^2", valid=">= 0")
 
-    def init(self, w: Array) -> MeanSquare:
+    def init(self, w: Array) -> State:
         return MeanSquare(s=0 * w + self.initial_accumulator_value)
 
-    def update(self, w: Array, g: Array, state: MeanSquare, t: float) -> tuple[Array, MeanSquare]:
+    def update(self, w: Array, g: Array, state: State, t: float) -> tuple[Array, State]:
         s = self.rho * state.s + (1 - self.rho) * g * g
         w = w - self.learning_rate * g / (sqrt(s + self.epsilon) + self.epsilon_outside)
         return w, MeanSquare(s)

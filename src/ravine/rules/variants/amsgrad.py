@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 from ravine.ops import maximum, power
 from ravine.rules.adam import Adam
-from ravine.update_rule import Array, rule
+from ravine.update_rule import Array, State, rule
 
 
 class Peaks(NamedTuple):
@@ -22,10 +22,10 @@ class AMSGrad(Adam):
     Differs: Keras and PyTorch have this as ``amsgrad=True``; Optax is ``correctedamsgrad``.
     """
 
-    def init(self, w: Array) -> Peaks:
+    def init(self, w: Array) -> State:
         return Peaks(m=0 * w, v=0 * w, v_max=0 * w)
 
-    def update(self, w: Array, g: Array, state: Peaks, t: float) -> tuple[Array, Peaks]:
+    def update(self, w: Array, g: Array, state: State, t: float) -> tuple[Array, State]:
         m = self.beta_1 * state.m + (1 - self.beta_1) * g
         v = self.beta_2 * state.v + (1 - self.beta_2) * g * g
         m_hat = self.mean(m, g, t)

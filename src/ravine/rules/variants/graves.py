@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 from ravine.ops import sqrt
 from ravine.rules.rmsprop import RMSprop
-from ravine.update_rule import Array, hyper, rule
+from ravine.update_rule import Array, State, hyper, rule
 
 
 class Accumulated(NamedTuple):
@@ -30,15 +30,15 @@ class RMSpropHeavyBall(RMSprop):
     momentum: float = hyper(0.9, "memory of the velocity, μ", valid="[0, 1)")
     centered: float = hyper(1.0, "share of the squared mean taken off s, c", valid="[0, 1]")
 
-    def init(self, w: Array) -> Accumulated:
+    def init(self, w: Array) -> State:
         return Accumulated(s=0 * w + self.initial_accumulator_value, m=0 * w, V=0 * w)
 
-    def update(self, w: Array, g: Array, state: Accumulated, t: float) -> tuple[Array, Accumulated]:
+    def update(self, w: Array, g: Array, state: State, t: float) -> tuple[Array, State]:
         s, m, divisor = self.scale(g, state)
         V = self.momentum * state.V + self.learning_rate * g / divisor
         return w - V, Accumulated(s, m, V)
 
-    def scale(self, g: Array, state: Accumulated) -> tuple[Array, Array, Array]:
+    def scale(self, g: Array, state: State) -> tuple[Array, Array, Array]:
         """The new means of g² and of g, and what g is divided by."""
         s = self.rho * state.s + (1 - self.rho) * g * g
         m = self.rho * state.m + (1 - self.rho) * g
@@ -53,7 +53,7 @@ class RMSpropNesterov(RMSpropHeavyBall):
     Differs: Optax alone has it, as ``optax.rmsprop(momentum=…, nesterov=True)``.
     """
 
-    def update(self, w: Array, g: Array, state: Accumulated, t: float) -> tuple[Array, Accumulated]:
+    def update(self, w: Array, g: Array, state: State, t: float) -> tuple[Array, State]:
         s, m, divisor = self.scale(g, state)
         step = self.learning_rate * g / divisor
         V = self.momentum * state.V + step
@@ -67,7 +67,7 @@ class RMSpropMomentum(RMSpropHeavyBall):
     Differs: PyTorch alone has it. With a constant learning rate it is ``rmspropheavyball``.
     """
 
-    def update(self, w: Array, g: Array, state: Accumulated, t: float) -> tuple[Array, Accumulated]:
+    def update(self, w: Array, g: Array, state: State, t: float) -> tuple[Array, State]:
         s, m, divisor = self.scale(g, state)
         V = self.momentum * state.V + g / divisor
         return w - self.learning_rate * V, Accumulated(s, m, V)

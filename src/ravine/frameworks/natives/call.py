@@ -1,0 +1,172 @@
+"""A line of code, taken apart: what is called, with what. It is parsed, never evaluated."""
+
+import ast
+import difflib
+import functools
+import inspect
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from ravine.errors import WrongCall
+from ravine.update_rule import Rule
+
+Reader = Callable[..., Rule]
+
+
+@dataclass(frozen=True)
+class Call:
+    """``keras.optimizers.SGD(0.1, momentum=0.9)``: arguments are literals, calls or other text."""
+
+    name: str
+    arguments: tuple[Any, ...]
+    named: Mapping[str, Any]
+
+    def bound(self, to: Callable[..., Any]) -> dict[str, Any]:
+        """All arguments by name, the defaults of the native filled in."""
+        signature = inspect.signature(to)
+        for name in self.named:
+            if name not in signature.parameters:
+                raise no_such(f"argument of {self.name}", name, signature.parameters)
+        try:
+            found = signature.bind(*self.arguments, **self.named)
+        except TypeError as error:
+            raise WrongCall(f"{self.name}: {error}") from None
+        found.apply_defaults()
+        return dict(found.arguments)
+
+
+@dataclass(frozen=True)
+class Other:
+    """Code that is neither a literal nor a call: ``model.parameters()``, a variable."""
+
+    text: str
+
+    def __str__(self) -> str:
+        return self.text
+
+
+def parse(text: str) -> Call:
+    """The call that a text spells."""
+    try:
+        node = ast.parse(text.strip(), mode="eval").body
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        node = None
+    if isinstance(node, ast.Name | ast.Attribute):
+        node = ast.Call(node, [], [])
+    try:
+        found = _value(node) if node is not None else None
+    except RecursionError:
+        found = None
+    if not isinstance(found, Call):
+        raise WrongCall(
+            f"cannot read {_short(text)!r}: write an optimizer as its framework does, such as "
+            "keras.optimizers.Adam(learning_rate=0.001)"
+        )
+    return found
+
+
+def number(value: Any, name: str) -> float:
+    """A plain number, or an error that says whose argument is none."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        shown = value.name + "(…)" if isinstance(value, Call) else str(value)
+        raise WrongCall(
+            f"{name}={_short(shown)} is not a plain number; a schedule is not translated: "
+            "translate the constant rate and set the schedule there"
+        )
+    try:
+        return float(value)
+    except OverflowError:
+        raise WrongCall(f"{name}={_short(str(value))} is too large") from None
+
+
+# What the frameworks call the same thing.
+_SAME = (
+    {"learning_rate", "lr"},
+    {"beta_1", "beta1", "b1", "betas"},
+    {"beta_2", "beta2", "b2", "betas"},
+    {"epsilon", "eps"},
+    {"rho", "alpha", "decay"},
+    {"initial_accumulator_value", "initial_scale"},
+    {"nesterov", "use_nesterov"},
+    {"clipnorm", "clip_norm"},
+)
+
+
+def no_such(kind: str, given: str, known: Iterable[str]) -> WrongCall:
+    """The error for an unknown name, with what another framework's word is here."""
+    folded = {name.lower(): name for name in known}
+    near = [name for name in folded.values() if any({given, name} <= same for same in _SAME)]
+    near += [folded[n] for n in difflib.get_close_matches(given.lower(), folded, 1, cutoff=0.6)]
+    if near:
+        return WrongCall(f"unknown {kind} '{given}': did you mean '{near[0]}'?")
+    return WrongCall(f"unknown {kind} '{given}'; known: {', '.join(folded.values())}")
+
+
+def refused(reason: str, **arguments: Any) -> None:
+    """Raise an error for the first argument that is set: neither None nor False nor 0."""
+    for name, value in arguments.items():
+        if value is not None and value != 0:
+            raise WrongCall(f"{name}={value} is not translated: {reason}")
+
+
+def reader(registry: dict[str, Reader], common: Reader) -> Callable[[Reader], Reader]:
+    """Enters a function under its name, with the parameters that all of a framework's share.
+
+    The function has the parameters and defaults of the native, and makes the rule; ``common``
+    takes that rule and all that it has not taken. What is not None or a flag is made a number.
+    """
+
+    def enter(function: Reader) -> Reader:
+        own = inspect.signature(function).parameters
+        _, *rest = inspect.signature(common).parameters.values()
+        rest = [p.replace(kind=p.KEYWORD_ONLY) for p in rest if p.name not in own]
+
+        @functools.wraps(function)
+        def read(**given: Any) -> Rule:
+            mine = {name: _numeric(given[name], name, p) for name, p in own.items()}
+            return common(function(**mine), **{p.name: given[p.name] for p in rest})
+
+        whole = inspect.Signature([*own.values(), *rest])
+        read.__signature__ = whole  # type: ignore[attr-defined]  # Call.bound asks for it
+        registry[function.__name__] = read
+        return read
+
+    return enter
+
+
+def _numeric(value: Any, name: str, parameter: inspect.Parameter) -> Any:
+    if isinstance(parameter.default, bool):
+        if value not in (True, False):  # a variable's name, say, which might be either
+            raise WrongCall(f"{name}={value} is neither True nor False")
+        return bool(value)
+    if value is parameter.default:
+        return value
+    if isinstance(parameter.default, tuple):
+        if not isinstance(value, tuple | list) or len(value) != len(parameter.default):
+            raise WrongCall(f"{name}={value} is not a pair of numbers")
+        return tuple(number(one, name) for one in value)
+    return number(value, name)
+
+
+def _value(node: ast.expr) -> Any:
+    if isinstance(node, ast.Call):
+        name = ast.unparse(node.func)
+        if isinstance(node.func, ast.Name | ast.Attribute) and "(" not in name:
+            if any(k.arg is None for k in node.keywords):
+                raise WrongCall(f"{name}: ** is not read; write each argument by name")
+            if any(isinstance(x, ast.Starred) for x in node.args):
+                raise WrongCall(f"{name}: * is not read; write each argument")
+            names = [k.arg for k in node.keywords]
+            if twice := next((n for n in names if names.count(n) > 1), None):
+                raise WrongCall(f"{name}: {twice} is given twice")
+            named = {str(k.arg): _value(k.value) for k in node.keywords}
+            return Call(name, tuple(map(_value, node.args)), named)
+    try:
+        return ast.literal_eval(node)
+    except (ValueError, TypeError, RecursionError):
+        return Other(_short(ast.unparse(node)))
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= 80 else text[:77] + "…"
