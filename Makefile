@@ -1,7 +1,7 @@
 # make race   set up and run the main job; prints where its report is
 # make test   set up what the tests need and run them all
 # make check  lint, types, structure
-# make bench  time a race as shipped
+# make bench  time a race as shipped, and one optimizer step beside the natives'
 PYTHON ?= python3
 BIN := .venv/bin
 
@@ -21,6 +21,7 @@ check: .venv/.installed-test
 
 bench: .venv/.installed-test
 	$(BIN)/python benchmarks/race.py
+	$(BIN)/python benchmarks/step.py
 
 .venv/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \

@@ -44,6 +44,7 @@ MINE = """
 from typing import Any, NamedTuple
 
 from ravine import Rule, hyper, rule
+from ravine.ops import norm, sqrt
 
 
 class Past(NamedTuple):
@@ -91,6 +92,26 @@ class Averaged(Rule):
 
     def read(self, w, state, t):
         return state.mean
+
+
+@rule
+class Bounded(Rule):
+    learning_rate: float = hyper(0.5, "length of a step", valid="> 0")
+
+    def together(self, gradients):
+        length = sqrt(sum(norm(g) * norm(g) for g in gradients))
+        return [g / length for g in gradients]
+
+    def update(self, w, g, state, t):
+        return w - self.learning_rate * g, state
+
+
+@rule
+class Alone(Rule):
+    learning_rate: float = hyper(0.5, "length of a step", valid="> 0")
+
+    def update(self, w, g, state, t):
+        return w - self.learning_rate * g / norm(g), state
 """
 
 
@@ -589,6 +610,56 @@ def mixed_precision(policy: str) -> None:
         assert_same_model(loaded, model)
     finally:
         keras.config.set_dtype_policy("float32")
+
+
+# --- many variables -----------------------------------------------------------------------------
+
+
+@check()
+def what_spans_variables() -> None:
+    stored = [
+        keras.Variable(np.zeros(1), dtype=dtype) for dtype in ("float32",) * 2 + ("bfloat16",)
+    ]
+    step = compiled(to_keras(mine().Bounded(), clipvalue=4.0), stored)
+    for _ in range(2):
+        step([np.array([g], "float32") for g in (1.0, 2.0, 9.0)])
+    expected = -np.array([1, 2, 4]) / np.sqrt(21)
+    np.testing.assert_allclose(flat(stored), expected, rtol=2.0**-8)  # bfloat16's
+    np.testing.assert_allclose(flat(stored[:2]), expected[:2], rtol=1e-6)
+
+
+@check()
+def what_needs_the_whole_variable() -> None:
+    stored = variables()
+    step = compiled(to_keras(mine().Alone()), stored)
+    step([g.astype("float32") for g in SLOPES[0]])
+    for variable, w, g in zip(stored, START, SLOPES[0], strict=True):
+        np.testing.assert_allclose(exact(variable), w - 0.5 * g / np.linalg.norm(g), rtol=1e-6)
+
+
+@check("nesterov", "nadam", "averaged", "delayed", on="torch")
+def many_at_once(name: str) -> None:
+    from ravine.frameworks import packs
+
+    rule = RULES[name]() if name in RULES else getattr(mine(), name.title())()
+    packs.STRETCH["cpu"], packs.LARGE["cpu"] = 64, 32
+    shapes = [(2,), (3, 1), (1,)] * 9 + [(31,), (32,), (33,), (64,), (65,), (150,), (12, 11)]
+    draw = np.random.default_rng(0)
+    starts = [draw.normal(size=shape) for shape in shapes]
+    paths = []
+    for apart in (False, True):
+        types = ["float32", "float32", "bfloat16"]
+        stored = [keras.Variable(w, dtype=types[i % 3]) for i, w in enumerate(starts)]
+        optimizer = to_keras(rule, learning_rate=Table())
+        optimizer.build(stored)
+        draw = np.random.default_rng(1)
+        for _ in range(5):
+            slopes = [ops.cast(draw.normal(size=v.shape), v.dtype) for v in stored]
+            if apart:
+                optimizer._room.step = lambda rule, t, parts, **how: packs.Stepped([], parts)
+            optimizer.apply(slopes, stored)
+        paths.append(flat([*stored, *optimizer.variables]))
+    np.testing.assert_array_equal(*paths)
 
 
 # --- refusals -----------------------------------------------------------------------------------

@@ -1,11 +1,12 @@
 """A rule as a PyTorch optimizer: the paths of the natives, and what PyTorch's users expect."""
 
 import copy
+import functools
 import importlib
 import io
 import pickle
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -14,8 +15,10 @@ import torch
 from torch.optim import lr_scheduler
 
 from ravine.errors import RavineError, WrongCall
+from ravine.frameworks import packs, player
+from ravine.frameworks.packs import Stepped
 from ravine.frameworks.torch import RuleOptimizer, to_torch
-from ravine.ops import sqrt
+from ravine.ops import maximum, norm, sign, sqrt, where
 from ravine.rules import RULES, SGD, Adagrad, Adam, Momentum, Nadam, Nesterov, RMSprop
 from ravine.update_rule import Array, Rule, hyper, rule, step
 
@@ -86,7 +89,7 @@ def learn(model: torch.nn.Module, t: int) -> torch.Tensor:
     y = (x @ torch.linspace(-1, 1, 6)).sign().long() + 1
     loss = torch.nn.functional.cross_entropy(model(x), y)
     model.zero_grad()
-    loss.backward()  # type: ignore[no-untyped-call]
+    loss.backward()  # type: ignore[no-untyped-call]  # PyTorch's has no annotations
     return loss
 
 
@@ -441,6 +444,232 @@ def test_a_compiled_step_is_a_step() -> None:
         run()
         plain.step()
     assert_same((models[0], compiled), (models[1], plain))
+
+
+# --- many at once --------------------------------------------------------------------------------
+
+
+@rule
+class Reducing(Rule):
+    """A user's own, that needs its whole array: for a norm, a branch on a value, or a neighbour."""
+
+    learning_rate: float = hyper(0.02, "length of a step", unit="w", valid="> 0")
+    way: str = "norm"
+
+    def update(self, w: Array, g: Array, state: tuple[()], t: float) -> tuple[Array, tuple[()]]:
+        if self.way == "norm":
+            return w - self.learning_rate * g / (1 + norm(g)), state
+        if self.way == "later":  # what a first look would not show
+            return w - self.learning_rate * (g / norm(g) if t > 2 else g), state
+        if self.way == "branch":
+            return (w - self.learning_rate * g if (g > 0).any() else w), state
+        if self.way == "neighbour":
+            return w - self.learning_rate * (g + g.flip(0)), state
+        if self.way == "power":
+            return w - self.learning_rate * abs(g) ** 0.3, state
+        return w - self.learning_rate * g.clip(-1, 1), state
+
+
+@rule
+class Shaped(Rule):
+    """A user's own: matrices by the sign, all else by the gradient, within bounds."""
+
+    learning_rate: float = hyper(0.02, "length of a step", unit="w", valid="> 0")
+
+    def update(self, w: Array, g: Array, state: tuple[()], t: float) -> tuple[Array, tuple[()]]:
+        step = sign(g) if len(w.shape) > 1 else maximum(where(g > 0, 0.5 * g, 2.0), 0.1)
+        return w - self.learning_rate * step, state
+
+
+class Twice(NamedTuple):
+    one: Array
+    other: Array
+    swapped: Array
+
+
+@rule
+class Twin(Rule):
+    """A user's own, that keeps one array under two names and hands old ones on."""
+
+    learning_rate: float = hyper(0.02, "length of a step", unit="w/g", valid="> 0")
+
+    def init(self, w: Array) -> Twice:
+        zero = 0 * w
+        return Twice(zero, zero, zero)
+
+    def update(self, w: Array, g: Array, state: Twice, t: float) -> tuple[Array, Twice]:
+        mean = 0.5 * state.one + (1 - 0.5) * g
+        w = w - self.learning_rate * (mean + state.other / (1 - state.swapped * state.swapped))
+        return w, Twice(mean, state.swapped, state.other + 0.1) if t % 2 else Twice(mean, mean, w)
+
+
+MANY = {**EVERY, "shaped": Shaped, "twin": Twin}
+
+
+def mixture(seed: int = 0) -> list[torch.nn.Parameter]:
+    """Many tiny arrays, some around the length of a stretch, in every layout and type."""
+    draw = torch.Generator().manual_seed(seed)
+    shapes: list[tuple[int, ...]] = [(3,), (2, 2), (1,), (), (5, 1)] * 8
+    shapes += [(n,) for n in (31, 32, 33, 63, 64, 65, 127, 128, 129, 200)] + [(16, 16)]
+    arrays = [torch.randn(shape, generator=draw) for shape in shapes]
+    arrays += [torch.randn(8, 6, generator=draw).T, torch.randn(6, generator=draw)[::2]]
+    image = torch.randn(2, 3, 4, 4, generator=draw)
+    arrays += [image.to(memory_format=torch.channels_last)]
+    arrays += [torch.randn(40, generator=draw).to(dtype) for dtype in (torch.float64, torch.half)]
+    arrays += [torch.randn(n, generator=draw).bfloat16() for n in (4, 4, 130)]
+    return [torch.nn.Parameter(x) for x in arrays]
+
+
+def trained(made: Rule, apart: bool, **arguments: Any) -> tuple[list[Any], RuleOptimizer]:
+    """A mixture after some steps, the parameters one by one or as many at once as may be."""
+    params = mixture()
+    groups = [{"params": params[::2], "lr": 0.25}, {"params": params[1::2], "maximize": True}]
+    optimizer = to_torch(made, groups, **arguments)
+    if apart:
+        optimizer._room.step = lambda rule, t, parts, **how: Stepped([], parts)  # type: ignore[method-assign]  # what it does where nothing can be packed
+    draw = torch.Generator().manual_seed(1)
+    for t in range(1, 7):
+        for i, p in enumerate(params):
+            slope = torch.randn(p.shape, generator=draw).to(p.dtype)
+            # As backward leaves it: with the strides of the parameter, where these are dense.
+            p.grad = None if (i + t) % 7 == 0 else torch.empty_like(p).copy_(slope)
+        optimizer.param_groups[0]["lr"] = 0.25 / t
+        optimizer.step()
+    return params, optimizer
+
+
+@pytest.fixture
+def short(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(packs.STRETCH, "cpu", 64)
+    monkeypatch.setitem(packs.LARGE, "cpu", 32)
+
+
+def assert_same_training(one: Any, other: Any) -> None:
+    for p, q in zip(one[0], other[0], strict=True):
+        torch.testing.assert_close(p, q, rtol=0, atol=0, equal_nan=True)
+        ours, theirs = one[1].state[p], other[1].state[q]
+        assert list(ours) == list(theirs)
+        for key, value in ours.items():
+            torch.testing.assert_close(value, theirs[key], rtol=0, atol=0, equal_nan=True)
+
+
+@pytest.mark.usefixtures("short")
+@pytest.mark.parametrize("name", MANY)
+def test_many_at_once_step_as_each_alone(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    alone: list[Any] = []
+    step_alone = RuleOptimizer._step
+    monkeypatch.setattr(
+        RuleOptimizer,
+        "_step",
+        lambda self, rule, p, g: (
+            alone.append(p) if self.state.get(p) else None,
+            step_alone(self, rule, p, g),
+        ),
+    )
+    together = trained(MANY[name](), apart=False)
+    # The scalars, and what has gaps in memory, are alone.
+    assert {p.dim() == 0 or p.stride() == (2,) for p in alone} == {True}
+    assert_same_training(together, trained(MANY[name](), apart=True))
+
+
+@pytest.mark.parametrize("way", ["norm", "later", "branch", "neighbour", "power", "clip"])
+def test_a_rule_that_needs_whole_arrays_gets_them(way: str) -> None:
+    made = Reducing(way=way)
+    assert_same_training(trained(made, apart=False), trained(made, apart=True))
+
+
+def test_weights_that_are_their_own_gradient() -> None:
+    made, paths = Momentum(learning_rate=0.5), []
+    for shared in (True, False):
+        p = torch.nn.Parameter(torch.linspace(1, 2, 5))
+        optimizer = to_torch(made, [p])
+        for _ in range(4):
+            p.grad = p.detach() if shared else p.detach().clone()
+            optimizer.step()
+        paths.append(p.detach())
+    assert torch.equal(*paths)
+
+
+def test_new_memory_under_a_parameter_is_noticed() -> None:
+    paths = []
+    for moved in (True, False):
+        p = torch.nn.Parameter(torch.linspace(1, 2, 5))
+        optimizer = to_torch("adam", [p])
+        for t in range(6):
+            if moved:
+                p.data = p.data.clone()
+                optimizer.state[p] = {k: copy.copy(v) for k, v in optimizer.state[p].items()}
+                if t > 2:
+                    optimizer.state[p]["memory.m"] = optimizer.state[p]["memory.m"].clone()
+            p.grad = p.detach().clone()
+            optimizer.step()
+        paths.append(p.detach())
+    assert torch.equal(*paths)
+
+
+@rule
+class Bounded(Rule):
+    """A user's own: the norm of all gradients together is one."""
+
+    learning_rate: float = hyper(0.5, "length of a step", unit="w", valid="> 0")
+
+    def together(self, gradients: Sequence[Array]) -> list[Array]:
+        length = sqrt(sum((g * g).sum() for g in gradients))
+        return [g / length for g in gradients]
+
+    def update(self, w: Array, g: Array, state: tuple[()], t: float) -> tuple[Array, tuple[()]]:
+        return w - self.learning_rate * g, state
+
+
+def test_what_spans_arrays_spans_groups() -> None:
+    up, down, resting = (torch.nn.Parameter(torch.zeros(1)) for _ in range(3))
+    groups = [
+        {"params": [up], "maximize": True},
+        {"params": [resting, down], "lr": 1.0},
+    ]
+    optimizer = to_torch(Bounded(), groups)
+    for _ in range(2):
+        up.grad, down.grad = torch.tensor([3.0]), torch.tensor([4.0])
+        optimizer.step()
+    assert [round(p.item(), 6) for p in (up, down, resting)] == [0.6, -1.6, 0.0]
+
+
+@pytest.mark.usefixtures("short")
+@pytest.mark.parametrize("name", ["adam", "scout", "shaped"])
+def test_compiled_steps_are_the_steps(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    calls = []
+    # Dynamo's own backend, as what compiles for the processor is not everywhere.
+    monkeypatch.setattr(
+        torch, "compile", functools.partial(_counted, calls, torch.compile, backend="eager")
+    )
+    player.compiled.cache_clear()
+    compiled = trained(MANY[name](), apart=False, compile=True)
+    assert calls
+    plain = trained(MANY[name](), apart=True)
+    for p, q in zip(compiled[0], plain[0], strict=True):
+        # Six steps, each number one rounding away; of weights below 8 or half as fine as that.
+        torch.testing.assert_close(p, q, rtol=0, atol=8 * 6 * torch.finfo(p.dtype).eps)
+    twin = copy.deepcopy(compiled[1])
+    assert twin._room.compile
+    player.compiled.cache_clear()
+
+
+def _counted(calls: list[Any], function: Any, *arguments: Any, **named: Any) -> Any:
+    calls.append(arguments)
+    return function(*arguments, **named)
+
+
+def test_without_a_compiler_steps_are_taken_as_ever(monkeypatch: pytest.MonkeyPatch) -> None:
+    def no_compiler(program: Any) -> Any:
+        raise RuntimeError("no C++ compiler found")
+
+    monkeypatch.setattr(packs, "compiled", no_compiler)
+    tried = trained(Adam(), apart=False, compile=True)
+    assert not tried[1]._room.compile
+    assert_same_training(tried, trained(Adam(), apart=True))
+
+
+# --- refusals -----------------------------------------------------------------------------------
 
 
 def test_sparse_gradients_are_refused() -> None:

@@ -12,7 +12,7 @@ import inspect
 import numbers
 import operator
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple, Self
 
 import keras
@@ -21,6 +21,7 @@ from keras.src.optimizers.base_optimizer import BaseOptimizer
 from keras.src.saving.serialization_lib import in_safe_mode
 
 from ravine.errors import WrongCall, unknown
+from ravine.frameworks.memory import over
 from ravine.frameworks.spelling import read_rule
 from ravine.ops import dtype_name
 from ravine.update_rule import Array, Rule, State
@@ -32,6 +33,9 @@ if keras.backend.backend() == "torch":
 
     # Steps under no_grad, all variables in one call.
     _Optimizer = type("_Optimizer", (TorchParallelOptimizer, _Optimizer), {})
+    _Room: Any = importlib.import_module("ravine.frameworks.packs").Room
+else:
+    _Room = object
 if keras.backend.backend() == "tensorflow":
     # To Keras a variable is a tensor already, but a rule is to see nothing that changes under it.
     _tensor = importlib.import_module("tensorflow").convert_to_tensor
@@ -98,7 +102,7 @@ class _Now(NamedTuple):
 
 
 @keras.saving.register_keras_serializable(package="ravine")
-class RuleOptimizer(_Optimizer):  # type: ignore[misc]
+class RuleOptimizer(_Optimizer):  # type: ignore[misc]  # to mypy Keras is Any
     """Any rule as a Keras optimizer; made by :func:`to_keras`.
 
     The model's variable holds the point where the next gradient is taken. For a rule with a
@@ -131,6 +135,7 @@ class RuleOptimizer(_Optimizer):  # type: ignore[misc]
             return
         super().build(variables)
         self._memories = [self._remember(variable) for variable in variables]
+        self._room = _Room()
 
     def _memory(self, variable: Any) -> Any:
         return self._memories[self._get_variable_index(variable)]
@@ -154,29 +159,58 @@ class RuleOptimizer(_Optimizer):  # type: ignore[misc]
                 # Computed anew, as TensorFlow may build inside a function, but calls this outside;
                 # and a copy, as JAX gives every buffer away once.
                 found: dict[str, Any] = {}
-                _over(initial(), found.__setitem__)
+                over(initial(), found.__setitem__)
                 return ops.copy(ops.cast(found[name], dtype))
 
             return add(name, tuple(getattr(x, "shape", ())), value)
 
         slots: dict[str, Any] = {}
         state = initial()
-        _over(state, lambda name, x: slots.setdefault(name, slot(name, x)))
-        moves = self._overrides("lookahead") or self._overrides("read")
+        over(state, lambda name, x: slots.setdefault(name, slot(name, x)))
+        moves = self.rule.looks_ahead or self.rule.reads_elsewhere
         offset = add("offset", tuple(variable.shape), "zeros") if moves else None
-        return _Memory(dtype, _over(state, lambda name, _: name), slots, offset)
+        return _Memory(dtype, over(state, lambda name, _: name), slots, offset)
 
     def update_step(self, gradient: Any, variable: Any, learning_rate: Any) -> None:
         """Take one step of the rule with one variable."""
         memory = self._memory(variable)
         self._step(gradient, variable, memory, self._now(learning_rate, memory.dtype))
 
+    def _backend_update_step(self, gradients: Any, variables: Any, learning_rate: Any) -> None:
+        if keras.backend.backend() != "tensorflow":
+            gradients = self._together(gradients, variables)
+        super()._backend_update_step(gradients, variables, learning_rate)
+
+    def _all_reduce_sum_gradients(self, pairs: Any) -> Any:
+        """TensorFlow's: only here have replicas, if there are any, added up their gradients."""
+        gradients, variables = zip(*super()._all_reduce_sum_gradients(pairs), strict=True)
+        return list(zip(self._together(gradients, variables), variables, strict=True))
+
+    def _together(self, gradients: Sequence[Any], variables: Sequence[Any]) -> Sequence[Any]:
+        if not self.rule.spans_arrays:
+            return gradients
+        each = zip(gradients, variables, strict=True)
+        return self.rule.together([_wide(_dense(g, v), self._memory(v).dtype) for g, v in each])
+
     def _parallel_update_step(self, gradients: Any, variables: Any, learning_rate: Any) -> None:
-        """PyTorch's: nothing is compiled there, so what all variables share is made once."""
+        """PyTorch's: nothing is compiled there, so variables are stepped many at once."""
         now = functools.cache(functools.partial(self._now, learning_rate))
+        kinds: dict[str, dict[Any, Any]] = {}
         for gradient, variable in zip(gradients, variables, strict=True):
             memory = self._memory(variable)
-            self._step(gradient, variable, memory, now(memory.dtype))
+            kinds.setdefault(memory.dtype, {})[variable.value] = (gradient, variable, memory)
+        for dtype, found in kinds.items():
+            parts = [_part(*one) for one in found.values()]
+            then = now(dtype)
+            stepped = self._room.step(then.rule, then.t, parts, following=then.following)
+            for part, leaves in stepped.done:
+                slots = list(found[part.p][-1].slots.values())  # in the order of the leaves
+                for slot, x in zip(slots, leaves, strict=True):
+                    if x is not None:
+                        self.assign(slot, x)
+            for part in stepped.alone:
+                gradient, variable, memory = found[part.p]
+                self._step(gradient, variable, memory, then)
 
     def _now(self, rate: Any, dtype: str) -> _Now:
         following = rate
@@ -195,7 +229,7 @@ class RuleOptimizer(_Optimizer):  # type: ignore[misc]
         w, state = self._weights(variable, memory)
         g = _wide(_dense(gradient, variable), memory.dtype)
         held = [w, g]
-        _over(state, lambda _, x: held.append(x))
+        over(state, lambda _, x: held.append(x))
         w, state = now.rule.update(w, g, state, now.t)
         held.append(w)
         leaves: dict[str, Any] = {}
@@ -206,7 +240,7 @@ class RuleOptimizer(_Optimizer):  # type: ignore[misc]
             leaves[name] = ops.copy(x) if any(x is one for one in held) else x
             held.append(x)
 
-        _over(state, keep)
+        over(state, keep)
         ahead = now.following.lookahead(w, state, now.t + 1)
         for name, x in leaves.items():
             self.assign(memory.slots[name], x)
@@ -216,7 +250,7 @@ class RuleOptimizer(_Optimizer):  # type: ignore[misc]
         w = _wide(variable, memory.dtype)
         if memory.offset is not None:
             w = w + _tensor(memory.offset)
-        return w, _over(memory.names, lambda _, name: _tensor(memory.slots[name]))
+        return w, over(memory.names, lambda _, name: _tensor(memory.slots[name]))
 
     def _publish(self, variable: Any, memory: _Memory, w: Array, point: Array) -> None:
         point = ops.cast(point, dtype_name(variable))
@@ -256,7 +290,7 @@ class RuleOptimizer(_Optimizer):  # type: ignore[misc]
     def finalize_variable_values(self, var_list: Sequence[Any]) -> None:
         """What Keras calls at the end of ``fit``: see :class:`RuleOptimizer`."""
         super().finalize_variable_values(var_list)
-        if self.use_ema or not self._overrides("read"):
+        if self.use_ema or not self.rule.reads_elsewhere:
             return
         for variable in var_list:
             if memory := self._memory(variable):
@@ -269,9 +303,6 @@ class RuleOptimizer(_Optimizer):  # type: ignore[misc]
         w = ops.stop_gradient(w)  # PyTorch's parameters ask for gradients
         t = ops.cast(self.iterations, memory.dtype)
         return w, self._rule_at(self.learning_rate, memory.dtype).read(w, state, t)
-
-    def _overrides(self, method: str) -> bool:
-        return getattr(type(self.rule), method) is not getattr(Rule, method)
 
     def get_config(self) -> dict[str, Any]:
         """All that :meth:`from_config` needs: Keras's own entries, and the rule."""
@@ -296,6 +327,16 @@ def _wide(x: Any, dtype: str) -> Array:
     return _tensor(ops.convert_to_tensor(x, dtype, sparse=False))
 
 
+def _part(gradient: Any, variable: Any, memory: _Memory) -> Any:
+    """A step of one variable, as PyTorch's are packed together."""
+    from ravine.frameworks.lines import Part
+
+    leaves: list[Any] = []
+    over(memory.names, lambda _, name: leaves.append(memory.slots[name].value))
+    offset = None if memory.offset is None else memory.offset.value
+    return Part(variable.value, gradient, memory.names, leaves, offset)
+
+
 def _dense(gradient: Any, variable: Any) -> Any:
     """The gradient as an array; TensorFlow hands an embedding's as rows and their indices."""
     if hasattr(gradient, "dense_shape") and hasattr(gradient, "indices"):
@@ -303,21 +344,11 @@ def _dense(gradient: Any, variable: Any) -> Any:
     return gradient
 
 
-def _over(state: State, function: Callable[[str, Any], Any], name: str = "") -> Any:
-    """``function(name, leaf)`` in place of every leaf of a rule's state."""
-    if not isinstance(state, tuple):
-        return function(name or "state", state)
-    fields = getattr(state, "_fields", range(len(state)))
-    names = [f"{name}_{field}" if name else str(field) for field in fields]
-    parts = [_over(x, function, one) for one, x in zip(names, state, strict=True)]
-    return type(state)(*parts) if hasattr(state, "_fields") else tuple(parts)
-
-
 def _written(value: Any) -> Any:
     """A rule and the rules inside it as what JSON can hold."""
     if not isinstance(value, Rule):
         return keras.saving.serialize_keras_object(value)
-    values = {f.name: getattr(value, f.name) for f in dataclasses.fields(value)}  # type: ignore[arg-type]
+    values = {f.name: getattr(value, f.name) for f in dataclasses.fields(value)}  # type: ignore[arg-type]  # @rule makes it a dataclass
     return {
         "ravine_rule": type(value).__qualname__,
         "defined_in": type(value).__module__,
@@ -329,7 +360,7 @@ def _read(written: Any, custom_objects: dict[str, Any] | None) -> Any:
     if not isinstance(written, dict) or "ravine_rule" not in written:
         return keras.saving.deserialize_keras_object(written, custom_objects)
     kind = _find(written["ravine_rule"], written["defined_in"], custom_objects)
-    known = {f.name for f in dataclasses.fields(kind)}  # type: ignore[arg-type]
+    known = {f.name for f in dataclasses.fields(kind)}  # type: ignore[arg-type]  # as above
     for name in written["values"]:
         if name not in known:
             raise unknown(f"hyperparameter of {kind.name}", name, known)

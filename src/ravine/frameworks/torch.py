@@ -6,6 +6,7 @@ moves the parameters (a clamp, another file's weights) moves the weights along.
 """
 
 import contextlib
+import functools
 import itertools
 import numbers
 import sys
@@ -13,6 +14,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from ravine.errors import RavineError, WrongCall
+from ravine.frameworks.memory import over
 from ravine.frameworks.spelling import read_rule
 from ravine.update_rule import Array, Rule, State
 
@@ -22,15 +24,27 @@ try:
 except ModuleNotFoundError as missing:
     raise RavineError("to_torch needs PyTorch: pip install ravine[torch]") from missing
 
+from ravine.frameworks.lines import Part
+from ravine.frameworks.packs import Room
+
 
 def to_torch(
-    rule: str | type[Rule] | Rule, params: ParamsT, *, maximize: bool = False
+    rule: str | type[Rule] | Rule,
+    params: ParamsT,
+    *,
+    maximize: bool = False,
+    compile: bool = False,  # noqa: A002  # as PyTorch's users would call it
 ) -> "RuleOptimizer":
     """The rule as a native optimizer of tensors, named tensors or parameter groups.
 
     A group may set every hyperparameter, under the rule's own name for it; only the learning rate
     is called ``lr``, as PyTorch's schedulers know it. A value that the rule does not allow is a
     ``WrongCall``. Parameters are real; those of 16 bits have state and arithmetic in float32.
+
+    With ``compile`` a step costs about what PyTorch's fused optimizers do, once some seconds were
+    spent in ``torch.compile``. That needs a C++ compiler (on a GPU, Triton); where there is none,
+    and for rules that do more with an array than with each of its numbers alone, all is as
+    without. Weights may differ in the last bit.
 
     >>> import ravine, torch
     >>> layer = torch.nn.Linear(2, 1)
@@ -41,7 +55,7 @@ def to_torch(
     >>> [group["lr"] for group in optimizer.param_groups]
     [0.01, 0.1]
     """
-    return RuleOptimizer(read_rule(rule), params, maximize=maximize)
+    return RuleOptimizer(read_rule(rule), params, maximize=maximize, compile=compile)
 
 
 class RuleOptimizer(torch.optim.Optimizer):
@@ -53,9 +67,17 @@ class RuleOptimizer(torch.optim.Optimizer):
     the rule wants its gradient, and ``step(closure)`` does that by itself.
     """
 
-    def __init__(self, rule: Rule, params: ParamsT, *, maximize: bool = False) -> None:
+    def __init__(
+        self,
+        rule: Rule,
+        params: ParamsT,
+        *,
+        maximize: bool = False,
+        compile: bool = False,  # noqa: A002  # as in to_torch
+    ) -> None:
         self.rule = rule
         self._built: dict[torch.Tensor, State] = {}
+        self._room = Room(compile)
         defaults = {_key(name): value for name, value in rule.values().items()}
         super().__init__(params, {**defaults, "maximize": maximize})
 
@@ -68,7 +90,7 @@ class RuleOptimizer(torch.optim.Optimizer):
         super().add_param_group(param_group)
 
     # Compiled with PyTorch 2.13, the second step mixes up the states of different parameters.
-    @torch.compiler.disable  # type: ignore[untyped-decorator]
+    @torch.compiler.disable  # type: ignore[untyped-decorator]  # PyTorch's has no types
     @torch.no_grad()
     def step(self, closure: Callable[[], Any] | None = None) -> Any:
         """One step of every parameter that has a gradient; returns what ``closure`` does."""
@@ -77,11 +99,17 @@ class RuleOptimizer(torch.optim.Optimizer):
             self.look_ahead()
             with torch.enable_grad():
                 loss = closure()
-        for group in self.param_groups:
-            rule = self._rule(group)
-            for p in group["params"]:
-                if p.grad is not None:
-                    self._step(rule, p, -p.grad if group["maximize"] else p.grad)
+        slopes = [self._slopes(group) for group in self.param_groups]
+        every = [g for pairs in slopes for _, g in pairs]
+        start = 0
+        for group, pairs in zip(self.param_groups, slopes, strict=True):
+            rule, uphill, params = self._rule(group), group["maximize"], [p for p, _ in pairs]
+            found = [g for _, g in pairs]
+            if rule.spans_arrays:
+                found = rule.together(every)[start : start + len(pairs)]
+                uphill = False  # they were turned around before
+            start += len(pairs)
+            self._step_all(rule, params, found, uphill)
         return loss
 
     @torch.no_grad()
@@ -90,7 +118,7 @@ class RuleOptimizer(torch.optim.Optimizer):
 
         Worth a call between ``scheduler.step()`` and the forward pass if the rate changes much.
         """
-        if self._looks_ahead:
+        if self.rule.looks_ahead:
             for p, rule, *weights in self._stepped():
                 self._publish(p, rule, *weights)
 
@@ -134,14 +162,12 @@ class RuleOptimizer(torch.optim.Optimizer):
                     self.state[p][name] = x.to(p.device, _widened(p).dtype, copy=True)
 
     def __getstate__(self) -> dict[str, Any]:
-        return {**super().__getstate__(), "rule": self.rule}
+        return {**super().__getstate__(), "rule": self.rule, "_room": self._room.compile}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        super().__setstate__({**state, "_built": {}})
-
-    @property
-    def _looks_ahead(self) -> bool:
-        return type(self.rule).lookahead is not Rule.lookahead
+        compiles = state.get("_room")  # None where a state is loaded, which has but the slots
+        room = self._room if compiles is None else Room(compiles)
+        super().__setstate__({**state, "_built": {}, "_room": room})
 
     def _rule(self, group: dict[str, Any]) -> Rule:
         """The rule with the hyperparameters of a group."""
@@ -152,18 +178,52 @@ class RuleOptimizer(torch.optim.Optimizer):
             values["learning_rate"] = sys.float_info.min
         return self.rule.replace(values)
 
+    def _slopes(self, group: dict[str, Any]) -> list[tuple[torch.Tensor, torch.Tensor]]:
+        """The parameters of a group that have a gradient, with it."""
+        pairs = [(p, p.grad) for p in group["params"] if p.grad is not None]
+        for p, g in pairs:
+            if g.layout != torch.strided:
+                raise RuntimeError(f"{self.rule.name} does not support sparse gradients")
+            if not p.is_floating_point():
+                raise WrongCall(
+                    f"{self.rule.name} moves real weights, not {p.dtype}: torch.view_as_real"
+                )
+        if self.rule.spans_arrays:
+            sign = -1.0 if group["maximize"] else 1.0
+            pairs = [(p, sign * g.to(_widened(p).dtype)) for p, g in pairs]
+        return pairs
+
+    def _step_all(
+        self, rule: Rule, params: list[torch.Tensor], slopes: list[torch.Tensor], uphill: bool
+    ) -> None:
+        parts: dict[int, list[Part]] = {}
+        for p, g in zip(params, slopes, strict=True):
+            slots, built = self.state.get(p), self._built.get(p)
+            if not slots or p not in self._built:
+                self._step(rule, p, -g if uphill else g)  # the first, which makes the state
+                continue
+            leaves = [slots[name] for name in _names(built)]
+            part = Part(p, g, built, leaves, slots.get("offset"))
+            parts.setdefault(slots["step"] + 1, []).append(part)
+        for t, those in parts.items():
+            stepped = self._room.step(rule, t, those, uphill=uphill)
+            for part, plain in stepped.done:
+                slots = self.state[part.p]
+                slots["step"] = t
+                for name, x in zip(_names(part.built), plain, strict=True):
+                    if x is not None:
+                        slots[name] = x
+            for part in stepped.alone:
+                self._step(rule, part.p, -part.g if uphill else part.g)
+
     def _step(self, rule: Rule, p: torch.Tensor, g: torch.Tensor) -> None:
-        if g.layout != torch.strided:
-            raise RuntimeError(f"{rule.name} does not support sparse gradients")
-        if not p.is_floating_point():
-            raise WrongCall(f"{rule.name} moves real weights, not {p.dtype}: torch.view_as_real")
         w, memory, t = self._recall(p, rule)
         w, memory = rule.update(w, g.to(w.dtype), memory, t + 1)
         self._remember(p, memory, t + 1)
         self._publish(p, rule, w, memory, t + 1)
 
     def _publish(self, p: torch.Tensor, rule: Rule, w: Array, memory: State, t: int) -> None:
-        if self._looks_ahead:
+        if self.rule.looks_ahead:
             p.copy_(rule.lookahead(w, memory, t + 1))
             self.state[p]["offset"] = w - _widened(p)
         else:
@@ -181,26 +241,28 @@ class RuleOptimizer(torch.optim.Optimizer):
         """The weights of a parameter, what the rule remembers of them, and its steps."""
         slots = self.state[p]
         w = _widened(p)
-        if self._looks_ahead:
+        if self.rule.looks_ahead:
             w = w + slots.get("offset", 0.0)
         if p not in self._built or not slots:
             memory = rule.init(w)
-            self._built[p] = _over(memory, lambda name, _: name)
+            self._built[p] = _named(memory, lambda name, _: name)
             if not slots:
                 self._remember(p, memory, 0)
-        return w, _over(self._built[p], lambda name, _: slots[name]), slots["step"]
+        return w, _named(self._built[p], lambda _, name: slots[name]), slots["step"]
 
     def _remember(self, p: torch.Tensor, memory: State, t: int) -> None:
         slots = self.state[p]
         slots["step"] = t
-        # A rule may remember w or g as they are, and these are about to be overwritten.
+        # A rule may remember w or g as they are, or one array twice: all are to be overwritten.
         foreign = {x.untyped_storage().data_ptr() for x in (p, p.grad) if x is not None}
 
         def keep(name: str, x: Any) -> None:
-            taken = isinstance(x, torch.Tensor) and x.untyped_storage().data_ptr() in foreign
-            slots[name] = x.clone() if taken else x
+            if isinstance(x, torch.Tensor):
+                x = x.clone() if x.untyped_storage().data_ptr() in foreign else x
+                foreign.add(x.untyped_storage().data_ptr())
+            slots[name] = x
 
-        _over(memory, keep)
+        _named(memory, keep)
 
 
 def _key(name: str) -> str:
@@ -213,14 +275,13 @@ def _widened(p: torch.Tensor) -> torch.Tensor:
     return p.detach().float() if p.dtype.itemsize < 4 else p.detach()
 
 
-def _over(memory: State, function: Callable[[str, Any], Any], name: str = "memory") -> Any:
-    """``function(name, leaf)`` in place of every leaf of a rule's state.
+def _named(memory: State, function: Callable[[str, Any], Any]) -> Any:
+    """The leaves of a state as they are called in ``self.state[p]``."""
+    return over(memory, function, "memory", ".")
 
-    The leaves lie in ``self.state[p]`` one by one: PyTorch can neither copy nor, with
-    ``weights_only``, load a NamedTuple.
-    """
-    if not isinstance(memory, tuple):
-        return function(name, memory)
-    fields = getattr(memory, "_fields", range(len(memory)))
-    parts = [_over(x, function, f"{name}.{f}") for f, x in zip(fields, memory, strict=True)]
-    return type(memory)(*parts) if hasattr(memory, "_fields") else tuple(parts)
+
+@functools.lru_cache
+def _names(built: State) -> list[str]:
+    names: list[str] = []
+    over(built, lambda _, name: names.append(name))
+    return names

@@ -3,6 +3,7 @@
 Nothing here is believed: what is written is read back, and both rules are walked.
 """
 
+import functools
 from dataclasses import dataclass
 from types import ModuleType
 from typing import Any
@@ -156,31 +157,36 @@ def _differences(
     t = np.arange(1, STEPS + 1)[:, None]
     slopes = np.sin(t * np.sqrt([2.0, 3.0, 5.0])) * [1.0, 0.3, 0.1] + [0.2, 0.0, 0.1]
     factors = 1 + 0.5 * np.sin(t[:, 0]) if changing else np.ones(STEPS)
+    plans = [_plan(rule, factors, fixed) for rule, fixed in zip((one, other), apart, strict=True)]
     found = {}
     for size in SIZES:
-        here, there = map(_path, (one, other), [size * slopes] * 2, [factors] * 2, apart)
+        here, there = (_path(plan, size * slopes) for plan in plans)
         way = np.abs(here).max()
         gap = np.abs(here - there).max()
         found[size] = float(gap / way) if np.isfinite(gap) and way else float(gap)
     return found
 
 
-def _path(rule: Rule, slopes: NDArray[Any], factors: NDArray[Any], apart: bool) -> NDArray[Any]:
-    """The points where gradients are taken, from 0, so that rounding is seen beside the way.
+def _plan(rule: Rule, factors: NDArray[Any], fixed: bool) -> list[Rule]:
+    """The rule at each step; ``fixed``: what decays does not follow the learning rate."""
 
-    ``apart``: what decays is the same whatever the learning rate does.
-    """
-    w, rates = np.zeros(slopes.shape[1]), rule.learning_rate * factors
-    state, path = rule.init(w), []
+    @functools.cache
+    def at(factor: float) -> Rule:
+        changes = {"learning_rate": rule.learning_rate * factor}
+        if fixed:
+            changes["weight_decay"] = rule.values()["weight_decay"] / factor
+        return rule.replace(changes)
+
+    return [at(factor) for factor in factors.tolist()]
+
+
+def _path(plan: list[Rule], slopes: NDArray[Any]) -> NDArray[Any]:
+    """The points where gradients are taken, from 0, so that rounding is seen beside the way."""
+    w = np.zeros(slopes.shape[1])
+    state, path = plan[0].init(w), []
     with np.errstate(all="ignore"):
-        for t, (slope, rate) in enumerate(zip(slopes, rates, strict=True), 1):
-            now = rule.replace({"learning_rate": float(rate)})
-            if apart:
-                decay = rule.values()["weight_decay"] * rule.learning_rate / float(rate)
-                now = now.replace({"weight_decay": decay})
+        for t, (slope, now) in enumerate(zip(slopes, plan, strict=True), 1):
             (g,) = now.together([slope])
             w, state = now.update(w, g, state, t)
-            following = float(rates[min(t, STEPS - 1)])
-            ahead = now.replace({"learning_rate": following}).lookahead(w, state, t + 1)
-            path.append(ahead)
+            path.append(plan[min(t, STEPS - 1)].lookahead(w, state, t + 1))
     return np.array(path)
