@@ -83,6 +83,10 @@ class Display:
             if part > (self._done - 1) * PLAIN_LINES // self._plan.count:
                 self._say(f"{self._progress()}; {self._leader()}")
 
+    def trouble(self, what: str) -> None:
+        """See ``racing.driver.Watcher``."""
+        self._say(what)
+
     def publishing(self) -> None:
         """All runs are done; the pages are being written."""
         self._doing = {}

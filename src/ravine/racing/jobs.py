@@ -1,15 +1,21 @@
 """The jobs that a worker can do, and the files through which they meet."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import cloudpickle
 import numpy as np
 
+from ravine.errors import RavineError
 from ravine.racing.batches import batch_rows
 from ravine.racing.plan import Facts, Plan, Run, digest
+
+
+DATA = "data.npz"
+PARTIAL = ".part"  # how the names of files end that are being written
 
 
 class Begun(NamedTuple):
@@ -28,6 +34,18 @@ class Advanced(NamedTuple):
     measures: list[Any]
 
 
+class Torn(NamedTuple):
+    """The answer of a job that found a file missing or damaged: it is to be made again."""
+
+    file: str
+
+
+class _TornError(Exception):
+    def __init__(self, path: Path) -> None:
+        super().__init__(str(path))
+        self.path = path
+
+
 class Workbench:
     """A worker's memory between jobs. Weights, programs and data are shared through ``folder``."""
 
@@ -38,6 +56,13 @@ class Workbench:
         self._data: Any = None
         self._programs: dict[str, Any] = {}
 
+    def do(self, name: str, arguments: Mapping[str, Any]) -> Any:
+        """The answer of one of the jobs below, or that a file it needs is torn."""
+        try:
+            return getattr(self, name)(**arguments)
+        except _TornError as error:
+            return Torn(error.path.name)
+
     def describe(self) -> Facts:
         """Build the model and load the data, for everyone to use; say what they are."""
         data = self._task.load()
@@ -47,7 +72,7 @@ class Workbench:
             for name, split in zip(data._fields, data, strict=True)
             for part, array in zip("xy", split, strict=True)
         }
-        _write(self._folder / "data.npz", arrays)
+        _write(self._folder / DATA, arrays)
         contents = [_digest(array) for array in arrays.values()]
         return Facts(
             parameters=sum(w.size for w in network.draw(0).trainable),
@@ -59,7 +84,7 @@ class Workbench:
     def draw(self, seeds: list[int]) -> None:
         """Draw the initial weights of some seeds."""
         for seed in seeds:
-            _write(self._folder / f"weights-{seed}.npz", self._keras().draw(seed)._asdict())
+            _write(self._folder / weights_file(seed), self._keras().draw(seed)._asdict())
 
     def trace(self, rule: bytes, program: str, plan: Plan) -> None:
         """Trace the programs of a rule, for every worker to compile."""
@@ -71,7 +96,7 @@ class Workbench:
             self._keras(), cloudpickle.loads(rule), shape, sample, self._splits()
         )
         arrays = [np.frombuffer(data, np.uint8) for data in exported]
-        _write(self._folder / f"{program}.npz", {"program": arrays})
+        _write(self._folder / program, {"program": arrays})
 
     def advance(
         self, plan: Plan, program: str, rule: bytes, runs: list[Run], segment: int
@@ -94,7 +119,7 @@ class Workbench:
         begin, advance = self._program(program)
         begun = None
         if segment == 0:
-            weights = {run.seed: _read(self._folder / f"weights-{run.seed}.npz") for run in runs}
+            weights = {run.seed: _read(self._folder / weights_file(run.seed)) for run in runs}
             drawn = [weights[run.seed] for run in lanes]
             carry, start = begin(hyper, *_stack(drawn, ("trainable", "state")), held_out)
             begun = [
@@ -102,7 +127,7 @@ class Workbench:
                 for run, measured in zip(runs, np.asarray(start), strict=False)
             ]
         else:
-            carry = _read(checkpoint_file(self._folder, runs, segment))["lanes"]
+            carry = _read(self._folder / checkpoint_file(runs, plan.width, segment))["lanes"]
         taken = segment * plan.segment * plan.period
         now = slice(taken, taken + plan.segment * plan.period)
         shape = (plan.segment, plan.period, plan.choices.batch_size)
@@ -110,7 +135,7 @@ class Workbench:
         carry, *results = advance(hyper, carry, np.float32(taken), rows, train, held_out)
         if segment + 1 < plan.segments:
             kept = {"lanes": [np.asarray(array) for array in carry]}
-            _write(checkpoint_file(self._folder, runs, segment + 1), kept)
+            _write(self._folder / checkpoint_file(runs, plan.width, segment + 1), kept)
         losses, measures = (list(np.asarray(array)[: len(runs)]) for array in results)
         return Advanced(begun, losses, measures)
 
@@ -123,7 +148,7 @@ class Workbench:
 
     def _splits(self) -> Any:
         if self._data is None:
-            x = _read(self._folder / "data.npz")
+            x = _read(self._folder / DATA)
             train, *held_out = (
                 (x[f"{name}_x"][0], x[f"{name}_y"][0]) for name in ("train", "validation", "test")
             )
@@ -134,14 +159,24 @@ class Workbench:
         if name not in self._programs:
             from ravine.racing import engine
 
-            exported = _read(self._folder / f"{name}.npz")["program"]
+            exported = _read(self._folder / name)["program"]
             self._programs[name] = engine.load([array.tobytes() for array in exported])
         return self._programs[name]
 
 
-def checkpoint_file(folder: Path, runs: Sequence[Run], segment: int) -> Path:
+def weights_file(seed: int) -> str:
+    """Where a seed's initial weights are."""
+    return f"weights-{seed}.npz"
+
+
+def program_file(rule: str, width: int) -> str:
+    """Where a rule's traced programs are."""
+    return f"program-{digest(rule)[:16]}-{width}.npz"
+
+
+def checkpoint_file(runs: Sequence[Run], width: int, segment: int) -> str:
     """Where runs that advance together wait to be taken through a segment."""
-    return folder / f"checkpoint-{digest([run.id for run in runs])[:16]}-{segment}.npz"
+    return f"checkpoint-{digest([run.id for run in runs])[:16]}-{width}-{segment}.npz"
 
 
 def _stack(drawn: list[dict[str, list[Any]]], groups: tuple[str, ...]) -> list[list[Any]]:
@@ -159,21 +194,32 @@ def _write(path: Path, groups: dict[str, list[Any]]) -> None:
     arrays = {
         f"{group}.{i}": array for group, list_ in groups.items() for i, array in enumerate(list_)
     }
-    partial = path.with_suffix(f".{os.getpid()}.part")
-    with partial.open("wb") as file:
-        np.savez(file, **arrays)
-        file.flush()
-        os.fsync(file.fileno())
-    partial.replace(path)
-    if hasattr(os, "O_DIRECTORY"):  # the new name must be durable too; Windows has no such call
-        folder = os.open(path.parent, os.O_DIRECTORY)
-        os.fsync(folder)
-        os.close(folder)
+    partial = path.with_suffix(f".{os.getpid()}{PARTIAL}")
+    try:
+        with partial.open("wb") as file:
+            np.savez(file, **arrays)
+            file.flush()
+            os.fsync(file.fileno())
+        partial.replace(path)
+        if hasattr(os, "O_DIRECTORY"):  # the new name must be durable too; not on Windows
+            folder = os.open(path.parent, os.O_DIRECTORY)
+            os.fsync(folder)
+            os.close(folder)
+    except OSError as error:
+        with suppress(OSError):
+            partial.unlink()
+        raise RavineError(f"cannot write to '{path.parent}': {error.strerror or error}") from error
 
 
 def _read(path: Path) -> dict[str, list[Any]]:
+    """What ``_write`` wrote. Its checksums tell whether anything is missing or changed."""
     groups: dict[str, list[Any]] = {}
-    with np.load(path, allow_pickle=False) as arrays:
-        for key in arrays.files:  # in the order in which they were written
-            groups.setdefault(key.rpartition(".")[0], []).append(arrays[key])
+    try:
+        with np.load(path, allow_pickle=False) as arrays:
+            for key in arrays.files:  # in the order in which they were written
+                groups.setdefault(key.rpartition(".")[0], []).append(arrays[key])
+    except MemoryError:
+        raise
+    except Exception as error:  # zip, zlib, NumPy and the system each have their own
+        raise _TornError(path) from error
     return groups

@@ -7,23 +7,26 @@ import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import IO, Any, NamedTuple, Protocol
 
 import platformdirs
 
 from ravine.errors import RavineError, WrongCall
+from ravine.racing.patience import Patience
 from ravine.racing.worker import receive, send
 
-ATTEMPTS = 3
+TICK = 1.0  # seconds between two looks at who is stuck
 
 
 class Job(NamedTuple):
-    """A method of ``Workbench`` and its arguments."""
+    """A method of ``Workbench`` and its arguments. Jobs of one ``kind`` take about equally long."""
 
     name: str
     arguments: Mapping[str, Any]
+    kind: str = ""
 
 
 class Source(Protocol):
@@ -35,14 +38,25 @@ class Source(Protocol):
     def done(self, worker: int, job: Job, answer: Any) -> None:
         """What came of a job; after this there may be more to take."""
 
+    def lost(self, worker: int, job: Job, why: str) -> None:
+        """The worker died over a job; a new one takes its place. Raises to give up."""
+
 
 class Pool:
     """As many single-threaded workers as there are cores, unless told otherwise."""
 
-    def __init__(self, count: int | None, workbench: Mapping[str, Any]) -> None:
+    def __init__(
+        self,
+        count: int | None,
+        workbench: Mapping[str, Any],
+        patience: Patience | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         cores = _cores()
         count = len(cores) if count is None else count
         self._workbench = workbench
+        self._patience = patience or Patience()
+        self._clock = clock
         self._events: queue.SimpleQueue[tuple[_Worker, Any]] = queue.SimpleQueue()
         # More workers than cores share them; a system without affinity places them itself.
         self._workers = [self._start(i, cores[i % len(cores)]) for i in range(count)]
@@ -51,37 +65,70 @@ class Pool:
         return len(self._workers)
 
     def work(self, source: Source) -> None:
-        """Do all that the source has. A job whose worker dies is given to another, thrice."""
-        attempts: dict[int, int] = {}
+        """Do all that the source has."""
+        looked = self._clock()
         while True:
-            for worker in self._workers:
-                if worker.job is None and (job := source.take(worker.index)) is not None:
-                    worker.give(job)
+            self._hand_out(source)
             if all(worker.job is None for worker in self._workers):
                 return
-            worker, message = self._next_event()
-            job = worker.job
-            if job is None or worker is not self._workers[worker.index]:
-                continue  # a worker that was already replaced
-            if message is None:
-                attempts[id(job)] = attempts.get(id(job), 0) + 1
-                last_words = worker.last_words()
-                if attempts[id(job)] >= ATTEMPTS:
-                    raise RavineError(
-                        f"'{job.name}' ended its worker {ATTEMPTS} times: {last_words}"
-                    )
-                worker.end()
-                fresh = self._start(worker.index, worker.core)
-                self._workers[worker.index] = fresh
-                fresh.give(job)
+            # A wait without a limit cannot be interrupted by Ctrl-C on Windows.
+            with contextlib.suppress(queue.Empty):
+                self._hear(source, *self._events.get(timeout=TICK))
+            now = self._clock()
+            # Of a long sleep, the computer's or one by Ctrl-Z, hardly anything counts.
+            self._end_stuck(source, min(now - looked, 2 * TICK))
+            looked = now
+
+    def _hand_out(self, source: Source) -> None:
+        for index, worker in enumerate(self._workers):
+            if worker.job is None and (job := source.take(index)) is not None:
+                if worker.dead:
+                    worker = self._replace(worker)
+                worker.give(job)
+
+    def _hear(self, source: Source, worker: "_Worker", message: Any) -> None:
+        if worker is not self._workers[worker.index]:
+            return  # it was replaced already
+        job = worker.job
+        if message is None:
+            worker.dead = True
+            if job is not None:
+                self._lose(source, worker, job, worker.last_words())
+            return
+        assert job is not None
+        status, answer = message
+        if status == "wrong":
+            raise WrongCall(answer)
+        if status == "stopped":
+            raise RavineError(answer)
+        if status == "failed":
+            raise RavineError(f"'{job.name}' failed in a worker:\n{answer}")
+        if status == "exhausted":  # its memory may be in pieces: begin with an empty one
+            self._lose(source, worker, job, answer)
+            return
+        self._patience.took(job.kind, job.kind not in worker.known, worker.busy)
+        worker.known.add(job.kind)
+        worker.job = None
+        source.done(worker.index, job, answer)
+
+    def _end_stuck(self, source: Source, passed: float) -> None:
+        for worker in self._workers:
+            if (job := worker.job) is None:
                 continue
-            status, answer = message
-            if status == "wrong":
-                raise WrongCall(answer)
-            if status == "failed":
-                raise RavineError(f"'{job.name}' failed in a worker:\n{answer}")
-            worker.job = None
-            source.done(worker.index, job, answer)
+            worker.busy += passed
+            limit = self._patience.limit(job.kind, job.kind not in worker.known)
+            if worker.busy > limit:
+                self._lose(source, worker, job, f"no answer in {limit:.0f} s")
+
+    def _lose(self, source: Source, worker: "_Worker", job: Job, why: str) -> None:
+        self._replace(worker)
+        source.lost(worker.index, job, why)
+
+    def _replace(self, worker: "_Worker") -> "_Worker":
+        worker.end()
+        fresh = self._start(worker.index, worker.core)
+        self._workers[worker.index] = fresh
+        return fresh
 
     def close(self) -> None:
         """End the workers, whatever they are doing."""
@@ -99,12 +146,6 @@ class Pool:
         worker.send(Job("open", {"path": sys.path, **self._workbench}))
         return worker
 
-    def _next_event(self) -> "tuple[_Worker, Any]":
-        while True:
-            # A wait without a limit cannot be interrupted by Ctrl-C on Windows.
-            with contextlib.suppress(queue.Empty):
-                return self._events.get(timeout=1.0)
-
 
 class _Worker:
     """One process: what goes in, what comes out, what it is doing."""
@@ -115,6 +156,9 @@ class _Worker:
         self.index = index
         self.core = core
         self.job: Job | None = None
+        self.busy = 0.0  # seconds at that job
+        self.known: set[str] = set()  # the kinds of job that it has done
+        self.dead = False
         self._events = events
         self._log: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 — closed in end()
         # -m and pipes, not multiprocessing: scripts without a main guard and notebooks work too.
@@ -129,7 +173,7 @@ class _Worker:
 
     def give(self, job: Job) -> None:
         """Hand over the next job."""
-        self.job = job
+        self.job, self.busy = job, 0.0
         self.send(job)
 
     def send(self, job: Job) -> None:
@@ -143,12 +187,14 @@ class _Worker:
         code = self._process.wait()
         self._log.seek(0)
         words = self._log.read().decode(errors="replace").strip()[-2000:]
-        return f"exit code {code}\n{words}"
+        hint = " (killed: perhaps the system ran out of memory)" if code == -9 else ""
+        return f"exit code {code}{hint}\n{words}".strip()
 
     def end(self) -> None:
-        """Kill the process and wait until it is gone."""
+        """Kill the process and wait until it is gone, unless not even the system can end it."""
         self._process.kill()
-        self._process.wait()
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self._process.wait(timeout=10)
         for stream in (self._process.stdin, self._log):
             assert stream is not None
             with contextlib.suppress(OSError):

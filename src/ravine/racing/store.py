@@ -3,8 +3,8 @@
 import json
 import os
 import sqlite3
-from collections.abc import Iterable, Mapping
-from contextlib import closing, suppress
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,8 +16,16 @@ from ravine.errors import RavineError, WrongCall
 from ravine.racing.plan import Plan, Run
 
 FILE = "race.sqlite"
-FORMAT = 1
-_SCHEMA = """
+WORK = "work"  # the folder, inside that of the race, through which workers share files
+FORMAT = 2  # 1 had no marks: whatever went wrong ended the race
+_MARKS = """
+CREATE TABLE marks (
+    run TEXT PRIMARY KEY, stage TEXT NOT NULL, rule TEXT NOT NULL,
+    learning_rate REAL NOT NULL, seed INTEGER NOT NULL,
+    width INTEGER NOT NULL, failure TEXT NOT NULL
+);
+"""
+_SCHEMA = f"""
 CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL);
 CREATE TABLE runs (
     id TEXT PRIMARY KEY, stage TEXT NOT NULL, rule TEXT NOT NULL,
@@ -30,7 +38,7 @@ CREATE TABLE segments (
     losses BLOB NOT NULL, measures BLOB NOT NULL,
     PRIMARY KEY (run, segment)
 );
-"""
+{_MARKS}"""
 
 
 @dataclass(frozen=True)
@@ -39,6 +47,8 @@ class Curve:
 
     The splits are validation and test; the first measure is the loss. ``losses`` is the training
     loss of each step, taken where the gradient was. float32, NaN once a run has diverged.
+
+    A run that could not be done has NaN throughout, after the start that all runs of its seed have.
     """
 
     run: Run
@@ -46,6 +56,8 @@ class Curve:
     batches_digest: str
     losses: NDArray[np.float32]
     measures: NDArray[np.float32]
+    failure: str = ""  # why the run could not be done
+    narrowed: int = 0  # lanes of its program, where those are fewer than the plan's
 
 
 class Store:
@@ -54,7 +66,9 @@ class Store:
     def __init__(self, folder: Path, reading: bool = False) -> None:
         path = folder / FILE
         if not path.exists():
-            raise WrongCall(f"no race in '{folder}': there is no {FILE}")
+            early = (folder / f"{FILE}.part").exists() or (folder / WORK).exists()
+            why = "one was stopped before it had a plan; begin it anew" if early else f"no {FILE}"
+            raise WrongCall(f"no race in '{folder}': {why}")
         self.folder = folder
         # Between races the file is plain, so that it can be read where nothing may be written.
         logged = path.with_name(f"{FILE}-wal").exists()
@@ -64,14 +78,21 @@ class Store:
         self._reading = reading
         try:
             found = self.read_meta("format")
-            if found != FORMAT:
+            if found not in (1, FORMAT):
                 raise RavineError(
-                    f"'{path}' has format {found}; this ravine reads format {FORMAT}: "
+                    f"'{path}' has format {found}; this ravine reads formats 1 to {FORMAT}: "
                     "use the version that wrote it"
                 )
+            self._marked = found == FORMAT or not reading
             if not reading:
-                self._db.execute("PRAGMA journal_mode=WAL")
-                self._db.execute("PRAGMA synchronous=FULL")
+                with self._writing():
+                    self._db.execute("PRAGMA journal_mode=WAL")
+                    self._db.execute("PRAGMA synchronous=FULL")
+                    if found == 1:
+                        self._db.execute(_MARKS.replace("TABLE", "TABLE IF NOT EXISTS"))
+                        self._db.execute(
+                            "UPDATE meta SET value = ? WHERE key = 'format'", [str(FORMAT)]
+                        )
         except sqlite3.Error as error:
             self._db.close()
             raise RavineError(f"'{path}' is not a race that can be read: {error}") from error
@@ -82,22 +103,27 @@ class Store:
     @classmethod
     def create(cls, folder: Path, meta: Mapping[str, Any]) -> "Store":
         """A new store in a folder that is new or empty."""
+        made = folder / f"{FILE}.part"
         try:
             folder.mkdir(parents=True, exist_ok=True)
-            with closing(sqlite3.connect(folder / FILE)) as db, db:
+            made.unlink(missing_ok=True)
+            with closing(sqlite3.connect(made)) as db, db:
                 db.executescript(_SCHEMA)
                 rows = {"format": FORMAT, **meta}.items()
                 db.executemany(
                     "INSERT INTO meta VALUES (?, ?)", [(k, json.dumps(v)) for k, v in rows]
                 )
+            made.replace(folder / FILE)  # killed at any moment, there is a whole plan or none
         except (OSError, sqlite3.Error) as error:
+            with suppress(OSError):
+                made.unlink()
             raise RavineError(f"cannot write to '{folder}': {error}") from error
         return cls(folder)
 
     def close(self) -> None:
         """Close the file; after writing, the write-ahead log is folded into it."""
         if not self._reading:
-            with suppress(sqlite3.OperationalError):  # someone reads: the last one out folds it
+            with suppress(sqlite3.Error):  # someone reads, or the disk is full: another folds it
                 self._db.execute("PRAGMA journal_mode=DELETE")
         self._db.close()
 
@@ -115,11 +141,27 @@ class Store:
         """How many segments of each run are stored, by run id."""
         return dict(self._db.execute("SELECT run, count(*) FROM segments GROUP BY run"))
 
+    def narrowed(self) -> dict[str, int]:
+        """How many lanes the program has that each narrowed run is done with, by run id."""
+        return {id_: width for id_, *_, width, _ in self._marks()}
+
+    def failed(self) -> set[str]:
+        """The ids of the runs that could not be done."""
+        return {id_ for id_, *_, failure in self._marks() if failure}
+
+    def narrow(self, runs: Sequence[Run], width: int) -> None:
+        """These runs begin again, with fewer lanes: a curve is of one program from end to end."""
+        self._mark(runs, width, "")
+
+    def fail(self, runs: Sequence[Run], width: int, why: str) -> None:
+        """These runs could not be done."""
+        self._mark(runs, width, why)
+
     def begin(
         self, run: Run, weights_digest: str, batches_digest: str, start: NDArray[np.float32]
     ) -> None:
         """Note a run's beginning. Saying it twice changes nothing."""
-        with self._db:
+        with self._writing():
             self._db.execute(
                 "INSERT OR IGNORE INTO runs VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
                 (
@@ -136,29 +178,41 @@ class Store:
             (run, segment, losses.astype("<f4").tobytes(), measures.astype("<f4").tobytes())
             for run, segment, losses, measures in parts
         ]
-        with self._db:
+        with self._writing():
             self._db.executemany("INSERT OR IGNORE INTO segments VALUES (?, ?, ?, ?)", rows)
 
     def curves(self) -> list[Curve]:
-        """Every finished run, in the order in which the plan lists rules, rates and seeds."""
+        """Every finished or failed run, in the order of the plan's rules, rates and seeds."""
+        with self._reading_from():
+            return self._curves()
+
+    def _curves(self) -> list[Curve]:
         plan = self.plan
         shape = (-1, 2, len(plan.facts.measures))
+        narrowed, failed = self.narrowed(), self.failed()
         parts: dict[str, list[tuple[bytes, bytes]]] = {}
         query = "SELECT run, losses, measures FROM segments ORDER BY run, segment"
         for run, losses, measures in self._db.execute(query):
             parts.setdefault(run, []).append((losses, measures))
-        curves = []
+        curves, starts = [], {}
         for id_, stage, rule, rate, seed, weights, batches, start in self._db.execute(
             "SELECT * FROM runs"
         ):
+            starts[stage, seed] = (weights, batches, start)
             segments = parts.get(id_, [])
-            if len(segments) < plan.segments:
+            if len(segments) < plan.segments or id_ in failed:
                 continue
             losses = np.frombuffer(b"".join(s[0] for s in segments), "<f4")
             measured = start + b"".join(s[1] for s in segments)
             run = Run(id_, stage, rule, rate, seed)
             measures = np.frombuffer(measured, "<f4").reshape(shape)
-            curves.append(Curve(run, weights, batches, losses, measures))
+            lanes = narrowed.get(id_, plan.width)
+            lanes = lanes if lanes < plan.width else 0
+            curves.append(Curve(run, weights, batches, losses, measures, narrowed=lanes))
+        for id_, stage, rule, rate, seed, _, failure in self._marks():
+            if failure:
+                run = Run(id_, stage, rule, rate, seed)
+                curves.append(_failed(run, failure, plan, starts.get((stage, seed))))
         order = {rule: i for i, rule in enumerate(plan.choices.rules)}
         stages = ("tuning", "reference", "fresh")
         return sorted(
@@ -170,3 +224,46 @@ class Store:
                 c.run.seed,
             ),
         )
+
+    def _marks(self) -> list[tuple[Any, ...]]:
+        return self._db.execute("SELECT * FROM marks").fetchall() if self._marked else []
+
+    def _mark(self, runs: Sequence[Run], width: int, failure: str) -> None:
+        with self._writing():
+            self._db.executemany(
+                "INSERT OR REPLACE INTO marks VALUES (?, ?, ?, ?, ?, ?, ?)",
+                [
+                    (run.id, run.stage, run.rule, run.learning_rate, run.seed, width, failure)
+                    for run in runs
+                ],
+            )
+            ids = [(run.id,) for run in runs]
+            self._db.executemany("DELETE FROM segments WHERE run = ?", ids)
+            self._db.executemany("DELETE FROM runs WHERE id = ?", ids)
+
+    @contextmanager
+    def _writing(self) -> Iterator[None]:
+        """All of it or nothing."""
+        try:
+            with self._db:
+                yield
+        except sqlite3.Error as error:
+            raise RavineError(f"cannot write to '{self.folder / FILE}': {error}") from error
+
+    @contextmanager
+    def _reading_from(self) -> Iterator[None]:
+        try:
+            yield
+        except sqlite3.Error as error:
+            raise RavineError(f"cannot read '{self.folder / FILE}': {error}") from error
+
+
+def _failed(run: Run, why: str, plan: Plan, start: tuple[str, str, bytes] | None) -> Curve:
+    """No curve; what its seed sets out from is known if another rule's run has been there."""
+    measures = np.full((plan.evaluations + 1, 2, len(plan.facts.measures)), np.nan, np.float32)
+    losses = np.full(plan.steps, np.nan, np.float32)
+    if start is None:
+        return Curve(run, "", "", losses, measures, why)
+    weights, batches, first = start
+    measures[0] = np.frombuffer(first, "<f4").reshape(measures[0].shape)
+    return Curve(run, weights, batches, losses, measures, why)

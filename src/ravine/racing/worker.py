@@ -14,7 +14,7 @@ import traceback
 from queue import SimpleQueue
 from typing import IO, Any
 
-from ravine.errors import WrongCall
+from ravine.errors import RavineError, WrongCall
 
 
 def send(stream: IO[bytes], message: Any) -> None:
@@ -53,12 +53,15 @@ def main(core: str) -> None:
                 sys.path[:] = arguments.pop("path")  # to find what the driver could import
                 bench = Workbench(**arguments)
                 continue
-            answer = getattr(bench, name)(**arguments)
-            send(replies, ("done", answer))
+            send(replies, ("done", bench.do(name, arguments)))
         except WrongCall as error:
             send(replies, ("wrong", str(error)))
-        except Exception:
-            send(replies, ("failed", traceback.format_exc()))
+        except RavineError as error:
+            send(replies, ("stopped", str(error)))
+        except Exception as error:
+            # What XLA raises is known by its text alone.
+            full = isinstance(error, MemoryError) or "RESOURCE_EXHAUSTED" in str(error)
+            send(replies, ("exhausted" if full else "failed", traceback.format_exc()))
 
 
 def _listen(stream: IO[bytes], jobs: "SimpleQueue[Any]") -> None:

@@ -97,7 +97,9 @@ def no_such(kind: str, given: str, known: Iterable[str]) -> WrongCall:
     """The error for an unknown name, with what another framework's word is here."""
     folded = {name.lower(): name for name in known}
     near = [name for name in folded.values() if any({given, name} <= same for same in _SAME)]
+    near += [name for low, name in folded.items() if low.startswith(given.lower())]
     near += [folded[n] for n in difflib.get_close_matches(given.lower(), folded, 1, cutoff=0.6)]
+    given = _short(given)
     if near:
         return WrongCall(f"unknown {kind} '{given}': did you mean '{near[0]}'?")
     return WrongCall(f"unknown {kind} '{given}'; known: {', '.join(folded.values())}")

@@ -168,6 +168,10 @@ def read_chain(parts: tuple[Any, ...]) -> Rule:
         name, at = part.name.rpartition(".")[2], _only(part, part.name)
         if name == "clip_by_global_norm" and isinstance(rule, Clip) and not rule.spans_arrays:
             rule = rule.replace({"global_clipnorm": at})  # the order in which a Clip clips
+        elif "clip" in name and isinstance(rule, Clip):
+            raise WrongCall(
+                f"optax.chain: {name} again; read is clip_by_global_norm first, then clip"
+            )
         else:
             rule = _AROUND[name](rule, at)
     return rule
