@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from ravine.frameworks.keras import to_keras
     from ravine.frameworks.optax import to_optax
     from ravine.frameworks.torch import to_torch
-    from ravine.frameworks.translation import translate
+    from ravine.frameworks.translation import translate, translation
     from ravine.tasks.task import Task
 
 __all__ = [
@@ -57,6 +57,7 @@ __all__ = [
     "to_optax",
     "to_torch",
     "translate",
+    "translation",
     "verdict",
 ]
 
@@ -70,6 +71,7 @@ _LAZY = {
     "to_optax": "ravine.frameworks.optax",
     "to_torch": "ravine.frameworks.torch",
     "translate": "ravine.frameworks.translation",
+    "translation": "ravine.frameworks.translation",
 }
 
 

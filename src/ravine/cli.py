@@ -211,7 +211,7 @@ def translate(
         from ravine.pages import translated
 
         out, notes = Console(), Console(stderr=True)
-        if to == "ravine":
+        if to.lower() == "ravine":
             out.out(read(optimizer)[1], highlight=False)
         else:
             translated.show(translation(optimizer, to), out, notes)

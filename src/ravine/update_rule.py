@@ -253,6 +253,9 @@ def _guarded(method: Callable[..., Any]) -> Callable[..., Any]:
         if rest:
             rest[-1] = _plain_number(rest[-1])  # t is the last of all but init, which has none
         result = method(self, *map(_widened, (w, *rest)))
+        if method.__name__ == "update" and not (isinstance(result, tuple) and len(result) == 2):
+            # An array of two would come apart into w and state without a word.
+            raise WrongCall(f"{self.name}: update must return the pair (w, state)")
         if not narrow or method.__name__ == "init":
             return result
         if method.__name__ == "update":

@@ -23,7 +23,7 @@ TARGET_QUANTILE = 0.8
 CONFIDENCE = 0.95
 UNTRAINED = 0.9  # of the loss before step one: a target this high was not learned
 NO_TARGET = (
-    "No verdict: gradient descent diverged in more than a fifth of its reference runs, so there is "
+    "No verdict: gradient descent {} in more than a fifth of its reference runs, so there is "
     "nothing that it reliably reaches."
 )
 PROTOCOL = {
@@ -60,6 +60,7 @@ class Standing:
     runs: int
     reached: int
     diverged: int
+    failed: int  # could not be done: counted as not reaching the target, not as diverged
     steps_to_target: Spread  # quartiles; infinite for a run that missed
     speedup: Spread  # over gradient descent, with its interval
     p_value: float  # of being no faster or slower than gradient descent, Holm-adjusted
@@ -97,7 +98,12 @@ def final(curve: Curve, split: int, measure: int = 0) -> float:
 
 
 def diverged_at(curve: Curve, split: int) -> int | None:
-    """The step at which a run stopped being finite, its last if it ended above its start."""
+    """The step at which a run stopped being finite, its last if it ended above its start.
+
+    None also for a run that could not be done: that says nothing about its rule.
+    """
+    if curve.failure:
+        return None
     lost = np.flatnonzero(~np.isfinite(curve.losses))
     if lost.size:
         return int(lost[0]) + 1
@@ -121,8 +127,8 @@ def tuning_scores(rule: str, curves: Sequence[Curve]) -> dict[float, float]:
     by_rate: dict[float, list[float]] = {}
     for curve in curves:
         if curve.run.stage == "tuning" and curve.run.rule == rule:
-            failed = diverged_at(curve, VALIDATION) is not None
-            score = math.inf if failed else final(curve, VALIDATION)
+            lost = curve.failure or diverged_at(curve, VALIDATION) is not None
+            score = math.inf if lost else final(curve, VALIDATION)
             by_rate.setdefault(curve.run.learning_rate, []).append(score)
     return {rate: float(np.median(scores)) for rate, scores in by_rate.items()}
 
@@ -130,7 +136,7 @@ def tuning_scores(rule: str, curves: Sequence[Curve]) -> dict[float, float]:
 def target_of(curves: Sequence[Curve]) -> float:
     """What tuned gradient descent reliably reaches: four of five reference runs end below it."""
     ends = [
-        math.inf if diverged_at(curve, TEST) is not None else final(curve, TEST)
+        math.inf if curve.failure or diverged_at(curve, TEST) is not None else final(curve, TEST)
         for curve in curves
         if curve.run.stage == "reference"
     ]
@@ -205,8 +211,13 @@ def judge(plan: Plan, rules: Mapping[str, Mapping[str, Any]], curves: Sequence[C
         rule: {seed: steps_to(curve, target, plan.period) for seed, curve in runs.items()}
         for rule, runs in fresh.items()
     }
+    # Where gradient descent could not be run, nobody was faster than it.
+    unknown = {seed for seed, curve in fresh[BASELINE].items() if curve.failure}
     ratios = {
-        rule: [speedup(times[BASELINE][seed], t, plan.steps) for seed, t in own.items()]
+        rule: [
+            1.0 if seed in unknown else speedup(times[BASELINE][seed], t, plan.steps)
+            for seed, t in own.items()
+        ]
         for rule, own in times.items()
     }
     p_values = holm({rule: sign_test(r) for rule, r in ratios.items() if rule != BASELINE})
@@ -222,6 +233,7 @@ def judge(plan: Plan, rules: Mapping[str, Mapping[str, Any]], curves: Sequence[C
                 runs=len(runs),
                 reached=sum(map(math.isfinite, times[rule].values())),
                 diverged=sum(diverged_at(c, TEST) is not None for c in runs.values()),
+                failed=sum(bool(c.failure) for c in runs.values()),
                 steps_to_target=quartiles(list(times[rule].values())),
                 speedup=median_interval(ratios[rule]),
                 p_value=p_values.get(rule, 1.0),
@@ -241,9 +253,12 @@ def judge(plan: Plan, rules: Mapping[str, Mapping[str, Any]], curves: Sequence[C
         for s in standings[1:]
         if _ties([speedup(times[leader][i], t, plan.steps) for i, t in times[s.rule].items()])
     ]
-    sentence = _sentence(standings, tied) if math.isfinite(target) else NO_TARGET
-    warnings = _warnings(standings)
-    start = float(np.median([c.measures[0, TEST, 0] for c in curves]))
+    sentence = _sentence(standings, tied)
+    if math.isinf(target):
+        failed = any(c.failure for c in curves if c.run.stage == "reference")
+        sentence = NO_TARGET.format("diverged or failed" if failed else "diverged")
+    warnings = _warnings(standings) + _troubles(curves)
+    start = float(np.median([c.measures[0, TEST, 0] for c in curves if not c.failure]))
     if UNTRAINED * start < target < math.inf:
         warnings.insert(
             0,
@@ -336,4 +351,26 @@ def _warnings(standings: Sequence[Standing]) -> list[str]:
             )
         if s.diverged:
             warnings.append(f"{title(s.rule)}: {s.diverged} of {s.runs} fresh runs diverged")
+    return warnings
+
+
+def _troubles(curves: Sequence[Curve]) -> list[str]:
+    """What was not done as planned: it says something about the machine, not about a rule."""
+    failed: dict[tuple[str, str], list[Curve]] = {}
+    for curve in curves:
+        if curve.failure:
+            failed.setdefault((curve.run.rule, curve.run.stage), []).append(curve)
+    warnings = [
+        f"{title(rule)}: {len(cases)} {stage} {'run' if len(cases) == 1 else 'runs'} failed and "
+        f"count as not reaching the target ({cases[0].failure.splitlines()[0]})"
+        for (rule, stage), cases in failed.items()
+    ]
+    narrowed = [curve for curve in curves if curve.narrowed]
+    if narrowed:
+        rules = list(dict.fromkeys(title(curve.run.rule) for curve in narrowed))
+        warnings.append(
+            f"{len(narrowed)} {'run' if len(narrowed) == 1 else 'runs'} of {_listed(rules)} had to "
+            "be done with fewer lanes than planned after workers died; their last digits may "
+            "differ from those of an undisturbed race"
+        )
     return warnings

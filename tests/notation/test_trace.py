@@ -91,7 +91,7 @@ def test_the_error_says_where() -> None:
 @pytest.mark.parametrize(
     ("result", "said"),
     [
-        (lambda w: w, "does not return a pair"),
+        (lambda w: w, "fails on symbols: wrong: update must return the pair"),
         (lambda w: (w, ()), "returns a state unlike the one that init makes"),
         (lambda w: (w, Memory(np.zeros(3))), "mixes a value with numpy.ndarray"),
         (lambda w: (w, {"m": w}), "mixes a value with builtins.dict"),

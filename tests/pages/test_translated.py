@@ -9,8 +9,8 @@ from ravine.frameworks.translation import translation
 from ravine.pages import translated
 
 ADAM = """
-  The same path but for the first steps: PyTorch has ε on the other side of the bias correction. In
-  100 steps they part by this share of the way:
+  The same path but for the first steps: PyTorch has ε on the other side of the bias correction,
+  which wears off in some 1000 steps. In 100 steps they part by this share of the way:
     gradients about 1       0.00039 %
     gradients about 0.01    0.039 %
     gradients about 0.0001  3.8 %
@@ -42,7 +42,7 @@ def test_what_differs_is_measured_and_said() -> None:
             "torch.optim.RMSprop(p, lr=0.01)",
             "optax",
             "optax.rmsprop(0.01, decay=0.99, eps_in_sqrt=False)",
-            "The same path, whatever the learning rate does (to the bit).",
+            "The same path, whatever the learning rate does (the same arithmetic).",
         ),
         (
             "keras.optimizers.SGD(0.02, momentum=0.9)",

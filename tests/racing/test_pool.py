@@ -6,6 +6,7 @@ import select
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -14,16 +15,18 @@ import cloudpickle
 import pytest
 
 from ravine.errors import RavineError, WrongCall
-from ravine.racing.pool import ATTEMPTS, Job, Pool
+from ravine.racing.patience import LEAST, LEAST_FIRST, UNKNOWN, Patience
+from ravine.racing.pool import Job, Pool
 from ravine.tasks import TASKS
 
 
 class Queue:
-    """A few jobs for whoever asks, and what came of them."""
+    """A few jobs for whoever asks, and what came of them; one that is lost is done again, once."""
 
     def __init__(self, *jobs: Job) -> None:
         self.jobs = list(jobs)
         self.answers: list[Any] = []
+        self.losses: list[str] = []
 
     def take(self, worker: int) -> Job | None:
         return self.jobs.pop(0) if self.jobs else None
@@ -31,14 +34,20 @@ class Queue:
     def done(self, worker: int, job: Job, answer: Any) -> None:
         self.answers.append(answer)
 
+    def lost(self, worker: int, job: Job, why: str) -> None:
+        self.losses.append(why)
+        if len(self.losses) > 1:
+            raise RavineError(why)
+        self.jobs.append(job)
 
-def described(folder: Path, load: Callable[[], Any]) -> Any:
+
+def described(folder: Path, load: Callable[[], Any], patience: Patience | None = None) -> Queue:
     """What a worker says of digits-mlp when its data are loaded in that way."""
     task = dataclasses.replace(TASKS["digits-mlp"], load=load)
     queue = Queue(Job("describe", {}))
-    with Pool(1, {"folder": str(folder), "task": cloudpickle.dumps(task)}) as pool:
+    with Pool(1, {"folder": str(folder), "task": cloudpickle.dumps(task)}, patience) as pool:
         pool.work(queue)
-    return queue.answers[0]
+    return queue
 
 
 def test_a_job_whose_worker_dies_is_done_by_another(tmp_path: Path) -> None:
@@ -50,8 +59,10 @@ def test_a_job_whose_worker_dies_is_done_by_another(tmp_path: Path) -> None:
             os.kill(os.getpid(), signal.SIGKILL)
         return load()
 
-    facts = described(tmp_path, die_once)
+    queue = described(tmp_path, die_once)
+    (facts,) = queue.answers
     assert marker.exists()
+    assert "ran out of memory" in queue.losses[0]
     assert facts.rows == (1078, 359, 360)
     assert facts.parameters == 64 * 64 + 64 + 64 * 64 + 64 + 64 * 10 + 10
 
@@ -68,7 +79,73 @@ def test_a_job_that_always_kills_is_given_up(tmp_path: Path) -> None:
 
     with pytest.raises(RavineError, match=r"exit code 3\nlast words"):
         described(tmp_path, die)
-    assert len(deaths.read_text(encoding="utf-8")) == ATTEMPTS
+    assert len(deaths.read_text(encoding="utf-8")) == 2
+
+
+@pytest.mark.parametrize("said", ["", "RESOURCE_EXHAUSTED: out of memory allocating 8 bytes"])
+def test_a_worker_without_memory_is_a_dead_worker(said: str, tmp_path: Path) -> None:
+    marker, load = tmp_path / "full", TASKS["digits-mlp"].load
+
+    def fill_once() -> Any:
+        if not marker.exists():
+            marker.write_text(str(os.getpid()), encoding="utf-8")
+            raise RuntimeError(said) if said else MemoryError
+        assert os.getpid() != int(marker.read_text(encoding="utf-8")), "its memory is not empty"
+        return load()
+
+    queue = described(tmp_path, fill_once)
+    assert len(queue.answers) == len(queue.losses) == 1
+
+
+def test_a_worker_that_is_stuck_is_replaced(tmp_path: Path) -> None:
+    marker, load = tmp_path / "stuck", TASKS["digits-mlp"].load
+
+    def hang_once() -> Any:
+        if not marker.exists():
+            marker.touch()
+            threading.Event().wait()
+        return load()
+
+    class Impatient(Patience):
+        """Loses its patience once, as soon as the worker is stuck."""
+
+        lost = False
+
+        def limit(self, kind: str, first: bool) -> float:
+            if self.lost or not marker.exists():
+                return UNKNOWN
+            self.lost = True
+            return 0.0
+
+    queue = described(tmp_path, hang_once, Impatient())
+    assert queue.losses == ["no answer in 0 s"]
+    assert len(queue.answers) == 1
+
+
+def test_a_worker_that_dies_while_it_has_nothing_to_do_is_replaced(tmp_path: Path) -> None:
+    queue = Queue(Job("describe", {}))
+    workbench = {"folder": str(tmp_path), "task": cloudpickle.dumps(TASKS["digits-mlp"])}
+    with Pool(1, workbench) as pool:
+        pool.work(queue)
+        worker = pool._workers[0]
+        worker._process.kill()
+        worker._process.wait()
+        queue.jobs = [Job("describe", {})]
+        pool.work(queue)
+    assert len(queue.answers) == 2
+
+
+def test_patience_grows_with_what_was_measured() -> None:
+    patience = Patience()
+    assert patience.limit("adam", first=True) == patience.limit("", first=False) == UNKNOWN
+    patience.took("adam", first=True, seconds=100)
+    assert patience.limit("adam", first=True) == patience.limit("adam", first=False) == 2000
+    for seconds in (1, 2, 900):
+        patience.took("adam", first=False, seconds=seconds)
+    assert patience.limit("adam", first=False) == LEAST
+    patience.took("sgd", first=True, seconds=1)
+    assert patience.limit("sgd", first=True) == LEAST_FIRST
+    assert patience.limit("nadam", first=False) == UNKNOWN
 
 
 def test_what_a_job_raises_is_told(tmp_path: Path) -> None:

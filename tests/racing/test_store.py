@@ -74,5 +74,5 @@ def test_a_newer_format_is_refused(tmp_path: Path, plan: Plan) -> None:
     with db:
         db.execute("UPDATE meta SET value = '99' WHERE key = 'format'")
     db.close()
-    with pytest.raises(RavineError, match="has format 99; this ravine reads format 1"):
+    with pytest.raises(RavineError, match="has format 99; this ravine reads formats 1 to 2"):
         Store(tmp_path)

@@ -182,7 +182,8 @@ class Tape:
         if name not in CALLS:
             raise Whole(name)
         if name in ("add", "sub") and type(arguments[1]) is float and arguments[1] == 0:
-            return arguments[0]  # an option that is off; only the sign of a zero may differ
+            off: Element = arguments[0]  # an option that is; only the sign of a zero may differ
+            return off
         floats = arguments[1:] if name == "where" else arguments
         if any(isinstance(x, Element) and x.truth for x in floats):
             raise Whole("a truth is worth something to where alone")

@@ -21,6 +21,7 @@ from ravine.update_rule import Rule
 from ravine.wrapping import WRAPPING, Wrapper
 
 WRITERS: dict[str, ModuleType] = {"keras": write_keras, "torch": write_torch, "optax": write_optax}
+_USUAL = {"pytorch": "torch", "tensorflow": "keras", "tf": "keras", "jax": "optax"}
 STEPS = 100
 # An epsilon shows where gradients are as small as it is, and nowhere else.
 SIZES = (1.0, 1e-2, 1e-4, 1e-6, 1e-8)
@@ -54,7 +55,7 @@ class Translation:
         """Whether it does whatever the learning rate does."""
         return self.exact and max(self.scheduled.values()) <= SAME
 
-    @property
+    @functools.cached_property
     def settles(self) -> bool:
         """Whether it does but for where ε stands beside the bias correction, which wears off."""
         if self.native is None:
@@ -88,13 +89,14 @@ def translate(text: str, to: str) -> Any:
     >>> translate("optax.sgd(0.1, momentum=0.9)", to="ravine")
     Momentum(learning_rate=0.1, momentum=0.9, dampening=0.0)
     """
-    if to == "ravine":
+    if to.lower() == "ravine":
         return read(text)[1]
     return translation(text, to).text
 
 
 def translation(given: str | Rule, to: str) -> Translation:
     """The same with the measured difference, the nearest native and ravine's own line."""
+    to = _USUAL.get(to.lower(), to.lower())
     if to not in WRITERS:
         raise unknown("framework", to, [*WRITERS, "ravine"])
     rule = read(given)[1] if isinstance(given, str) else read_rule(given)

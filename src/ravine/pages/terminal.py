@@ -157,8 +157,12 @@ def show(results: Results, console: Console) -> None:
     table = Table(box=None, pad_edge=False, header_style="dim", padding=(0, 2, 0, 0))
     table.add_column("rule", overflow="fold")
     headings = ["rate", "× steps", "95 %", "reached", "steps", "loss"]
-    diverged = any(s.diverged for s in results.verdict.standings)
-    for heading in [*headings, *results.plan.facts.measures[1:], *["diverged"] * diverged]:
+    lost = [
+        name
+        for name in ("diverged", "failed")
+        if any(getattr(s, name) for s in results.verdict.standings)
+    ]
+    for heading in [*headings, *results.plan.facts.measures[1:], *lost]:
         table.add_column(heading, justify="right", no_wrap=True)
     for i, s in enumerate(results.verdict.standings):
         table.add_row(
@@ -169,7 +173,7 @@ def show(results: Results, console: Console) -> None:
             "–" if math.isinf(s.steps_to_target.median) else f"{s.steps_to_target.median:.7g}",
             f"{s.final_loss:.4f}",
             *(f"{value:.4f}" for value in s.final_metrics.values()),
-            *[str(s.diverged)] * diverged,
+            *(str(getattr(s, name)) for name in lost),
             style="bold" if i == 0 else "",
         )
     console.print(table)

@@ -65,7 +65,9 @@ def _notes(given: Translation) -> list[Text | Table | str]:
         return [Text(said), given.ours]
     if given.settles:
         said = f"The same path but for the first steps: {name} has ε on the other side of the bias "
-        said += f"correction. In {STEPS} steps they part by this share of the way:"
+        fades = round(1 / (1 - given.rule.values()["beta_2"]))
+        said += f"correction, which wears off in some {fades} steps. In {STEPS} steps they part by "
+        said += "this share of the way:"
         exactly = Text("The same path in every step:")
         return [Text(said), _table(given.differences), exactly, given.ours]
     said = f"No optimizer of {name} walks this path. The nearest is"
@@ -75,7 +77,7 @@ def _notes(given: Translation) -> list[Text | Table | str]:
 
 def _how_exact(given: Translation) -> str:
     worst = max(given.differences.values())
-    return f"apart by {worst:.0e} of the way in {STEPS} steps" if worst else "to the bit"
+    return f"apart by {worst:.0e} of the way in {STEPS} steps" if worst else "the same arithmetic"
 
 
 def _table(differences: dict[float, float]) -> Table:

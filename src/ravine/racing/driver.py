@@ -22,10 +22,10 @@ from ravine.racing.jobs import (
 from ravine.racing.packs import RETRIES, Pack, packed
 from ravine.racing.plan import FIRST_SEED, REFERENCE_SEEDS, Facts, Plan, Run, scheduled
 from ravine.racing.pool import Job, Pool
-from ravine.racing.store import WORK as WORK
-from ravine.racing.store import Curve, Store
+from ravine.racing.store import WORK, Curve, Store
 from ravine.update_rule import Rule
 
+__all__ = ["WORK", "Driver", "Watcher"]  # WORK: for ``api``, which makes and clears that folder
 REPAIRS = 3  # of one file; more, and the disk is at fault
 
 

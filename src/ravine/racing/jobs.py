@@ -13,7 +13,6 @@ from ravine.errors import RavineError
 from ravine.racing.batches import batch_rows
 from ravine.racing.plan import Facts, Plan, Run, digest
 
-
 DATA = "data.npz"
 PARTIAL = ".part"  # how the names of files end that are being written
 

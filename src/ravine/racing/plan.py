@@ -211,10 +211,15 @@ def scheduled(rule: Rule, schedule: str, steps: int) -> Rule:
     >>> from ravine.rules import SGD
     >>> str(scheduled(SGD(), "cosine(warmup=0.1)", steps=500))
     'scheduled(sgd, steps=500, warmup=0.1)'
+    >>> str(scheduled(Scheduled(SGD(), "linear"), "constant", steps=500))
+    'scheduled(sgd, schedule=linear, steps=500)'
     """
     curve = read_schedule(schedule)
     if schedule == "constant":
-        return rule
+        own = rule.values().get("steps"), rule.defaults().get("steps")
+        ours = any(isinstance(held, Scheduled) for held in inside(rule))
+        # Whoever writes scheduled(adam) means this training, however long it is.
+        return rule.replace({"steps": float(steps)}) if ours and own[0] == own[1] else rule
     if any(isinstance(held, Scheduled) for held in inside(rule)):
         raise WrongCall(f"{rule} has a schedule of its own: race it without schedule={schedule}")
     return Scheduled(rule, steps=float(steps), **curve)

@@ -82,9 +82,7 @@ class Pool:
     def _hand_out(self, source: Source) -> None:
         for index, worker in enumerate(self._workers):
             if worker.job is None and (job := source.take(index)) is not None:
-                if worker.dead:
-                    worker = self._replace(worker)
-                worker.give(job)
+                (self._replace(worker) if worker.dead else worker).give(job)
 
     def _hear(self, source: Source, worker: "_Worker", message: Any) -> None:
         if worker is not self._workers[worker.index]:
@@ -95,14 +93,15 @@ class Pool:
             if job is not None:
                 self._lose(source, worker, job, worker.last_words())
             return
-        assert job is not None
         status, answer = message
         if status == "wrong":
             raise WrongCall(answer)
         if status == "stopped":
             raise RavineError(answer)
         if status == "failed":
-            raise RavineError(f"'{job.name}' failed in a worker:\n{answer}")
+            name = "open" if job is None else job.name
+            raise RavineError(f"'{name}' failed in a worker:\n{answer}")
+        assert job is not None
         if status == "exhausted":  # its memory may be in pieces: begin with an empty one
             self._lose(source, worker, job, answer)
             return

@@ -21,7 +21,9 @@ class Scheduled(Wrapper):
     """
 
     schedule: str = hyper("cosine", "constant, linear, cosine, exponential or step")
-    steps: float = hyper(1000.0, "steps until the end, T", valid=">= 1")
+    steps: float = hyper(
+        1000.0, "steps until the end; in a race as long as that, unless set, T", valid=">= 1"
+    )
     warmup: float = hyper(0.0, "share of the steps to warm up", valid="[0, 1)")
     end: float | None = hyper(
         None,

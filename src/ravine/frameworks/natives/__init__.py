@@ -14,7 +14,7 @@ READERS = {
 }
 # How their names begin; what is between is not looked at.
 _STARTS = {
-    "keras": ("keras.", "tf.keras.", "tensorflow.keras.", "optimizers."),
+    "keras": ("keras.", "tf.keras.", "tensorflow.keras.", "tf.optimizers.", "optimizers."),
     "torch": ("torch.", "optim."),
     "optax": ("optax.",),
     "tf1": ("tf.train.", "tf.compat.v1.train.", "tensorflow.compat.v1.train.", "tf.contrib.opt."),
@@ -31,6 +31,8 @@ def read(text: str) -> tuple[str, Rule]:
     framework = next((f for f, starts in _STARTS.items() if call.name.startswith(starts)), None)
     if framework is None:
         return "ravine", _own(text)
+    if "legacy" in call.name.split("."):
+        raise WrongCall(f"{call.name} is Keras 2's, other arithmetic in places: it is not read")
     short = call.name.rpartition(".")[2]
     if framework == "optax" and short == "chain":
         if call.named:

@@ -1,9 +1,11 @@
 """A line of code, taken apart: what is called, with what. It is parsed, never evaluated."""
 
 import ast
+import contextlib
 import difflib
 import functools
 import inspect
+import operator
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -12,6 +14,13 @@ from ravine.errors import WrongCall
 from ravine.update_rule import Rule
 
 Reader = Callable[..., Rule]
+
+_ARITHMETIC: dict[type[ast.operator], Callable[[float, float], float]] = {
+    ast.Add: operator.add,
+    ast.Sub: operator.sub,
+    ast.Mult: operator.mul,
+    ast.Div: operator.truediv,
+}
 
 
 @dataclass(frozen=True)
@@ -47,11 +56,12 @@ class Other:
 
 
 def parse(text: str) -> Call:
-    """The call that a text spells."""
-    try:
-        node = ast.parse(text.strip(), mode="eval").body
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
-        node = None
+    """The call that a text spells; it may stand right of an equals sign."""
+    node: ast.expr | None = None
+    with contextlib.suppress(SyntaxError, ValueError, RecursionError, MemoryError):
+        body = ast.parse(text.strip()).body
+        if len(body) == 1 and isinstance(body[0], ast.Expr | ast.Assign):
+            node = body[0].value
     if isinstance(node, ast.Name | ast.Attribute):
         node = ast.Call(node, [], [])
     try:
@@ -68,12 +78,15 @@ def parse(text: str) -> Call:
 
 def number(value: Any, name: str) -> float:
     """A plain number, or an error that says whose argument is none."""
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        shown = value.name + "(…)" if isinstance(value, Call) else str(value)
+    if isinstance(value, Call):
         raise WrongCall(
-            f"{name}={_short(shown)} is not a plain number; a schedule is not translated: "
+            f"{name}={value.name}(…) is not a plain number; a schedule is not translated: "
             "translate the constant rate and set the schedule there"
         )
+    if isinstance(value, Other):
+        raise WrongCall(f"{name}={value} is not evaluated: write the plain number that it is")
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise WrongCall(f"{name}={_short(repr(value))} is not a plain number")
     try:
         return float(value)
     except OverflowError:
@@ -164,6 +177,11 @@ def _value(node: ast.expr) -> Any:
                 raise WrongCall(f"{name}: {twice} is given twice")
             named = {str(k.arg): _value(k.value) for k in node.keywords}
             return Call(name, tuple(map(_value, node.args)), named)
+    if isinstance(node, ast.BinOp) and type(node.op) in _ARITHMETIC:
+        sides = _value(node.left), _value(node.right)
+        if all(isinstance(x, int | float) and abs(x) < 1e9 for x in sides):  # as 1e-3 * 8
+            with contextlib.suppress(ArithmeticError):
+                return _ARITHMETIC[type(node.op)](*map(float, sides))
     try:
         return ast.literal_eval(node)
     except (ValueError, TypeError, RecursionError):

@@ -38,7 +38,7 @@ def apart(rule: Rule) -> Parts:
         decay = values.pop("weight_decay")
         rule = rules.Adam(**values)
     if type(rule) not in {*rules.RULES.values(), *rules.VARIANTS.values()} - {rules.AdamW}:
-        raise Unwritable(f"no native is anything like {rule.name}")
+        raise Unwritable(f"ravine writes {rule.name} as no native")
     if type(rule) is rules.SGD:
         decay = penalty = decay + penalty  # the same, as nothing comes between
     return Parts(rule, decay, penalty, clip)

@@ -34,5 +34,5 @@ class UndampenedMomentum(Momentum):
 
     def update(self, w: Array, g: Array, state: Velocity, t: float) -> tuple[Array, Velocity]:
         dampening = self.momentum if self.dampening is None else self.dampening
-        V = self.momentum * state.V + where(t > 1, 1 - dampening, 1.0) * g
+        V = self.momentum * state.V + where(t > 1, (1 - dampening) * g, g)
         return w - self.learning_rate * V, Velocity(V)

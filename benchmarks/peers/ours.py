@@ -1,0 +1,131 @@
+"""ravine's engine as shipped: its plan, its pool, its workers, its programs."""
+
+import dataclasses
+import tempfile
+import time
+from collections import deque
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import cloudpickle
+import numpy as np
+
+from peers.setting import CORES, EPSILON, RATE, Curve, Setting, task
+from ravine.racing.batches import batch_rows
+from ravine.racing.jobs import DATA, weights_file
+from ravine.racing.plan import Facts, Plan, Run, choose, settle
+from ravine.racing.pool import Job, Pool
+from ravine.rules import Adam
+
+PROGRAM = "program-adam.npz"
+
+
+class Ours:
+    """A race's workers without its store: what is timed is segments of lanes on all cores.
+
+    ``period``, ``evaluations`` and ``lanes`` are the plan's unless given.
+    """
+
+    def __init__(
+        self,
+        width: int,
+        count: int,
+        period: int | None = None,
+        evaluations: int | None = None,
+        lanes: int | None = None,
+    ) -> None:
+        self._folder = tempfile.TemporaryDirectory()
+        folder = Path(self._folder.name)
+        made, rule = task(width), Adam(epsilon=EPSILON)
+        self._pool = Pool(None, {"folder": str(folder), "task": cloudpickle.dumps(made)})
+        self._jobs: deque[Job] = deque()
+        self._facts: Facts | None = None
+        self._curves: dict[int, Curve] = {}
+        self._parts: dict[int, list[Any]] = {}
+        self._rule = cloudpickle.dumps(rule)
+        self._do(Job("describe", {}))
+        assert self._facts is not None
+        choices, rules = choose(made, [rule], None, 1, 1, None, None)
+        plan = settle(choices, rules, self._facts)
+        if period or evaluations:
+            period = period or plan.period
+            evaluations = evaluations or plan.steps // period
+            steps = evaluations * period
+            plan = dataclasses.replace(plan, steps=steps, period=period, segment=evaluations)
+        self.plan: Plan = dataclasses.replace(plan, width=lanes or plan.width)
+        self._name: str = next(name for name in rules if name.startswith("adam"))
+        self._do(Job("draw", {"seeds": list(range(count))}))
+        arguments = {"rule": self._rule, "program": PROGRAM, "plan": self.plan}
+        self._do(Job("trace", arguments))
+        for _ in range(2):  # a worker that compiled first may have taken the other's share
+            self.train(range(min(count, 2 * len(CORES) * self.plan.width)))
+        self.setting: Setting = self._setting(folder, width, count)
+
+    def train(self, seeds: Sequence[int]) -> tuple[float, dict[int, Curve]]:
+        """Seconds from the first segment handed out to the last one received; the curves."""
+        runs = [Run(f"{seed}", "fresh", self._name, RATE, seed) for seed in seeds]
+        width = self.plan.width
+        self._curves = {}
+        packs = [runs[i : i + width] for i in range(0, len(runs), width)]
+        began = time.perf_counter()
+        self._do(*(self._advance(pack, 0) for pack in packs))
+        return time.perf_counter() - began, self._curves
+
+    def close(self) -> None:
+        """End the workers."""
+        self._pool.close()
+        self._folder.cleanup()
+
+    def take(self, worker: int) -> Job | None:
+        """See ``pool.Source``. Keras is in worker 0 alone."""
+        if not self._jobs or (worker and self._jobs[0].name != "advance"):
+            return None
+        return self._jobs.popleft()
+
+    def done(self, worker: int, job: Job, answer: Any) -> None:
+        """See ``pool.Source``."""
+        if job.name == "describe":
+            self._facts = answer
+        if job.name != "advance":
+            return
+        runs, segment = job.arguments["runs"], job.arguments["segment"]
+        for run, losses, measures in zip(runs, answer.losses, answer.measures, strict=True):
+            self._parts.setdefault(run.seed, []).append((losses, measures[..., 0]))
+        if segment + 1 < self.plan.segments:
+            self._jobs.appendleft(self._advance(runs, segment + 1))
+            return
+        for run in runs:
+            parts = self._parts.pop(run.seed)
+            self._curves[run.seed] = Curve(*map(np.concatenate, zip(*parts, strict=True)))
+
+    def lost(self, worker: int, job: Job, why: str) -> None:
+        """See ``pool.Source``."""
+        raise RuntimeError(f"worker {worker} died over '{job.name}': {why}")
+
+    def _do(self, *jobs: Job) -> None:
+        self._jobs.extend(jobs)
+        self._pool.work(self)
+
+    def _advance(self, runs: list[Run], segment: int) -> Job:
+        given = {"plan": self.plan, "program": PROGRAM, "rule": self._rule}
+        return Job("advance", {**given, "runs": runs, "segment": segment})
+
+    def _setting(self, folder: Path, width: int, count: int) -> Setting:
+        """What the workers drew, for the others to use."""
+        plan, batch = self.plan, self.plan.choices.batch_size
+        with np.load(folder / DATA) as data:
+            split = {
+                name: (data[f"{name}_x.0"], data[f"{name}_y.0"])
+                for name in ("train", "validation", "test")
+            }
+        weights = {}
+        for seed in range(count):
+            with np.load(folder / weights_file(seed)) as drawn:
+                weights[seed] = [drawn[f"trainable.{i}"] for i in range(6)]
+        rows = {
+            seed: batch_rows(seed, len(split["train"][0]), batch, plan.steps)
+            for seed in range(count)
+        }
+        held_out = [split["validation"], split["test"]]
+        return Setting(width, plan.period, split["train"], held_out, weights, rows)
