@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from ravine.errors import RavineError, WrongCall
-from ravine.racing.plan import Facts, Plan, choose, settle
+from ravine.racing.plan import Facts, Plan, Run, choose, settle
 from ravine.racing.store import FILE, Store
 from ravine.rules import SGD
 from ravine.tasks import TASKS
@@ -76,3 +76,49 @@ def test_a_newer_format_is_refused(tmp_path: Path, plan: Plan) -> None:
     db.close()
     with pytest.raises(RavineError, match="has format 99; this ravine reads formats 1 to 2"):
         Store(tmp_path)
+
+
+def test_a_race_of_format_1_is_read_and_goes_on(tmp_path: Path, plan: Plan) -> None:
+    Store.create(tmp_path, {"plan": plan.to_json()}).close()
+    with sqlite3.connect(tmp_path / FILE) as db:
+        db.execute("DROP TABLE marks")
+        db.execute("UPDATE meta SET value = '1' WHERE key = 'format'")
+    db.close()
+    store = Store(tmp_path, reading=True)
+    assert store.curves() == []
+    assert store.narrowed() == {}
+    store.close()
+    for _ in range(2):
+        store = Store(tmp_path)
+        assert store.read_meta("format") == 2
+        store.close()
+
+
+def test_what_failed_or_was_narrowed_is_marked(tmp_path: Path, plan: Plan) -> None:
+    store = Store.create(tmp_path, {"plan": plan.to_json()})
+    failed, other, narrowed, *_ = plan.tuning()
+    losses = np.zeros(plan.steps, np.float32)
+    measures = np.zeros((plan.evaluations, 2, 2), np.float32)
+    start = np.ones((2, 2), np.float32)
+    cut = plan.segment * plan.period
+
+    def done(run: Run) -> None:
+        store.begin(run, "weights", "batches", start)
+        for k in range(plan.segments):
+            store.add([(run.id, k, losses[:cut], measures[: plan.segment])])
+
+    done(narrowed)
+    store.narrow([narrowed], 1)
+    assert store.segments_done() == {}  # it begins again
+    store.narrow([narrowed], 1)
+    store.fail([failed], 1, "no memory")
+    assert store.failed() == {failed.id}
+    assert store.narrowed() == {failed.id: 1, narrowed.id: 1}
+    done(narrowed)
+    done(other)
+    curves = {curve.run: curve for curve in store.curves()}
+    assert set(curves) == {failed, other, narrowed}
+    assert [bool(curves[run].failure) for run in (failed, other, narrowed)] == [True, False, False]
+    assert curves[failed].measures.shape == curves[other].measures.shape
+    assert curves[failed].losses.shape == curves[other].losses.shape
+    store.close()
