@@ -249,6 +249,9 @@ def table(framework: str, rounds: int) -> None:
 
 def main(*arguments: str) -> None:
     """One process a framework, one after the other."""
+    for argument in arguments:
+        if not argument.isdigit() and argument not in FRAMEWORKS:
+            sys.exit(f"{argument}: not one of {', '.join(FRAMEWORKS)}\n\n{__doc__}")
     rounds = next((int(x) for x in arguments if x.isdigit()), 7)
     for framework in [x for x in arguments if not x.isdigit()] or FRAMEWORKS:
         settings = {
