@@ -1,0 +1,329 @@
+"""Races that are really killed, starved, damaged and filled up: no curve changes, none is lost."""
+
+import json
+import os
+import resource
+import select
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import ravine
+from ravine.errors import RavineError, WrongCall
+from ravine.racing import plan
+from ravine.racing.driver import Driver
+from ravine.racing.pool import Job
+from ravine.racing.store import Curve, Store
+
+KILLS = 8  # 20 take five minutes, as every resumed race draws and traces anew
+LINE = """
+import ravine
+from ravine.racing import plan
+
+# Packs of two lanes, runs of four segments.
+plan.LANE_BYTES, plan.SEGMENT_OPERATIONS = 16 * 2 * 2, 6 * 2 * 8 * 10
+
+def points():
+    import numpy as np
+    from ravine.tasks.task import Data, Split
+    x = np.linspace(-1, 1, 64, dtype="float32")[:, None]
+    return Data(*[Split(x, 3 * x + 1)] * 3)
+
+def model():
+    import keras
+    return keras.Sequential([keras.Input((1,)), keras.layers.Dense(1)])
+
+def squared(y_true, y_pred):
+    return (y_true - y_pred)[:, 0] ** 2
+
+task = ravine.Task("line", "a line through points", model, points, squared, {}, 5, 8)
+
+def go(folder, workers=2):
+    from pathlib import Path
+    if (Path(folder) / "race.sqlite").exists():
+        return ravine.resume(folder, task=task, workers=workers, progress=False)
+    # At a rate of 30 every run diverges, next to one that does not.
+    return ravine.race(task, rules=["adam"], learning_rates=[0.1, 30], seeds=3, fresh_seeds=2,
+                       out=folder, workers=workers, progress=False)
+"""
+# Says who it is after so many calls and returns in ravine's own code, for the test to kill it.
+SITECUSTOMIZE = """
+import os, sys
+
+worker = "ravine.racing.worker" in sys.orig_argv
+left = int(os.environ.get("WORKER_MOMENT" if worker else "DRIVER_MOMENT") or 0)
+places = ["jobs.py", "worker.py"] if worker else ["driver.py", "store.py"]
+going = worker  # the driver once the plan is stored and the race has begun
+
+def count(frame, event, argument):
+    global left, going
+    if os.path.basename(frame.f_code.co_filename) not in places:
+        return
+    going = going or frame.f_code.co_name == "_race"
+    if not going:
+        return
+    left -= 1
+    if left <= 0:
+        sys.setprofile(None)
+        if worker:  # one of them alone
+            try:
+                os.close(os.open(os.environ["CLAIM"], os.O_CREAT | os.O_EXCL))
+            except FileExistsError:
+                return
+        with open(os.environ["MOMENTS"], "w") as pipe:
+            print(os.getpid(), file=pipe)
+
+if left:
+    sys.setprofile(count)
+"""
+
+
+@pytest.fixture(scope="module")
+def line(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where the task is, with an undisturbed race of it in ``race``."""
+    place = tmp_path_factory.mktemp("line")
+    (place / "line.py").write_text(LINE, encoding="utf-8")
+    (place / "sitecustomize.py").write_text(SITECUSTOMIZE, encoding="utf-8")
+    done = run(place, "race", workers=1)
+    assert done.returncode == 0, done.stderr
+    return place
+
+
+@pytest.fixture
+def go(line: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., ravine.Race]:
+    """``line.go`` in this process."""
+    monkeypatch.syspath_prepend(line)
+    for name in ("LANE_BYTES", "SEGMENT_OPERATIONS"):
+        monkeypatch.setattr(plan, name, getattr(plan, name))  # to be as they were, later
+    sys.modules.pop("line", None)
+    import line as module  # type: ignore[import-not-found]
+
+    found: Callable[..., ravine.Race] = module.go
+    return found
+
+
+def run(place: Path, folder: Path | str, **how: Any) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-c", f"import line; line.go({str(folder)!r}, {how.pop('workers', 2)})"],
+        cwd=place,
+        text=True,
+        capture_output=True,
+        check=False,
+        **how,
+    )
+
+
+def stored(folder: Path) -> list[Curve]:
+    store = Store(folder, reading=True)
+    try:
+        return store.curves()
+    finally:
+        store.close()
+
+
+def assert_same(ours: Sequence[Curve], theirs: Sequence[Curve]) -> None:
+    for a, b in zip(ours, theirs, strict=True):
+        assert a.run == b.run
+        assert (a.weights_digest, a.batches_digest) == (b.weights_digest, b.batches_digest)
+        assert a.losses.tobytes() == b.losses.tobytes()
+        assert a.measures.tobytes() == b.measures.tobytes()
+
+
+def test_killed_at_any_moment_the_curves_are_the_same(line: Path, tmp_path: Path) -> None:
+    """Driver and workers in turn, at the n-th thing they do, n drawn from a seed."""
+    moments, draw = tmp_path / "moments", np.random.default_rng(0)
+    os.mkfifo(moments)
+    kills = races = 0
+    folder = tmp_path / "0"
+    while kills < KILLS or folder.exists():
+        claim = tmp_path / f"claim-{kills}-{races}"
+        environment = {
+            **os.environ,
+            "PYTHONPATH": str(line),
+            "MOMENTS": str(moments),
+            "CLAIM": str(claim),
+        }
+        if kills < KILLS:
+            environment["WORKER_MOMENT"] = str(draw.integers(1, 400))
+            environment["DRIVER_MOMENT"] = str(draw.integers(1, 2000))
+        # Open for both, so that neither waits for the other, and reading ends with the driver.
+        pipe = os.open(moments, os.O_RDWR)
+        with subprocess.Popen(
+            [sys.executable, "-c", f"import line; line.go({str(folder)!r})"],
+            cwd=line,
+            env=environment,
+            stderr=subprocess.PIPE,
+            text=True,
+        ) as driver:
+            killed, said = listen(driver, pipe)
+        os.close(pipe)
+        kills += killed
+        assert driver.returncode in (0, -signal.SIGKILL), said
+        if driver.returncode == 0:
+            assert_same(stored(folder), stored(line / "race"))
+            assert not (folder / "work").exists()
+            races += 1
+            folder = tmp_path / str(races)
+    assert kills >= KILLS
+
+
+def listen(driver: "subprocess.Popen[str]", pipe: int) -> tuple[int, str]:
+    """Kill whoever says that its moment has come; until the driver ends."""
+    assert driver.stderr is not None
+    kills, said = 0, ""
+    while True:
+        ready, _, _ = select.select([pipe, driver.stderr], [], [])
+        if pipe in ready:
+            for pid in os.read(pipe, 4096).split():
+                os.kill(int(pid), signal.SIGKILL)
+                kills += 1
+        elif chunk := driver.stderr.readline():
+            said += chunk
+        else:
+            driver.wait()
+            return kills, said
+
+
+def test_damaged_files_are_made_again(
+    go: Callable[..., ravine.Race],
+    line: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    folder, take, damaged = tmp_path / "race", Driver.take, set()
+
+    def cut(file: Path) -> None:
+        os.truncate(file, file.stat().st_size // 2)
+
+    def flip(file: Path) -> None:
+        data = bytearray(file.read_bytes())
+        data[len(data) // 2] ^= 1
+        file.write_bytes(data)
+
+    harm: dict[str, tuple[int, Callable[[Path], None]]] = {
+        "data.npz": (0, cut),
+        "weights-*": (0, Path.unlink),
+        "program-*": (0, flip),
+        "checkpoint-*": (2, cut),
+    }
+
+    def harmful(self: Driver, worker: int) -> Job | None:
+        job = take(self, worker)
+        if job is not None and job.name == "advance":
+            for pattern, (segment, what) in harm.items():
+                # Worker 0 has the data in its memory since it traced.
+                begun = job.arguments["segment"] >= segment if segment else worker == 1
+                if begun and pattern not in damaged:
+                    damaged.add(pattern)
+                    for file in (folder / "work").glob(pattern):
+                        what(file)
+        return job
+
+    monkeypatch.setattr(Driver, "take", harmful)
+    go(folder)
+    assert damaged == set(harm)
+    assert_same(stored(folder), stored(line / "race"))
+
+
+class Bomb:
+    """Ends the process that unpickles it."""
+
+    def __reduce__(self) -> Any:
+        return os._exit, (3,)
+
+
+def test_a_run_that_kills_its_workers_fails_alone(
+    go: Callable[..., ravine.Race],
+    line: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    folder, take = tmp_path / "race", Driver.take
+
+    def deadly(self: Driver, worker: int) -> Job | None:
+        job = take(self, worker)
+        if job is None or job.name != "advance":
+            return job
+        if any(
+            (r.rule, r.stage, r.seed) == ("adam", "fresh", 2_000_001) for r in job.arguments["runs"]
+        ):
+            return job._replace(arguments={**job.arguments, "bomb": Bomb()})
+        return job
+
+    monkeypatch.setattr(Driver, "take", deadly)
+    race = go(folder)
+    curves, undisturbed = stored(folder), stored(line / "race")
+    (failed,) = (c for c in curves if c.failure)
+    (narrowed,) = (c for c in curves if c.narrowed)
+    assert failed.failure.startswith("its worker died 4 times: exit code")
+    assert (failed.run.rule, failed.run.seed) == ("adam", 2_000_001)
+    assert np.isnan(failed.losses).all()
+    assert (narrowed.narrowed, narrowed.run.seed) == (1, 2_000_000)
+    expected = {c.run: c for c in undisturbed}
+    np.testing.assert_allclose(narrowed.losses, expected[narrowed.run].losses, rtol=1e-4)
+    same = [c for c in curves if not (c.failure or c.narrowed)]
+    assert_same(same, [expected[c.run] for c in same])
+    # It is said wherever results are.
+    assert race.finished
+    row = race.leaderboard.set_index("rule").loc["adam"]
+    assert (row["failed"], row["runs"], row["diverged"]) == (1, 2, 0)
+    assert row["reached"] <= 1
+    content = json.loads((folder / "verdict.json").read_text(encoding="utf-8"))
+    assert {r["rule"]: r["failed"] for r in content["rules"]} == {"sgd": 0, "adam": 1}
+    said = " ".join(content["warnings"])
+    assert "Adam: 1 fresh run failed" in said
+    assert "1 run of Adam had to be done with fewer lanes" in said
+    report = (folder / "report.html").read_text(encoding="utf-8")
+    assert "<b>1</b> failed" in report
+    assert "Adam: 1 fresh run failed" in report
+    assert "Not a fair race" not in report
+
+
+def test_where_nothing_can_be_done_the_race_stops(
+    go: Callable[..., ravine.Race], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    take = Driver.take
+
+    def deadly(self: Driver, worker: int) -> Job | None:
+        job = take(self, worker)
+        if job is None or job.name != "advance":
+            return job
+        return job._replace(arguments={**job.arguments, "bomb": Bomb()})
+
+    monkeypatch.setattr(Driver, "take", deadly)
+    with pytest.raises(RavineError, match=r"no run could be done; of .* its worker died 4 times"):
+        go(tmp_path / "race")
+    assert stored(tmp_path / "race") == []
+
+
+@pytest.mark.parametrize("room", [1_000, 60_000], ids=["workers", "driver"])
+def test_a_full_disk_loses_nothing(room: int, line: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "race"
+
+    def little_room() -> None:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (room, room))
+
+    done = run(line, folder, preexec_fn=little_room)
+    assert done.returncode == 1
+    assert "RavineError: cannot write to" in done.stderr
+    assert not list(tmp_path.rglob("*.part"))
+    if room == 1_000:
+        assert not folder.exists()
+    else:
+        kept = Store(folder, reading=True)
+        assert kept.segments_done()
+        kept.close()
+        assert run(line, folder).returncode == 0
+        assert_same(stored(folder), stored(line / "race"))
+
+
+def test_a_race_that_was_stopped_before_its_plan_says_so(tmp_path: Path) -> None:
+    (tmp_path / "work").mkdir()
+    with pytest.raises(WrongCall, match="stopped before it had a plan"):
+        ravine.resume(tmp_path)
