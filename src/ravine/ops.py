@@ -44,7 +44,7 @@ def is_number(x: Any) -> bool:
 
 
 def sqrt(x: Any) -> Any:
-    """Square root, correctly rounded; ``x**0.5`` may be off by one bit."""
+    """Square root, correctly rounded by all but PyTorch; ``x**0.5`` may be off by one bit."""
     return math.sqrt(x) if is_number(x) else _apply("sqrt", x)
 
 

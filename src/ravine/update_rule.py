@@ -199,7 +199,7 @@ class Rule:
 
     def replace(self, changes: Mapping[str, Any]) -> Self:
         """The same rule with other hyperparameters."""
-        return dataclasses.replace(self, **changes)  # type: ignore[type-var]
+        return dataclasses.replace(self, **changes)  # type: ignore[type-var]  # a dataclass by @rule
 
     def __str__(self) -> str:
         """As the command line spells it: the name, and what departs from the defaults."""
@@ -215,7 +215,7 @@ def declared_hyperparameters(kind: type[Rule]) -> dict[str, Hyper]:
 
 def declared_defaults(kind: type[Rule]) -> dict[str, Any]:
     """The defaults of the same."""
-    fields = dataclasses.fields(kind)  # type: ignore[arg-type]
+    fields = dataclasses.fields(kind)  # type: ignore[arg-type]  # as above
     return {f.name: f.default for f in fields if "hyper" in f.metadata}
 
 

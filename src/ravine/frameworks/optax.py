@@ -206,7 +206,7 @@ def _added(p: Array, step: Array) -> Array:
 
     XLA would leave out a rounding that is undone at once, and the offset would be from elsewhere.
     """
-    bits = jnp.finfo(step.dtype)  # type: ignore[no-untyped-call]
+    bits = jnp.finfo(step.dtype)  # type: ignore[no-untyped-call]  # JAX's has none
     return jax.lax.reduce_precision(_widened(p + step), bits.nexp, bits.nmant)
 
 

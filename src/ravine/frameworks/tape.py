@@ -53,7 +53,7 @@ def _rounding(dtype: str) -> Callable[..., Any]:
     return rounded
 
 
-# All correctly rounded, so that the place in an array does not matter: the end of an array is
+# All of them give a number the same bits wherever it stands. Others do not: the end of an array is
 # computed by other instructions than its middle, and with them a power differs in the last bit.
 CALLS: dict[str, Callable[..., Any]] = {
     **{name: getattr(torch, name) for name in ("add", "sub", "mul", "div", "neg", "abs", "sqrt")},

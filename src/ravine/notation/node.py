@@ -82,8 +82,8 @@ class Node:
     __le__ = _operator("<=")
     __gt__ = _operator(">")
     __ge__ = _operator(">=")
-    __eq__ = _operator("==")  # type: ignore[assignment]
-    __ne__ = _operator("!=")  # type: ignore[assignment]
+    __eq__ = _operator("==")  # type: ignore[assignment]  # a comparison is a node too
+    __ne__ = _operator("!=")  # type: ignore[assignment]  # as above
     __hash__ = object.__hash__
 
     def __neg__(self) -> "Node":

@@ -98,11 +98,11 @@ class Wrapper(Rule):
         return any(held.spans_arrays for held in self._held().values())
 
     # Of a class there is nothing to tell: it depends on the rule that an object holds.
-    def hyperparameters(self) -> dict[str, Hyper]:  # type: ignore[override]
+    def hyperparameters(self) -> dict[str, Hyper]:  # type: ignore[override]  # a class method there
         """Those of the held rules, and its own, by name."""
         return self._theirs("hyperparameters") | declared_hyperparameters(type(self))
 
-    def defaults(self) -> dict[str, Any]:  # type: ignore[override]
+    def defaults(self) -> dict[str, Any]:  # type: ignore[override]  # a class method there
         """Of the same, the declared defaults."""
         return self._theirs("defaults") | declared_defaults(type(self))
 
