@@ -2,7 +2,6 @@
 
 import json
 import os
-import resource
 import select
 import signal
 import subprocess
@@ -108,14 +107,15 @@ def go(line: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., ravine.Race
     return found
 
 
-def run(place: Path, folder: Path | str, **how: Any) -> subprocess.CompletedProcess[str]:
+def run(
+    place: Path, folder: Path | str, workers: int = 2, first: str = ""
+) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-c", f"import line; line.go({str(folder)!r}, {how.pop('workers', 2)})"],
+        [sys.executable, "-c", f"{first}import line; line.go({str(folder)!r}, {workers})"],
         cwd=place,
         text=True,
         capture_output=True,
         check=False,
-        **how,
     )
 
 
@@ -306,10 +306,8 @@ def test_where_nothing_can_be_done_the_race_stops(
 def test_a_full_disk_loses_nothing(room: int, line: Path, tmp_path: Path) -> None:
     folder = tmp_path / "race"
 
-    def little_room() -> None:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (room, room))
-
-    done = run(line, folder, preexec_fn=little_room)
+    little = f"import resource as r; r.setrlimit(r.RLIMIT_FSIZE, ({room}, {room})); "
+    done = run(line, folder, first=little)
     assert done.returncode == 1
     assert "RavineError: cannot write to" in done.stderr
     assert not list(tmp_path.rglob("*.part"))
