@@ -9,6 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
+from ravine.racing.convolutions import sliced
 from ravine.tasks.intake import Network
 from ravine.update_rule import Rule
 
@@ -41,8 +42,7 @@ class Programs(NamedTuple):
 def programs(network: Network, rule: Rule) -> Programs:
     """The programs of a rule's structure: hyperparameters, seeds and rows are data.
 
-    A lane whose training loss is no longer finite keeps the weights it had, and reports NaN from
-    then on.
+    A lane whose training loss is no longer finite is dead, and reports NaN from then on.
     """
 
     def measured(hyper: dict[str, Any], lane: Lane, t: Any, held_out: Any) -> Any:
@@ -59,16 +59,16 @@ def programs(network: Network, rule: Rule) -> Programs:
 
     def step(r: Rule, lane: Lane, t: Any, x: Any, y: Any) -> tuple[Lane, Any]:
         ahead = [r.lookahead(w, m, t) for w, m in zip(lane.trainable, lane.memory, strict=True)]
-        slope = jax.value_and_grad(network.loss, has_aux=True)
+        slope = jax.value_and_grad(sliced(network.loss), has_aux=True)
         (loss, state), gradients = slope(ahead, lane.state, x, y)
         stepped = [
             r.update(w, g, m, t)
             for w, g, m in zip(lane.trainable, r.together(gradients), lane.memory, strict=True)
         ]
+        # Nothing is made of a dead lane's weights: to keep those it had would cost each step a
+        # pass over all of them.
         alive = lane.alive & jnp.isfinite(loss)
-        trained = Lane([w for w, _ in stepped], state, [m for _, m in stepped], alive)
-        frozen = lane._replace(alive=alive)
-        lane = jax.tree.map(lambda new, old: jnp.where(alive, new, old), trained, frozen)
+        lane = Lane([w for w, _ in stepped], state, [m for _, m in stepped], alive)
         return lane, jnp.where(alive, loss, jnp.nan)
 
     def advance(

@@ -31,15 +31,22 @@ class Network:
         return str(self._model.to_json())
 
     def draw(self, seed: int) -> Weights:
-        """Initial weights: what ``keras.utils.set_random_seed(seed); make_model()`` gives."""
+        """Initial weights: what ``keras.utils.set_random_seed(seed); make_model()`` gives.
+
+        Each layer that draws while it trains, such as dropout, is seeded by ``seed`` and its place
+        in the model, whatever seed it was made with: equal seeds give equal masks under every rule.
+        """
         import numpy as np
 
         self._keras.utils.set_random_seed(seed)
         model = self._task.make_model()
-        return Weights(
-            [np.asarray(v.value) for v in model.trainable_variables],
-            [np.asarray(v.value) for v in model.non_trainable_variables],
-        )
+        state = [
+            np.array([*np.random.SeedSequence([seed, i]).generate_state(1), 0], v.dtype)
+            if v.path.endswith("seed_generator_state")
+            else np.asarray(v.value)
+            for i, v in enumerate(model.non_trainable_variables)
+        ]
+        return Weights([np.asarray(v.value) for v in model.trainable_variables], state)
 
     def loss(self, trainable: Sequence[Any], state: Sequence[Any], x: Any, y: Any) -> Any:
         """Mean loss of a batch in training, regularisation included; and the new state."""
