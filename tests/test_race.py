@@ -1,5 +1,6 @@
 """Real races, small ones: from the command line, from Python, disturbed and undisturbed."""
 
+import errno
 import json
 import os
 import re
@@ -8,7 +9,8 @@ import signal
 import sqlite3
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
 import numpy as np
@@ -107,7 +109,7 @@ def test_divergence_is_a_result(folder: Path) -> None:
         if curve.run.learning_rate == 1e20:
             assert np.isnan(curve.losses[at - 1 :]).all()
         else:  # finite to the end, and above its start
-            assert at == 99
+            assert at == (12 if curve.stopped else 99) == len(curve.losses)
     assert "30" in (folder / "report.html").read_text(encoding="utf-8")
 
 
@@ -144,7 +146,7 @@ def test_the_race_from_python(folder: Path, tmp_path: Path) -> None:
 def test_segments_change_no_curve(
     folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(plan, "SEGMENT_OPERATIONS", 6 * 8970 * 32 * 33)  # 33 periods of a step
+    monkeypatch.setattr(plan, "SEGMENT_ROWS", plan.LANES * 32 * 33)  # 33 periods of a step
     out = tmp_path / "out"
     ravine.race(
         "digits-mlp",
@@ -157,9 +159,36 @@ def test_segments_change_no_curve(
         progress=False,
     )
     store = Store(out)
-    assert store.plan.segments == 3
+    assert store.plan.cuts("fresh") == (33, 66, 99)
+    assert store.plan.cuts("tuning") == (12, 25, 50, 83, 99)
     store.close()
     assert_same(stored(folder), stored(out))
+
+
+def test_early_stopping_changes_no_verdict(tmp_path: Path) -> None:
+    same = {"rules": "sgd,adam", "learning_rates": "1e-4:1:5", "epochs": 4, "seeds": 2}
+    same |= {"fresh_seeds": 6, "progress": False, "workers": 2}
+    early = ravine.race(**same, out=tmp_path / "early")  # type: ignore[arg-type]
+    whole = ravine.race(**same, early_stopping=False, out=tmp_path / "whole")  # type: ignore[arg-type]
+    assert str(early.verdict) == str(whole.verdict)
+    pd.testing.assert_frame_equal(early.leaderboard, whole.leaderboard)
+    rest = {c.run.id: c for c in stored(tmp_path / "whole")}
+    stopped = [c for c in stored(tmp_path / "early") if c.stopped]
+    assert {c.run.stage for c in stopped} == {"tuning"}
+    assert {len(c.measures) - 1 for c in stopped} <= set(early.results.plan.rungs)
+    for curve in stored(tmp_path / "early"):  # as far as they went, the same
+        other = rest[curve.run.id]
+        assert curve.losses.tobytes() == other.losses[: len(curve.losses)].tobytes()
+        assert curve.measures.tobytes() == other.measures[: len(curve.measures)].tobytes()
+    assert early.results.stopped == len(stopped) > 0
+    assert early.results.saved > 0.1
+    assert whole.results.stopped == whole.results.saved == 0
+    content = json.loads((tmp_path / "early" / "verdict.json").read_text(encoding="utf-8"))
+    assert content["stopped_early"]["runs"] == len(stopped)
+    assert "stopped early" in (tmp_path / "early" / "report.html").read_text(encoding="utf-8")
+    content = json.loads((tmp_path / "whole" / "verdict.json").read_text(encoding="utf-8"))
+    assert "early_stopping" not in content["protocol"]
+    assert "--no-early-stopping" in (tmp_path / "whole" / "report.html").read_text(encoding="utf-8")
 
 
 def test_a_race_that_is_interrupted_and_killed_goes_on(folder: Path, tmp_path: Path) -> None:
@@ -216,6 +245,101 @@ def test_a_race_that_has_changed_does_not_go_on(
     # Nor one that somebody else runs at this moment.
     with FileLock(tmp_path / api.LOCK), pytest.raises(WrongCall, match="by another ravine"):
         ravine.resume(tmp_path, progress=False)
+
+
+def test_a_race_of_a_newer_ravine_is_left_alone(folder: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    shutil.copytree(folder, out)
+    with sqlite3.connect(out / "race.sqlite") as db:
+        db.execute("UPDATE meta SET value = '99' WHERE key = 'format'")
+    db.close()
+    before = (out / "race.sqlite").read_bytes()
+    for go_on in (ravine.resume, ravine.Race.open):
+        with pytest.raises(RavineError, match="has format 99; this ravine reads formats 1 to"):
+            go_on(out)
+    assert (out / "race.sqlite").read_bytes() == before
+
+
+def test_of_two_races_into_one_folder_one_is_run(tmp_path: Path) -> None:
+    words = ["race", "--rules", "sgd", "--learning-rates", "0.1", "--epochs", "1"]
+    words += ["--seeds", "1", "--fresh-seeds", "1", "--out", str(tmp_path / "out")]
+    with (
+        subprocess.Popen([*RAVINE, *words], stderr=subprocess.PIPE, text=True) as one,
+        subprocess.Popen([*RAVINE, *words], stderr=subprocess.PIPE, text=True) as other,
+    ):
+        said = {process.communicate()[1]: process.returncode for process in (one, other)}
+    assert sorted(said.values()) == [0, 2]
+    (refused,) = (heard for heard, code in said.items() if code == 2)
+    assert len(refused.splitlines()) == 1
+    assert sorted(os.listdir(tmp_path / "out")) == sorted([*api.PAGES, "race.sqlite"])
+
+
+@pytest.mark.parametrize("running", [True, False])
+def test_who_comes_late_into_a_folder_touches_nothing(
+    running: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out, locked = tmp_path / "out", api._locked
+
+    @contextmanager
+    def late(folder: Path) -> Iterator[None]:
+        """Another race began in that folder since this one saw that it was new."""
+        (folder / "work").mkdir(parents=True)
+        (folder / "work" / "theirs").touch()
+        with FileLock(folder / api.LOCK) if running else nullcontext(), locked(folder):
+            yield
+
+    monkeypatch.setattr(api, "_locked", late)
+    with pytest.raises(WrongCall, match="by another ravine" if running else "is not empty"):
+        ravine.race(rules="sgd", out=out, progress=False)
+    assert (out / "work" / "theirs").exists()
+
+
+def test_where_nothing_can_be_written_an_error_says_so(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused(*_: object, **__: object) -> None:
+        raise OSError(errno.EROFS, os.strerror(errno.EROFS))
+
+    unfinished = tmp_path / "unfinished"
+    shutil.copytree(folder, unfinished)
+    with sqlite3.connect(unfinished / "race.sqlite") as db:
+        db.execute("DELETE FROM segments")
+    db.close()
+    before = {file: file.read_bytes() for at in (folder, unfinished) for file in at.iterdir()}
+    monkeypatch.setattr(api.FileLock, "acquire", refused)
+    for wanted in (
+        lambda: ravine.race(rules="sgd", out=tmp_path / "out", progress=False),
+        lambda: ravine.resume(unfinished, progress=False),
+        lambda: ravine.Race.open(folder).publish(),
+    ):
+        with pytest.raises(WrongCall, match=r"cannot write to '.*': Read-only file system"):
+            wanted()
+    assert {file: file.read_bytes() for at in (folder, unfinished) for file in at.iterdir()} == (
+        before
+    )
+    assert not (tmp_path / "out").exists()
+
+
+def test_killed_while_publishing_it_publishes_again(folder: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    shutil.copytree(folder, out)
+    (out / "report.html").unlink()
+    pages = {page: (out / page).read_bytes() for page in api.PAGES if page != "report.html"}
+    killed = f"""
+import os, signal, ravine
+from ravine.pages import report
+report.write = lambda *_: os.kill(os.getpid(), signal.SIGKILL)
+ravine.resume({str(out)!r})
+"""
+    done = subprocess.run([sys.executable, "-c", killed], check=False)
+    assert done.returncode == -signal.SIGKILL
+    assert {page: (out / page).read_bytes() for page in pages} == pages
+    assert not (out / "report.html").exists()
+    ravine.resume(out)
+    assert sorted(os.listdir(out)) == sorted(os.listdir(folder))
+    before = {file.name: file.stat().st_mtime_ns for file in out.iterdir()}
+    ravine.resume(out)
+    assert {file.name: file.stat().st_mtime_ns for file in out.iterdir()} == before
 
 
 def test_a_notebook_goes_on_after_an_interrupt(
@@ -304,7 +428,8 @@ def test_the_schedule_is_felt_and_kept(scheduled: Path, tmp_path: Path) -> None:
         other = plain[curve.run.seed, curve.run.learning_rate]
         assert curve.run.id != other.run.id
         assert curve.losses[0] == other.losses[0]
-        assert (curve.losses[1:] != other.losses[1:]).all()
+        both = slice(1, min(len(curve.losses), len(other.losses)))
+        assert (curve.losses[both] != other.losses[both]).all()
     # Stopped half way and resumed: what the store says is what is raced.
     half = tmp_path / "half"
     shutil.copytree(scheduled, half)
@@ -363,6 +488,7 @@ def test_nothing_is_overwritten(folder: Path, tmp_path: Path) -> None:
     (tmp_path / "mine").write_text("precious", encoding="utf-8")
     assert "is not empty" in command("race", "--out", tmp_path, code=2).stderr
     assert "is a file" in command("race", "--out", tmp_path / "mine", code=2).stderr
+    assert "cannot write to" in command("race", "--out", tmp_path / "mine" / "a", code=2).stderr
     assert "holds a race already" in command("race", "--out", folder, code=2).stderr
     assert [file.name for file in tmp_path.iterdir()] == ["mine"]
 

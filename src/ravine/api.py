@@ -4,10 +4,12 @@ import os
 import shlex
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
+from dataclasses import replace
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path as FilePath
+from threading import Thread
 from typing import TYPE_CHECKING, Any
 
 import cloudpickle
@@ -21,7 +23,7 @@ from ravine.pages.results import Results
 from ravine.pages.terminal import Display
 from ravine.racing import provenance
 from ravine.racing.driver import WORK, Driver
-from ravine.racing.plan import Facts, choose, settle
+from ravine.racing.plan import choose, settle
 from ravine.racing.pool import Pool
 from ravine.racing.store import FILE, Store
 from ravine.rules import RULES
@@ -34,6 +36,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 LOCK = ".lock"  # held while a race is run; the system lets go of it when its process ends
+PAGES = ("verdict.json", "curves.png", "curves.svg", "report.html")
 AnyRule = str | type[Rule] | Rule
 Rates = str | Sequence[float] | Mapping[str, Sequence[float]]
 
@@ -48,9 +51,11 @@ def race(
     epochs: int | None = None,
     batch_size: int | None = None,
     schedule: str = "constant",
+    early_stopping: bool = True,
     out: str | os.PathLike[str] | None = None,
     workers: int | None = None,
     progress: bool = True,
+    profile: bool = False,
 ) -> "Race":
     """Race update rules on a task: tune each, then judge all against gradient descent.
 
@@ -60,9 +65,11 @@ def race(
     rule's own range. ``seeds``: how many to tune on; ``fresh_seeds``: how many to judge on.
     ``epochs``, ``batch_size``: by default the task's. ``schedule``: of every rule's learning rate,
     over the steps of a run: constant, linear, cosine, exponential or step, as it is or such as
-    ``"cosine(warmup=0.05)"``. ``out``: a new or empty folder, by default
-    ``ravine-runs/<task>-<UTC time>``. ``workers``: how many processes, by default one a core.
-    ``progress``: whether to show it, on standard error.
+    ``"cosine(warmup=0.05)"``. ``early_stopping``: whether tuning runs end at an eighth, a quarter
+    or half of their steps where their learning rate has no hope left. ``out``: a new or empty
+    folder, by default ``ravine-runs/<task>-<UTC time>``. ``workers``: how many processes, by
+    default one a core. ``progress``: whether to show it, on standard error. ``profile``: whether
+    to print there, in the end, where the time went.
 
     Raises ``WrongCall``, a ``ValueError``, before anything runs if something asked for cannot be.
     Interrupted, it keeps the finished runs; ``ravine.resume(out)`` goes on.
@@ -77,14 +84,23 @@ def race(
         rules = read_rules(rules)
     asked = [read_rule(rule) for rule in (RULES if rules is None else rules)]
     choices, by_name = choose(
-        chosen_task, asked, learning_rates, seeds, fresh_seeds, epochs, batch_size, schedule
+        chosen_task,
+        asked,
+        learning_rates,
+        seeds,
+        fresh_seeds,
+        epochs,
+        batch_size,
+        schedule,
+        early_stopping,
     )
     _check_workers(workers)
-    folder = _new_folder(out, chosen_task.name)
-    existed = folder.exists()
+    name = f"{chosen_task.name}-{datetime.now(UTC):%Y%m%dT%H%M%SZ}"
+    folder = FilePath("ravine-runs", name) if out is None else FilePath(out)
+    _check_new(folder)
 
-    def start(facts: Facts) -> Store:
-        plan = settle(choices, by_name, facts)
+    def start(driver: Driver) -> Store:
+        plan = driver.fitted(settle(choices, by_name, driver.describe()))
         meta = {
             "plan": plan.to_json(),
             "rules": {name: rule.values() for name, rule in by_name.items()},
@@ -94,15 +110,14 @@ def race(
         }
         return Store.create(folder, meta)
 
-    try:
-        _run(folder, chosen_task, by_name, workers, progress, start)
-    except BaseException:
-        if not (folder / FILE).exists():  # nothing was found out: leave no trace
-            shutil.rmtree(folder / WORK, ignore_errors=True)
-            if not existed:
-                with suppress(OSError):
-                    folder.rmdir()
-        raise
+    with _locked(folder):
+        _check_new(folder)  # until now it was anybody's
+        try:
+            _run(folder, chosen_task, by_name, workers, Display(progress, profile), start)
+        except BaseException:
+            if not (folder / FILE).exists():  # nothing was found out: leave no trace
+                shutil.rmtree(folder / WORK, ignore_errors=True)
+            raise
     return Race(folder)
 
 
@@ -113,17 +128,24 @@ def resume(
     rules: Sequence[AnyRule] = (),
     workers: int | None = None,
     progress: bool = True,
+    profile: bool = False,
 ) -> "Race":
     """Go on with a race that was interrupted; what is stored is not run again.
 
     ``task`` and ``rules`` are for those of your own, which ravine cannot find by name. Raises
     ``WrongCall`` if the folder holds no race or another than that task and those rules make.
+    A finished race is published if that is what was interrupted, and else left as it is.
     """
     _check_workers(workers)
     folder = FilePath(folder)
-    store = Store(folder, reading=True)
-    plan, written_with = store.plan, store.read_meta("versions")
-    store.close()
+    found = Race(folder)
+    if found.finished:
+        if (folder / WORK).exists() or not all((folder / page).exists() for page in PAGES):
+            with _locked(folder):
+                Store(folder).close()  # what a kill left in the write-ahead log is folded in
+                _publish(found)
+        return found
+    plan, written_with = found._plan, found._meta["versions"]
     own = {str(rule): rule for rule in map(read_rule, rules)}
     unknown = [n for n in plan.choices.rules if n not in own and not is_spelled(n)]
     if unknown or (task is None and plan.choices.task not in TASKS):
@@ -136,8 +158,9 @@ def resume(
     by_name = {name: own.get(name) or read_rule(name) for name in plan.choices.rules}
     task = task or find(plan.choices.task)
 
-    def start(facts: Facts) -> Store:
-        if settle(plan.choices, by_name, facts) != plan:
+    def start(driver: Driver) -> Store:
+        settled = settle(plan.choices, by_name, driver.describe())
+        if replace(settled, width=plan.width) != plan:
             raise WrongCall(
                 f"the race in '{folder}' cannot go on: its task, its rules or ravine itself have "
                 "changed since it was planned"
@@ -149,8 +172,8 @@ def resume(
             )
         return Store(folder)
 
-    if not Race(folder).finished:
-        _run(folder, task, by_name, workers, progress, start)
+    with _locked(folder):
+        _run(folder, task, by_name, workers, Display(progress, profile), start)
     return Race(folder)
 
 
@@ -177,7 +200,8 @@ class Race:
 
     def __init__(self, folder: FilePath) -> None:
         self.folder = folder
-        store = Store(folder, reading=True)
+        with _using(folder, "read"):
+            store = Store(folder, reading=True)
         try:
             self._plan = store.plan
             self._curves = store.curves()
@@ -234,18 +258,16 @@ class Race:
     def report(self, path: str | os.PathLike[str] | None = None) -> FilePath:
         """Write the report, one HTML file that needs no network; by default into the folder."""
         target = self.folder / "report.html" if path is None else FilePath(path)
-        with _writing(target.parent):
+        with _using(target.parent):
             target.parent.mkdir(parents=True, exist_ok=True)
             report.write(self.results, target)
         return target
 
     def publish(self) -> None:
         """Write everything people and programs read into the folder."""
-        with _writing(self.folder):
-            (self.folder / "verdict.json").write_text(self.results.to_json(), encoding="utf-8")
-            for suffix in ("png", "svg"):
-                charts.save(self.chart("curves"), self.folder / f"curves.{suffix}")
-        self.report()
+        _ = self.results  # which says, before anything is touched, if there are none yet
+        with _locked(self.folder):
+            _publish(self)
 
     def __repr__(self) -> str:
         said = self.verdict if self.finished else f"{len(self._curves)}/{self._plan.count} runs"
@@ -257,73 +279,117 @@ def _run(
     task: Task,
     rules: Mapping[str, Rule],
     workers: int | None,
-    progress: bool,
-    start: Callable[[Facts], Store],
+    display: Display,
+    start: Callable[[Driver], Store],
 ) -> None:
     """Run what is left to run, and publish."""
     work = folder / WORK
-    with _writing(folder):
-        work.mkdir(parents=True, exist_ok=True)
+    with _using(folder):
+        work.mkdir(exist_ok=True)
     workbench = {"folder": str(work), "task": cloudpickle.dumps(task)}
-    with _locked(folder), Display(progress) as display, Pool(workers, workbench) as pool:
-        driver = Driver(pool, rules, display)
-        store = start(driver.describe())
+    with display, _beside(report.prepare), Pool(workers, workbench) as pool:
+        driver = Driver(pool, rules, display, folder)
+        store = start(driver)
+        plan = store.plan
         try:
-            display.planned(store.plan, store.curves())
-            driver.run(store.plan, store, verdicts.choose)
+            with closing(store):
+                try:
+                    display.planned(plan, store.curves())
+                    driver.run(plan, store, verdicts.choose)
+                finally:
+                    kept = len(store.curves())
+            display.publishing()
+            _publish(Race(folder))
+            display.profiled(driver.profile)
         except (KeyboardInterrupt, RavineError) as stop:
-            kept = f"{len(store.curves())} of {store.plan.count} runs are kept in '{folder}'"
             way = f"ravine resume {shlex.quote(str(folder))}"
             if not all(map(is_spelled, rules)) or task.name not in TASKS:
                 way = f"ravine.resume({str(folder)!r}, …), naming your own rules and task again"
-            stop.add_note(f"{kept}; go on with: {way}")
+            stop.add_note(f"{kept} of {plan.count} runs are kept in '{folder}'; go on with: {way}")
             raise
+
+
+def _publish(race: Race) -> None:
+    """Each page whole or not at all: made aside, and while that place is there, not all are made.
+
+    For whoever holds the lock.
+    """
+    folder, aside = race.folder, race.folder / WORK
+    with _using(folder):
+        if aside.exists():  # of a race; nothing in it is needed any more
+            shutil.rmtree(aside)
+        aside.mkdir()
+        try:
+            (aside / "verdict.json").write_text(race.results.to_json(), encoding="utf-8")
+            for picture in ("curves.png", "curves.svg"):
+                charts.save(race.chart("curves"), aside / picture)
+            report.write(race.results, aside / "report.html")
+            for page in PAGES:
+                (aside / page).replace(folder / page)
         finally:
-            store.close()
-        display.publishing()
-        shutil.rmtree(work)
-        Race(folder).publish()
+            shutil.rmtree(aside)
+
+
+@contextmanager
+def _beside(work: Callable[[], None]) -> Iterator[None]:
+    """Do something else meanwhile; if it fails, that shows where its result is needed."""
+
+    def quietly() -> None:
+        with suppress(Exception):
+            work()
+
+    thread = Thread(target=quietly)
+    thread.start()
+    try:
+        yield
+    finally:
+        thread.join()
 
 
 @contextmanager
 def _locked(folder: FilePath) -> Iterator[None]:
-    """Keep other drivers out of a folder; the lock goes with the last of the race."""
-    lock = FileLock(folder / LOCK)
-    with _writing(folder):
-        try:
-            lock.acquire(timeout=0)
-        except Timeout:
-            raise WrongCall(f"the race in '{folder}' is being run by another ravine") from None
+    """Keep other drivers out of a folder; one that is made for it goes if nothing came of it."""
+    existed, lock = folder.exists(), FileLock(folder / LOCK)
     try:
-        yield
+        with _using(folder):
+            folder.mkdir(parents=True, exist_ok=True)
+            try:
+                lock.acquire(timeout=0)
+            except Timeout:
+                raise WrongCall(f"the race in '{folder}' is being run by another ravine") from None
+        try:
+            yield
+        finally:
+            # While it is held, or the file may be another's by then. Whoever has it open already
+            # sees that it has no name any more. Windows removes it with the release.
+            with suppress(OSError):
+                (folder / LOCK).unlink()
+            lock.release()
     finally:
-        lock.release()
-        with suppress(OSError):
-            (folder / LOCK).unlink(missing_ok=True)
+        if not existed:
+            with suppress(OSError):
+                folder.rmdir()
 
 
 @contextmanager
-def _writing(folder: FilePath) -> Iterator[None]:
+def _using(folder: FilePath, what: str = "write to") -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise WrongCall(f"cannot write to '{folder}': {error.strerror or error}") from error
+        raise WrongCall(f"cannot {what} '{folder}': {error.strerror or error}") from error
 
 
-def _new_folder(out: str | os.PathLike[str] | None, task: str) -> FilePath:
-    if out is None:
-        return FilePath("ravine-runs") / f"{task}-{datetime.now(UTC):%Y%m%dT%H%M%SZ}"
-    folder = FilePath(out)
-    if folder.exists() and not folder.is_dir():
-        raise WrongCall(f"'{folder}' is a file; out must be a new or empty folder")
-    if (folder / FILE).exists():
-        raise WrongCall(
-            f"'{folder}' holds a race already: go on with 'ravine resume {folder}', "
-            "or name another folder"
-        )
-    if folder.exists() and any(folder.iterdir()):
-        raise WrongCall(f"'{folder}' is not empty; nothing is overwritten: name another folder")
-    return folder
+def _check_new(folder: FilePath) -> None:
+    with _using(folder):
+        if folder.exists() and not folder.is_dir():
+            raise WrongCall(f"'{folder}' is a file; out must be a new or empty folder")
+        if (folder / FILE).exists():
+            raise WrongCall(
+                f"'{folder}' holds a race already: go on with 'ravine resume {folder}', "
+                "or name another folder"
+            )
+        if folder.exists() and any(file.name != LOCK for file in folder.iterdir()):
+            raise WrongCall(f"'{folder}' is not empty; nothing is overwritten: name another folder")
 
 
 def _check_workers(workers: int | None) -> None:

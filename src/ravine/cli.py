@@ -27,6 +27,9 @@ Folder = Annotated[Path, typer.Argument(metavar="DIR", help="The folder of a rac
 Workers = Annotated[
     int | None, typer.Option(metavar="N", help="Worker processes. Default: one a core.")
 ]
+Profile = Annotated[
+    bool, typer.Option("--profile", help="Print where the time went, and the lanes used.")
+]
 RACE_EXAMPLES = """**Examples**
 
 - `ravine race`: all rules on digits-mlp
@@ -96,6 +99,13 @@ def race(
             "with options as in 'cosine(warmup=0.05)'.",
         ),
     ] = "constant",
+    early_stopping: Annotated[
+        bool,
+        typer.Option(
+            help="End tuning runs at an eighth, a quarter or half of their steps where their "
+            "learning rate has no hope left."
+        ),
+    ] = True,
     out: Annotated[
         Path | None,
         typer.Option(
@@ -104,6 +114,7 @@ def race(
         ),
     ] = None,
     workers: Workers = None,
+    profile: Profile = False,
 ) -> None:
     """Race update rules: tune each, judge all against gradient descent, report."""
     with _exit_codes():
@@ -119,19 +130,21 @@ def race(
             epochs=epochs,
             batch_size=batch_size,
             schedule=schedule,
+            early_stopping=early_stopping,
             out=out,
             workers=workers,
+            profile=profile,
         )
         _show(finished)
 
 
 @app.command()
-def resume(folder: Folder, workers: Workers = None) -> None:
+def resume(folder: Folder, workers: Workers = None, profile: Profile = False) -> None:
     """Go on with a race that was interrupted; what is stored is not run again."""
     with _exit_codes():
         from ravine import api
 
-        _show(api.resume(folder, workers=workers))
+        _show(api.resume(folder, workers=workers, profile=profile))
 
 
 @app.command()

@@ -13,12 +13,13 @@ from typing import Any, NamedTuple
 import numpy as np
 from scipy.stats import binom, binomtest
 
+from ravine.racing import stopping
 from ravine.racing.plan import BASELINE, REFERENCE_SEEDS, Plan
 from ravine.racing.store import Curve
 from ravine.rules import RULES
 
 VALIDATION, TEST = 0, 1
-SMOOTHING = 3  # evaluations in the trailing mean
+SMOOTHING = stopping.SMOOTHING
 TARGET_QUANTILE = 0.8
 CONFIDENCE = 0.95
 UNTRAINED = 0.9  # of the loss before step one: a target this high was not learned
@@ -38,6 +39,10 @@ PROTOCOL = {
     "several rules",
     "test": f"exact sign test, Holm over the rules, {1 - CONFIDENCE:.0%}",
     "diverged": "not finite, or ending above the loss before step one",
+    "early_stopping": "of a learning rate's tuning runs, at "
+    + ", ".join(f"1/{1 / share:.0f}" for share in stopping.RUNGS)
+    + f" of their steps: where the rule's best rate was in 1/{stopping.MARGIN} of the steps, and "
+    "each of them is now worse than each run of the best rate",
 }
 
 
@@ -114,16 +119,25 @@ def diverged_at(curve: Curve, split: int) -> int | None:
 
 
 def choose(plan: Plan, curves: Sequence[Curve]) -> dict[str, float]:
-    """Each rule's learning rate, from tuning runs alone."""
+    """Each rule's learning rate, from tuning runs alone.
+
+    A rate that was stopped early comes behind all that went on, but before one that diverged.
+    """
+    stopped = {(c.run.rule, c.run.learning_rate) for c in curves if c.stopped}
     chosen = {}
     for rule in plan.choices.rules:
         scores = tuning_scores(rule, curves)
-        chosen[rule] = min(sorted(scores), key=lambda rate: scores[rate])
+        chosen[rule] = min(
+            scores, key=lambda r: (math.isinf(scores[r]), (rule, r) in stopped, scores[r], r)
+        )
     return chosen
 
 
 def tuning_scores(rule: str, curves: Sequence[Curve]) -> dict[float, float]:
-    """The median final validation loss at each learning rate; a diverged run counts as infinite."""
+    """The median final validation loss at each learning rate; a diverged run counts as infinite.
+
+    Of a run that was stopped early, the loss where it was stopped.
+    """
     by_rate: dict[float, list[float]] = {}
     for curve in curves:
         if curve.run.stage == "tuning" and curve.run.rule == rule:

@@ -91,11 +91,14 @@ def run(
     lanes, start = begin(given.hyper, given.trainable, given.state, given.held_out)
     losses, measures = [], []
     for segment in segments:
-        taken = dtype(PERIOD * (segment.start or 0))
         rows = given.rows[:, segment, :steps]
-        lanes, *found = advance(given.hyper, lanes, taken, rows, given.train, given.held_out)
-        losses.append(found[0])
-        measures.append(found[1])
+        span = dtype(PERIOD * (segment.start or 0)), np.int32(rows.shape[1])
+        # As long as the longest: one program for all.
+        rows = np.concatenate([rows, rows[:, :1].repeat(PERIODS - rows.shape[1], 1)], axis=1)
+        lanes, *found = advance(given.hyper, lanes, span, rows, given.train, given.held_out)
+        assert np.isnan(found[1][:, span[1] :]).all()
+        losses.append(found[0][:, : span[1] * steps])
+        measures.append(found[1][:, : span[1]])
     joined = (np.concatenate(parts, axis=1) for parts in (losses, measures))
     return Ran(np.asarray(start), [np.asarray(x) for x in lanes], *joined)
 
@@ -395,7 +398,12 @@ def test_the_engine_trains_as_keras_on_tensorflow_does(
     trainable = [np.stack(pair) for pair in zip(*(w.trainable for w in drawn), strict=True)]
     leaves, _ = begin(hyper, trainable, [], [data.test])
     leaves, losses, measures = advance(
-        hyper, leaves, np.float32(0), np.stack(rows)[:, None], data.train, [data.test]
+        hyper,
+        leaves,
+        (np.float32(0), np.int32(1)),
+        np.stack(rows)[:, None],
+        data.train,
+        [data.test],
     )
     # Keras evaluates what it stores, which for a rule that looks ahead is the point ahead.
     memory = [rule.init(w) for w in drawn[0].trainable]

@@ -12,12 +12,21 @@ def ids(packs: Sequence[Pack]) -> list[tuple[str, int]]:
     return [("".join(run.id for run in pack.runs), pack.width) for pack in packs]
 
 
-def test_what_was_narrowed_is_packed_as_it_was() -> None:
-    assert ids(list(packed(RUNS[:7], 4, {}))) == [("0123", 4), ("456", 4)]
+def test_what_was_narrowed_stays_so() -> None:
+    assert ids(list(packed(RUNS[:7], {}, {}, 4))) == [("0123", 4), ("456", 4)]
     halved = dict.fromkeys("456", 2)
-    assert ids(list(packed(RUNS[:7], 4, halved))) == [("0123", 4), ("45", 2), ("6", 2)]
+    assert ids(list(packed(RUNS[:7], {}, halved, 4))) == [("0123", 4), ("45", 2), ("6", 2)]
     halved |= dict.fromkeys("45", 1)
-    assert ids(list(packed(RUNS[:7], 4, halved))) == [("0123", 4), ("4", 1), ("5", 1), ("6", 2)]
+    assert ids(list(packed(RUNS[:7], {}, halved, 4))) == [
+        *[("0123", 4), ("4", 1), ("5", 1)],
+        ("6", 2),
+    ]
+
+
+def test_only_those_that_are_as_far_go_together() -> None:
+    packs = list(packed(RUNS[:7], {"1": 2, "3": 2}, {}, 4))
+    assert ids(packs) == [("0245", 4), ("6", 4), ("13", 4)]
+    assert [pack.segment for pack in packs] == [0, 0, 2]
 
 
 def test_the_same_once_then_halves_then_no_more() -> None:

@@ -10,7 +10,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ravine.errors import WrongCall
-from ravine.racing.plan import Facts, Plan, choose, log_grid, scheduled, settle, source_digest
+from ravine.racing.plan import (
+    LANES,
+    SEGMENT_ROWS,
+    Facts,
+    Plan,
+    choose,
+    log_grid,
+    scheduled,
+    settle,
+    source_digest,
+)
 from ravine.rules import RULES, SGD, Adam
 from ravine.tasks import TASKS
 from ravine.update_rule import Rule, hyper, rule
@@ -34,10 +44,25 @@ def test_the_default_race() -> None:
     assert len({run.id for run in runs}) == len(runs)
     assert plan.steps == 30 * (1078 // 32)
     assert plan.evaluations * plan.period == plan.steps
-    assert plan.segments * plan.segment == plan.evaluations
+    assert plan.cuts("tuning") == (12, 25, 50, 99)
+    assert plan.cuts("fresh") == plan.cuts("reference") == (99,)
     by_stage = {s: {r.seed for r in runs if r.stage == s} for s in ("tuning", "reference", "fresh")}
     assert [len(seeds) for seeds in by_stage.values()] == [3, 10, 12]
     assert len(set.union(*by_stage.values())) == 25
+
+
+def test_segments_end_at_rungs_and_where_a_crash_would_cost_too_much() -> None:
+    plan = dataclasses.replace(planned(), segment=20)
+    assert plan.cuts("fresh") == (20, 40, 60, 80, 99)
+    assert plan.cuts("tuning") == (12, 25, 45, 50, 70, 90, 99)
+    assert dataclasses.replace(planned(early_stopping=False), segment=50).cuts("tuning") == (50, 99)
+    # What bounds a worker's memory: the rows of one segment's batches.
+    long = planned(epochs=10**4)
+    rows = LANES * long.segment * long.period * long.choices.batch_size
+    assert rows <= SEGMENT_ROWS
+    # A step that is large by its operations, not by its parameters, is for one lane at a time.
+    facts = FACTS._replace(operations=1e6)
+    assert settle(planned().choices, {r().name: r() for r in RULES.values()}, facts).width == 1
 
 
 def test_every_rule_gets_equally_many_points_per_decade() -> None:

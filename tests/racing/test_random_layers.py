@@ -36,7 +36,7 @@ def test_the_engine_trains_as_keras_does(network: Network) -> None:
     ]
     lanes, _ = begin(hyper, *both, [data.test])
     _, losses, measures = advance(
-        hyper, lanes, np.float32(0), rows.astype(np.int32), data.train, [data.test]
+        hyper, lanes, (np.float32(0), np.int32(1)), rows.astype(np.int32), data.train, [data.test]
     )
     for lane, weights in enumerate(drawn):
         model = task.make_model()

@@ -3,6 +3,7 @@
 import json
 import os
 import select
+import shutil
 import signal
 import subprocess
 import sys
@@ -17,16 +18,18 @@ import ravine
 from ravine.errors import RavineError, WrongCall
 from ravine.racing import plan
 from ravine.racing.driver import Driver
+from ravine.racing.jobs import program_file, weights_file
 from ravine.racing.pool import Job
-from ravine.racing.store import Curve, Store
+from ravine.racing.store import FILE, Curve, Store
 
-KILLS = 8  # 20 take five minutes, as every resumed race draws and traces anew
+KILLS = 20
+FRESH = plan.FIRST_SEED["fresh"]
 LINE = """
 import ravine
 from ravine.racing import plan
 
 # Packs of two lanes, runs of four segments.
-plan.LANE_BYTES, plan.SEGMENT_OPERATIONS = 16 * 2 * 2, 6 * 2 * 8 * 10
+plan.LANE_BYTES, plan.SEGMENT_ROWS = 16 * 2 * 2, plan.LANES * 8 * 10
 
 def points():
     import numpy as np
@@ -51,35 +54,40 @@ def go(folder, workers=2):
     return ravine.race(task, rules=["adam"], learning_rates=[0.1, 30], seeds=3, fresh_seeds=2,
                        out=folder, workers=workers, progress=False)
 """
-# Says who it is after so many calls and returns in ravine's own code, for the test to kill it.
+# Says what it is, and kills itself, at the n-th line that it does of ravine's own code.
 SITECUSTOMIZE = """
-import os, sys
+import os, signal, sys
 
 worker = "ravine.racing.worker" in sys.orig_argv
 left = int(os.environ.get("WORKER_MOMENT" if worker else "DRIVER_MOMENT") or 0)
-places = ["jobs.py", "worker.py"] if worker else ["driver.py", "store.py"]
+places = ("jobs.py", "worker.py") if worker else ("api.py", "driver.py", "store.py")
 going = worker  # the driver once the plan is stored and the race has begun
 
-def count(frame, event, argument):
-    global left, going
-    if os.path.basename(frame.f_code.co_filename) not in places:
-        return
-    going = going or frame.f_code.co_name == "_race"
-    if not going:
-        return
-    left -= 1
-    if left <= 0:
-        sys.setprofile(None)
-        if worker:  # one of them alone
-            try:
-                os.close(os.open(os.environ["CLAIM"], os.O_CREAT | os.O_EXCL))
-            except FileExistsError:
-                return
-        with open(os.environ["MOMENTS"], "w") as pipe:
-            print(os.getpid(), file=pipe)
+def called(frame, event, argument):
+    global going
+    code = frame.f_code
+    if not code.co_filename.endswith(places) or code.co_name.startswith("<"):
+        return None
+    going = going or code.co_name == "_race"
+    return done if going else None
 
-if left:
-    sys.setprofile(count)
+def done(frame, event, argument):
+    global left
+    left -= 1
+    if left > 0:
+        return done
+    sys.settrace(None)
+    if worker:  # one of them alone: two over the same runs would have them done with fewer lanes
+        try:
+            os.close(os.open(os.environ["CLAIM"], os.O_CREAT | os.O_EXCL))
+        except FileExistsError:
+            return None
+    with open(os.environ["MOMENTS"], "w") as pipe:
+        print("worker" if worker else "driver", file=pipe)
+    os.kill(os.getpid(), signal.SIGKILL)
+
+if left and not (worker and os.path.exists(os.environ["CLAIM"])):
+    sys.settrace(called)
 """
 
 
@@ -98,7 +106,7 @@ def line(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def go(line: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., ravine.Race]:
     """``line.go`` in this process."""
     monkeypatch.syspath_prepend(line)
-    for name in ("LANE_BYTES", "SEGMENT_OPERATIONS"):
+    for name in ("LANE_BYTES", "SEGMENT_ROWS"):
         monkeypatch.setattr(plan, name, getattr(plan, name))  # to be as they were, later
     sys.modules.pop("line", None)
     import line as module  # type: ignore[import-not-found]
@@ -136,22 +144,23 @@ def assert_same(ours: Sequence[Curve], theirs: Sequence[Curve]) -> None:
 
 
 def test_killed_at_any_moment_the_curves_are_the_same(line: Path, tmp_path: Path) -> None:
-    """Driver and workers in turn, at the n-th thing they do, n drawn from a seed."""
+    """Drivers and workers, at the n-th line that they do, n drawn from a seed."""
     moments, draw = tmp_path / "moments", np.random.default_rng(0)
     os.mkfifo(moments)
-    kills = races = 0
+    kills: list[tuple[str, int]] = []
+    races = 0
     folder = tmp_path / "0"
-    while kills < KILLS or folder.exists():
-        claim = tmp_path / f"claim-{kills}-{races}"
+    while len(kills) < KILLS or folder.exists():
         environment = {
             **os.environ,
             "PYTHONPATH": str(line),
             "MOMENTS": str(moments),
-            "CLAIM": str(claim),
+            "CLAIM": str(tmp_path / f"claim-{len(kills)}-{races}"),
         }
-        if kills < KILLS:
-            environment["WORKER_MOMENT"] = str(draw.integers(1, 400))
-            environment["DRIVER_MOMENT"] = str(draw.integers(1, 2000))
+        if len(kills) < KILLS:
+            # A race has some 8000 lines of the driver, and 3000 of each of two workers.
+            environment["WORKER_MOMENT"] = str(draw.integers(1, 1200))
+            environment["DRIVER_MOMENT"] = str(draw.integers(1, 8000))
         # Open for both, so that neither waits for the other, and reading ends with the driver.
         pipe = os.open(moments, os.O_RDWR)
         with subprocess.Popen(
@@ -161,33 +170,46 @@ def test_killed_at_any_moment_the_curves_are_the_same(line: Path, tmp_path: Path
             stderr=subprocess.PIPE,
             text=True,
         ) as driver:
-            killed, said = listen(driver, pipe)
+            killed, said = listen(driver, pipe, folder)
         os.close(pipe)
         kills += killed
         assert driver.returncode in (0, -signal.SIGKILL), said
         if driver.returncode == 0:
             assert_same(stored(folder), stored(line / "race"))
-            assert not (folder / "work").exists()
+            assert sorted(os.listdir(folder)) == sorted(os.listdir(line / "race"))
             races += 1
             folder = tmp_path / str(races)
-    assert kills >= KILLS
+    # Both were killed, and not always at the same point of a race.
+    who = [one for one, _ in kills]
+    assert min(who.count("worker"), who.count("driver")) >= KILLS // 4
+    assert len({done for _, done in kills}) >= KILLS // 4
 
 
-def listen(driver: "subprocess.Popen[str]", pipe: int) -> tuple[int, str]:
-    """Kill whoever says that its moment has come; until the driver ends."""
+def listen(
+    driver: "subprocess.Popen[str]", pipe: int, folder: Path
+) -> tuple[list[tuple[str, int]], str]:
+    """Who was killed and how many segments were stored then; until the driver ends."""
     assert driver.stderr is not None
-    kills, said = 0, ""
+    kills, said = [], ""
     while True:
         ready, _, _ = select.select([pipe, driver.stderr], [], [])
         if pipe in ready:
-            for pid in os.read(pipe, 4096).split():
-                os.kill(int(pid), signal.SIGKILL)
-                kills += 1
+            kills += [(who, segments(folder)) for who in os.read(pipe, 4096).decode().split()]
         elif chunk := driver.stderr.readline():
             said += chunk
         else:
             driver.wait()
             return kills, said
+
+
+def segments(folder: Path) -> int:
+    if not (folder / FILE).exists():
+        return 0
+    store = Store(folder, reading=True)
+    try:
+        return sum(store.segments_done().values())
+    finally:
+        store.close()
 
 
 def test_damaged_files_are_made_again(
@@ -229,6 +251,48 @@ def test_damaged_files_are_made_again(
     go(folder)
     assert damaged == set(harm)
     assert_same(stored(folder), stored(line / "race"))
+
+
+def test_going_on_makes_only_what_is_not_there(
+    go: Callable[..., ravine.Race],
+    line: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    folder, bare, take = tmp_path / "race", tmp_path / "bare", Driver.take
+    made: list[Job] = []
+
+    def stopped(self: Driver, worker: int) -> Job | None:
+        job = take(self, worker)
+        if job is not None and job.name == "advance" and job.arguments["runs"][0].stage == "fresh":
+            raise KeyboardInterrupt
+        return job
+
+    def watched(self: Driver, worker: int) -> Job | None:
+        job = take(self, worker)
+        if job is not None and job.name != "advance":
+            made.append(job)
+        return job
+
+    monkeypatch.setattr(Driver, "take", stopped)
+    with pytest.raises(KeyboardInterrupt):
+        go(folder, workers=1)  # which makes all files before it trains
+    shutil.copytree(folder, bare)
+    shutil.rmtree(bare / "work")
+    program, weights = (folder / "work" / f for f in (program_file("adam", 2), weights_file(FRESH)))
+    program.unlink()
+    os.truncate(weights, weights.stat().st_size // 2)
+
+    monkeypatch.setattr(Driver, "take", watched)
+    go(folder, workers=1)
+    assert [job.name for job in made] == ["describe", "trace", "draw"]
+    assert made[1].arguments["program"] == program.name
+    assert made[2].arguments["seeds"] == [FRESH]
+    assert_same(stored(folder), stored(line / "race"))
+    made.clear()
+    go(bare, workers=1)  # of the stages that are done it needs nothing
+    assert [seed for job in made for seed in job.arguments.get("seeds", [])] == [FRESH, FRESH + 1]
+    assert_same(stored(bare), stored(line / "race"))
 
 
 class Bomb:

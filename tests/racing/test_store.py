@@ -1,5 +1,6 @@
 """The store: what is added comes back, twice is once, and other files are refused."""
 
+import itertools
 import sqlite3
 from pathlib import Path
 
@@ -18,8 +19,13 @@ def plan() -> Plan:
     choices, rules = choose(TASKS["digits-mlp"], [SGD()], [0.1, 1.0], 2, 1, 1, 32)
     # So many parameters that a run is cut into segments.
     plan = settle(choices, rules, Facts(10**8, (3200, 10, 10), ("loss", "accuracy"), "0"))
-    assert plan.segments > 1
+    assert len(plan.cuts("tuning")) > 1
     return plan
+
+
+def segments(plan: Plan) -> list[slice]:
+    """Which evaluations each segment of a tuning run has."""
+    return [slice(*ends) for ends in itertools.pairwise((0, *plan.cuts("tuning")))]
 
 
 def test_what_is_added_comes_back(tmp_path: Path, plan: Plan) -> None:
@@ -33,8 +39,7 @@ def test_what_is_added_comes_back(tmp_path: Path, plan: Plan) -> None:
     store.begin(run, "weights", "batches", start)
     store.begin(unfinished, "weights", "batches", start)
     for _ in range(2):  # a segment that is handed in twice is there once
-        for k in reversed(range(plan.segments)):
-            periods = slice(k * plan.segment, (k + 1) * plan.segment)
+        for k, periods in reversed(list(enumerate(segments(plan)))):
             steps = slice(periods.start * plan.period, periods.stop * plan.period)
             store.add([(run.id, k, losses[steps], measures[periods])])
     store.add([(unfinished.id, 0, losses[:1], measures[:1])])
@@ -42,7 +47,7 @@ def test_what_is_added_comes_back(tmp_path: Path, plan: Plan) -> None:
 
     store = Store(tmp_path)
     assert store.plan == plan
-    assert store.segments_done() == {run.id: plan.segments, unfinished.id: 1}
+    assert store.segments_done() == {run.id: len(segments(plan)), unfinished.id: 1}
     (curve,) = store.curves()  # the finished one alone
     store.close()
     assert (curve.run, curve.weights_digest, curve.batches_digest) == (run, "weights", "batches")
@@ -74,23 +79,31 @@ def test_a_newer_format_is_refused(tmp_path: Path, plan: Plan) -> None:
     with db:
         db.execute("UPDATE meta SET value = '99' WHERE key = 'format'")
     db.close()
-    with pytest.raises(RavineError, match="has format 99; this ravine reads formats 1 to 2"):
+    with pytest.raises(RavineError, match="has format 99; this ravine reads formats 1 to 3"):
         Store(tmp_path)
 
 
-def test_a_race_of_format_1_is_read_and_goes_on(tmp_path: Path, plan: Plan) -> None:
+@pytest.mark.parametrize("was", [1, 2])
+def test_a_race_of_an_older_format_is_read_and_goes_on(
+    tmp_path: Path, plan: Plan, was: int
+) -> None:
     Store.create(tmp_path, {"plan": plan.to_json()}).close()
     with sqlite3.connect(tmp_path / FILE) as db:
-        db.execute("DROP TABLE marks")
-        db.execute("UPDATE meta SET value = '1' WHERE key = 'format'")
+        db.execute("DROP TABLE stopped")
+        if was == 1:
+            db.execute("DROP TABLE marks")
+        db.execute("UPDATE meta SET value = ? WHERE key = 'format'", [str(was)])
     db.close()
     store = Store(tmp_path, reading=True)
     assert store.curves() == []
     assert store.narrowed() == {}
+    assert store.stopped() == set()
     store.close()
     for _ in range(2):
         store = Store(tmp_path)
-        assert store.read_meta("format") == 2
+        assert store.read_meta("format") == 3
+        assert store.narrowed() == {}
+        assert store.stopped() == set()
         store.close()
 
 
@@ -100,12 +113,12 @@ def test_what_failed_or_was_narrowed_is_marked(tmp_path: Path, plan: Plan) -> No
     losses = np.zeros(plan.steps, np.float32)
     measures = np.zeros((plan.evaluations, 2, 2), np.float32)
     start = np.ones((2, 2), np.float32)
-    cut = plan.segment * plan.period
 
     def done(run: Run) -> None:
         store.begin(run, "weights", "batches", start)
-        for k in range(plan.segments):
-            store.add([(run.id, k, losses[:cut], measures[: plan.segment])])
+        for k, periods in enumerate(segments(plan)):
+            steps = slice(periods.start * plan.period, periods.stop * plan.period)
+            store.add([(run.id, k, losses[steps], measures[periods])])
 
     done(narrowed)
     store.narrow([narrowed], 1)
@@ -122,3 +135,24 @@ def test_what_failed_or_was_narrowed_is_marked(tmp_path: Path, plan: Plan) -> No
     assert curves[failed].measures.shape == curves[other].measures.shape
     assert curves[failed].losses.shape == curves[other].losses.shape
     store.close()
+
+
+def test_a_run_that_was_stopped_early_is_over(tmp_path: Path, plan: Plan) -> None:
+    store = Store.create(tmp_path, {"plan": plan.to_json()})
+    stopped, waiting, *_ = plan.tuning()
+    measures = np.random.default_rng(0).random((7, 2, 2), np.float32)
+    for run in (stopped, waiting):
+        store.begin(run, "weights", "batches", measures[0])
+        store.add([(run.id, 1, np.zeros(40, np.float32), measures[3:])])
+        store.add([(run.id, 0, np.zeros(20, np.float32), measures[1:3])])
+    for run, found in store.measured([stopped, waiting]).items():
+        np.testing.assert_array_equal(found, measures, err_msg=str(run))
+    for _ in range(2):
+        store.stop([stopped])
+    assert store.stopped() == {stopped.id}
+    (curve,) = store.curves()
+    store.close()
+    assert curve.run == stopped
+    assert curve.stopped
+    assert len(curve.losses) == 60
+    np.testing.assert_array_equal(curve.measures, measures)

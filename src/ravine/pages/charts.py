@@ -57,7 +57,10 @@ def bands(results: Results) -> "pd.DataFrame":
 
 
 def tuning_ends(results: Results) -> "pd.DataFrame":
-    """How each tuning run ended: rule, learning_rate, seed, loss (infinite where it diverged)."""
+    """How each tuning run ended: rule, learning_rate, seed, loss (infinite where it diverged).
+
+    And whether it was ``stopped`` early, the loss being what it had then.
+    """
     import pandas as pd
 
     return pd.DataFrame(
@@ -67,6 +70,7 @@ def tuning_ends(results: Results) -> "pd.DataFrame":
                 "learning_rate": c.run.learning_rate,
                 "seed": c.run.seed,
                 "loss": final(c, VALIDATION) if diverged_at(c, VALIDATION) is None else math.inf,
+                "stopped": c.stopped,
             }
             for c in results.curves
             if c.run.stage == "tuning"
@@ -132,7 +136,8 @@ def sensitivity(results: Results, paint: style.Paint = style.LIGHT) -> Any:
     heading = alt.TitleParams(
         "Final validation loss over the learning rate",
         subtitle=f"{results.plan.choices.task}: a dot a tuning run, a line through the medians; "
-        "ring: the chosen rate; ×: that many diverged",
+        "ring: the chosen rate; ×: that many diverged"
+        + ("; dash: stopped early, without hope" if data["stopped"].any() else ""),
     )
     return _dressed(alt.concat(*panels, columns=4, title=heading, spacing=18), paint)
 
@@ -166,8 +171,8 @@ def _panel(
     import altair as alt
     import pandas as pd
 
-    medians = rows.groupby("learning_rate")["loss"].median().reset_index()
-    lost = rows["loss"].map(math.isinf)
+    lost, stopped = rows["loss"].map(math.isinf), rows["stopped"]
+    medians = rows[~stopped].groupby("learning_rate")["loss"].median().reset_index()
     domain = [rows["learning_rate"].min() / 1.6, rows["learning_rate"].max() * 1.6]
     x = alt.X(
         "learning_rate:Q",
@@ -185,9 +190,16 @@ def _panel(
     )
     # Hollow, so that three dots at one place are still seen to be there.
     dots = (
-        alt.Chart(_rounded(rows[~lost]))
+        alt.Chart(_rounded(rows[~lost & ~stopped]))
         .mark_point(stroke=colour, size=26, strokeWidth=1.2, opacity=0.9)
         .encode(x=x, y=y, tooltip=[*tooltip, alt.Tooltip("loss:Q", format=".4g")])
+    )
+    dashes = (
+        alt.Chart(_rounded(rows[~lost & stopped]))
+        .mark_point(shape="stroke", stroke=colour, size=50, strokeWidth=1.4, opacity=0.6)
+        .encode(
+            x=x, y=y, tooltip=[*tooltip, alt.Tooltip("loss:Q", format=".4g", title="stopped at")]
+        )
     )
     ring = (
         alt.Chart(_rounded(medians[medians["learning_rate"] == chosen]))
@@ -214,7 +226,7 @@ def _panel(
     heading = alt.TitleParams(
         title(rule), subtitle=f"chosen: {chosen:.3g}", limit=PANEL, fontSize=14, offset=6
     )
-    layers = (rail, line, dots, ring, crosses, counts)
+    layers = (rail, line, dashes, dots, ring, crosses, counts)
     return alt.layer(*layers, width=PANEL, height=PANEL_HEIGHT, title=heading)
 
 

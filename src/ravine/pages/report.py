@@ -15,7 +15,6 @@ from ravine.pages.results import Results
 from ravine.racing.plan import BASELINE
 from ravine.racing.store import Curve
 from ravine.verdict import (
-    PROTOCOL,
     TEST,
     VALIDATION,
     Standing,
@@ -57,7 +56,7 @@ def write(results: Results, path: str | os.PathLike[str]) -> None:
         curves=_curves_table(results),
         sensitivity=_sensitivity_table(results),
         infinity=math.inf,
-        protocol=PROTOCOL,
+        protocol=results.protocol,
         machine=_machine(results.machine),
         download=base64.b64encode(results.to_json().encode()).decode(),
         bundle=Markup(_bundle()),  # noqa: S704  # Vega, as vl-convert ships it
@@ -187,13 +186,14 @@ def _curves_table(results: Results) -> list[tuple[int, list[str]]]:
     return list(rows.items())
 
 
-def _sensitivity_table(results: Results) -> list[tuple[str, float, list[float]]]:
-    """A row a rule and learning rate: where each tuning run ended."""
-    rows: dict[tuple[str, float], list[float]] = {}
+def _sensitivity_table(results: Results) -> list[tuple[str, float, list[float], bool]]:
+    """A row a rule and learning rate: where each tuning run ended, and whether early."""
+    rows: dict[tuple[str, float, bool], list[float]] = {}
     data = charts.tuning_ends(results)
-    for rule, rate, loss in zip(data["rule"], data["learning_rate"], data["loss"], strict=True):
-        rows.setdefault((rule, rate), []).append(loss)
-    return [(rule, rate, losses) for (rule, rate), losses in rows.items()]
+    columns = (data[name] for name in ("rule", "learning_rate", "stopped", "loss"))
+    for rule, rate, stopped, loss in zip(*columns, strict=True):
+        rows.setdefault((rule, rate, stopped), []).append(loss)
+    return [(rule, rate, losses, stopped) for (rule, rate, stopped), losses in rows.items()]
 
 
 def _picture(results: Results, name: str) -> dict[str, Any]:
@@ -223,6 +223,15 @@ def _machine(machine: Mapping[str, Any]) -> str:
     """The hardware in a line."""
     said = [f"{v} {k}" if isinstance(v, int) else str(v) for k, v in machine.items()]
     return " · ".join(said)
+
+
+def prepare() -> None:
+    """Load what pages are made with, which takes seconds: while other things are going on."""
+    import vl_convert
+
+    _bundle()
+    # The first picture starts the machinery.
+    vl_convert.vegalite_to_svg({"mark": "point", "data": {"values": [{}]}})
 
 
 def _bundle() -> str:

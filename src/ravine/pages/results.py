@@ -27,6 +27,23 @@ class Results:
     versions: Mapping[str, str]
     command: str  # what reproduces it, on the command line
 
+    @property
+    def protocol(self) -> dict[str, str]:
+        """How it was done, in words."""
+        early = self.plan.choices.early_stopping
+        return {k: v for k, v in PROTOCOL.items() if early or k != "early_stopping"}
+
+    @property
+    def stopped(self) -> int:
+        """How many tuning runs were stopped early."""
+        return sum(curve.stopped for curve in self.curves)
+
+    @property
+    def saved(self) -> float:
+        """The share of all steps that was not taken for that reason."""
+        steps = sum(len(curve.losses) for curve in self.curves)
+        return 1 - steps / (len(self.curves) * self.plan.steps)
+
     def leaderboard(self) -> "pd.DataFrame":
         """A row a rule, best first: speed-up over gradient descent, and what stands behind it."""
         import pandas as pd
@@ -68,7 +85,7 @@ class Results:
             same["stage"] = run.stage
             series = [("loss", "train", np.arange(1, len(curve.losses) + 1), curve.losses)]
             series += [
-                (metric, split, steps, curve.measures[:, i, k])
+                (metric, split, steps[: len(curve.measures)], curve.measures[:, i, k])
                 for i, split in enumerate(SPLITS)
                 for k, metric in enumerate(self.plan.facts.measures)
             ]
@@ -85,7 +102,7 @@ class Results:
             "task": self.plan.choices.task,
             "target": self.verdict.target,
             "protocol": {
-                **PROTOCOL,
+                **self.protocol,
                 "seeds": self.plan.choices.seeds,
                 "fresh_seeds": self.plan.choices.fresh_seeds,
                 "epochs": self.plan.choices.epochs,
@@ -95,6 +112,7 @@ class Results:
                 "evaluated_every": self.plan.period,
                 "learning_rates": dict(self.plan.choices.learning_rates),
             },
+            "stopped_early": {"runs": self.stopped, "steps_saved": self.saved},
             "machine": dict(self.machine),
             "versions": dict(self.versions),
             "verdict": self.verdict.sentence,

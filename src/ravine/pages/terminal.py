@@ -16,6 +16,7 @@ from rich.text import Text
 
 from ravine.pages.results import Results
 from ravine.racing.plan import REFERENCE_SEEDS, Plan, Run
+from ravine.racing.profile import Profile
 from ravine.racing.store import Curve
 from ravine.verdict import SMOOTHING, VALIDATION, said_ratio, title
 
@@ -25,8 +26,11 @@ PLAIN_LINES = 20  # how often a race speaks up where nobody is watching live
 class Display:
     """Watches a race: a live table on a terminal, a line now and then elsewhere."""
 
-    def __init__(self, shown: bool = True, console: Console | None = None) -> None:
+    def __init__(
+        self, shown: bool = True, profiling: bool = False, console: Console | None = None
+    ) -> None:
         self._console = console or Console(stderr=True, quiet=not shown)
+        self._profiling = profiling
         self._plan: Plan | None = None
         self._doing: dict[int, str] = {}
         self._stage = "preparing"
@@ -93,6 +97,27 @@ class Display:
         self._stage = "writing the report"
         if self._live is None:
             self._say(self._stage)
+
+    def profiled(self, profile: Profile) -> None:
+        """Where the time went, if that was asked for."""
+        if not self._profiling:
+            return
+        table = Table(box=None, pad_edge=False, header_style="dim", padding=(0, 2, 0, 0))
+        for heading in ("where the time went", "seconds of one core", "share"):
+            table.add_column(heading, justify="left" if heading.startswith("where") else "right")
+        rows = dict(profile.table())
+        elapsed, storing = rows.pop("elapsed"), rows.pop("storing, beside")
+        for what, seconds in rows.items():
+            table.add_row(what, f"{seconds:.1f}", f"{seconds / max(1e-9, sum(rows.values())):.0%}")
+        console = Console(stderr=True)  # asked for, even where no progress is
+        console.print(table)
+        lanes = ", ".join(f"{runs} with {w}" for w, runs in sorted(profile.lanes.items()))
+        console.print(
+            f"{elapsed:.1f} s in all; the driver stored for {storing:.1f} s meanwhile. "
+            f"Whole runs by lanes of their program: {lanes or 'none'}",
+            style="dim",
+            highlight=False,
+        )
 
     def _note(self, run: Run, measures: Any) -> None:
         end = float(np.mean(measures[-SMOOTHING:, VALIDATION, 0]))
@@ -186,6 +211,9 @@ def show(results: Results, console: Console) -> None:
             f"{results.plan.choices.fresh_seeds} fresh seeds"
         )
     console.print(Text(caption, "dim"), soft_wrap=not console.is_terminal)
+    if results.stopped:
+        said = f"{results.stopped} tuning runs without hope were stopped early: {results.saved:.0%}"
+        console.print(Text(f"{said} of all steps saved", "dim"), soft_wrap=not console.is_terminal)
     console.print()
     console.print(Text(results.verdict.sentence, "bold"), soft_wrap=not console.is_terminal)
     for warning in results.verdict.warnings:

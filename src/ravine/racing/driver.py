@@ -1,5 +1,6 @@
 """The driver of a race: keeps the queue, hands out the work, alone writes to the store."""
 
+import time
 from collections import Counter, deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
@@ -10,6 +11,8 @@ import cloudpickle
 import numpy as np
 
 from ravine.errors import RavineError
+from ravine.racing import stopping, widths
+from ravine.racing.climb import Climb
 from ravine.racing.jobs import (
     DATA,
     PARTIAL,
@@ -22,6 +25,7 @@ from ravine.racing.jobs import (
 from ravine.racing.packs import RETRIES, Pack, packed
 from ravine.racing.plan import FIRST_SEED, REFERENCE_SEEDS, Facts, Plan, Run, scheduled
 from ravine.racing.pool import Job, Pool
+from ravine.racing.profile import Profile
 from ravine.racing.store import WORK, Curve, Store
 from ravine.update_rule import Rule
 
@@ -45,8 +49,11 @@ class Watcher(Protocol):
 class Driver:
     """One race being run; a source of jobs for the pool."""
 
-    def __init__(self, pool: Pool, rules: Mapping[str, Rule], watcher: Watcher) -> None:
+    def __init__(
+        self, pool: Pool, rules: Mapping[str, Rule], watcher: Watcher, folder: Path
+    ) -> None:
         self._pool = pool
+        self._work = folder / WORK
         self._listed = rules
         self._rules: dict[str, bytes] = {}
         self._watcher = watcher
@@ -55,7 +62,10 @@ class Driver:
         self._missing: set[str] = set()  # files that a job is yet to make
         self._hopeless: dict[str, str] = {}  # programs that cannot be traced, and why not
         self._troubles: Counter[str] = Counter()  # of jobs and files
+        self.profile = Profile(len(pool))
+        self._handed: dict[int, float] = {}  # when each worker was given its job
         self._packs: deque[Pack] = deque()
+        self._climbs: dict[str, Climb] = {}  # of the stage that is being run, by rule
         self._running: dict[int, Pack] = {}
         self._compiled: dict[int, set[str]] = {}
         self._proven = False  # whether this machine could do anything
@@ -65,10 +75,19 @@ class Driver:
 
     def describe(self) -> Facts:
         """What the task's model and data are."""
-        self._order(Job("describe", {}), [DATA])
+        self._makers[DATA] = Job("describe", {})
+        self._make(DATA)  # even if it is there: whoever goes on asks whether it is still the same
         self._pool.work(self)
         assert self._facts is not None
         return self._facts
+
+    def fitted(self, plan: Plan) -> Plan:
+        """The plan with as many lanes as are fastest on this machine."""
+        rule = self._pickled(plan, plan.choices.rules[-1])
+        began = time.monotonic()
+        fitted = widths.fitted(plan, rule, self._pool, self._work, self._watcher.doing)
+        self.profile.job("time", time.monotonic() - began)
+        return fitted
 
     def run(
         self,
@@ -81,27 +100,15 @@ class Driver:
         self._proven = bool(store.segments_done())
         for torn in self._work.glob(f"*{PARTIAL}"):
             torn.unlink(missing_ok=True)
-        for name, rule in self._listed.items():
-            raced = scheduled(rule, plan.choices.schedule, plan.steps)
-            self._rules[name] = cloudpickle.dumps(raced)
-        seeds = {
-            "tuning": plan.choices.seeds,
-            "reference": REFERENCE_SEEDS,
-            "fresh": plan.choices.fresh_seeds,
-        }
-        drawn = {
-            stage: [FIRST_SEED[stage] + i for i in range(count)] for stage, count in seeds.items()
-        }
-        self._draw(drawn["tuning"])
-        for name in plan.choices.rules:
-            self._trace(name, plan.width)
-        # Last: the other workers have runs to go on with by then.
-        self._draw(drawn["reference"] + drawn["fresh"])
-        self._race(plan.tuning())
+        self._rules = {name: self._pickled(plan, name) for name in self._listed}
+        counts = {"reference": REFERENCE_SEEDS, "fresh": plan.choices.fresh_seeds}
+        judging = [FIRST_SEED[stage] + i for stage, n in counts.items() for i in range(n)]
+        self._race(plan.tuning(), later=judging)
         self._race(plan.judging(choose(plan, store.curves())))
 
     def take(self, worker: int) -> Job | None:
         """See ``pool.Source``."""
+        self._handed[worker] = time.monotonic()
         if worker == 0 and self._keras:
             job = self._keras.popleft()
             self._watcher.doing(worker, _SAID[job.name])
@@ -128,11 +135,15 @@ class Driver:
 
     def done(self, worker: int, job: Job, answer: Any) -> None:
         """See ``pool.Source``."""
+        took = time.monotonic() - self._handed[worker]
         if isinstance(answer, Torn):
             self._repair(answer.file, job, self._running.pop(worker, None))
         elif job.name == "advance":
+            self.profile.segment(job.kind, took, answer.spent)
             self._keep(self._running.pop(worker), answer)
+            self.profile.storing(time.monotonic() - self._handed[worker] - took)
         else:
+            self.profile.job(job.name, took)
             self._missing -= {file for file, maker in self._makers.items() if maker is job}
             if job.name == "describe":
                 self._facts = answer
@@ -164,41 +175,90 @@ class Driver:
         assert self._store is not None
         return self._store
 
-    @property
-    def _work(self) -> Path:
-        return self._kept.folder / WORK
+    def _pickled(self, plan: Plan, name: str) -> bytes:
+        raced = scheduled(self._listed[name], plan.choices.schedule, plan.steps)
+        pickled: bytes = cloudpickle.dumps(raced)
+        return pickled
 
-    def _order(self, job: Job, files: Sequence[str]) -> None:
-        self._keras.append(job)
-        self._makers |= dict.fromkeys(files, job)
-        self._missing |= set(files)
-
-    def _draw(self, seeds: Sequence[int]) -> None:
-        self._order(Job("draw", {"seeds": seeds}), [weights_file(seed) for seed in seeds])
+    def _draw(self, seed: int) -> None:
+        self._need(weights_file(seed), Job("draw", {"seeds": [seed]}))
 
     def _trace(self, rule: str, width: int) -> None:
         program = program_file(rule, width)
         plan = replace(self._settled, width=width)
         job = Job("trace", {"rule": self._rules[rule], "program": program, "plan": plan})
-        if program not in self._makers:
-            self._order(job, [program])
+        self._need(program, job)
 
-    def _race(self, runs: Sequence[Run]) -> None:
+    def _need(self, file: str, maker: Job) -> None:
+        """Have a file made now; or, if it is there from before, once it proves torn."""
+        if file not in self._makers:
+            self._makers[file] = maker
+            if not (self._work / file).exists():
+                self._make(file)
+
+    def _make(self, file: str) -> None:
+        self._keras.append(self._makers[file])
+        self._missing.add(file)
+
+    def _race(self, runs: Sequence[Run], later: Sequence[int] = ()) -> None:
+        """Do what is not stored of these runs, and draw the seeds of those that come later."""
         plan, store = self._settled, self._kept
-        done, narrowed, failed = store.segments_done(), store.narrowed(), store.failed()
+        over, stored = store.failed() | store.stopped(), store.segments_done()
         for rule in plan.choices.rules:
-            own = [run for run in runs if run.rule == rule]
-            for pack in packed(own, plan.width, narrowed):
-                segment = min(done.get(run.id, 0) for run in pack.runs)
-                if segment == plan.segments or any(run.id in failed for run in pack.runs):
-                    continue
-                self._trace(rule, pack.width)
-                kept = self._work / checkpoint_file(pack.runs, pack.width, segment)
-                self._packs.append(replace(pack, segment=segment if kept.exists() else 0))
+            own = [run for run in runs if run.rule == rule and run.id not in over]
+            if not own:
+                continue
+            cuts = plan.cuts(own[0].stage)
+            rungs = plan.rungs if own[0].stage == "tuning" else ()
+            gates = [cuts.index(rung) + 1 for rung in rungs]
+            done = {run.id: stored[run.id] for run in own if self._can_go_on(run, stored)}
+            climb = self._climbs[rule] = Climb(own, done, gates)
+            self._pack([run for run in climb.moving() if climb.done[run.id] < len(cuts)])
+            self._gather(rule)
+        if self._packs:  # with runs for the other workers to go on with meanwhile
+            for seed in later:
+                self._draw(seed)
         self._pool.work(self)
-        for pack in list(self._packs):  # those whose program cannot be traced
-            self._packs.remove(pack)
+        while self._packs:  # those whose program cannot be traced
+            pack = self._packs.popleft()
             self._fail(pack, self._hopeless[program_file(pack.rule, pack.width)])
+
+    def _can_go_on(self, run: Run, stored: Mapping[str, int]) -> bool:
+        done = stored.get(run.id, 0)
+        whole = done == len(self._settled.cuts(run.stage))
+        return whole or (self._work / checkpoint_file(run, done)).exists()
+
+    def _pack(self, runs: Sequence[Run]) -> None:
+        """Runs of one rule are to go on from where they are."""
+        for rule in {run.rule for run in runs}:
+            done, widths = self._climbs[rule].done, self._kept.narrowed()
+            for pack in packed(runs, done, widths, self._settled.width):
+                if pack.segment == 0:
+                    for run in pack.runs:
+                        self._draw(run.seed)
+                self._trace(rule, pack.width)
+                self._packs.append(pack)
+
+    def _gather(self, rule: str) -> None:
+        """Where a rule's runs have waited for each other: who goes on."""
+        climb, store = self._climbs[rule], self._kept
+        here, deciding = climb.gathered()
+        if not here:
+            return
+        if deciding:
+            rung = self._settled.cuts("tuning")[climb.done[here[0].id] - 1]
+            losses: dict[float, list[Any]] = {}
+            for run, measures in store.measured(here).items():
+                losses.setdefault(run.learning_rate, []).append(measures[: rung + 1, 0, 0])
+            rates = stopping.hopeless(losses)
+            stopped = [run for run in here if run.learning_rate in rates]
+            store.stop(stopped)
+            climb.leave(stopped)
+            for run in stopped:
+                self._forget(run, climb.done[run.id])
+                self._tell_lost(run)
+            here = [run for run in here if run.learning_rate not in rates]
+        self._pack(here)
 
     def _next_pack(self, worker: int) -> Pack | None:
         """Rather what this worker has compiled, then what nobody has: each compiles its share."""
@@ -226,12 +286,24 @@ class Driver:
             (run.id, pack.segment, losses, measures)
             for run, losses, measures in zip(pack.runs, answer.losses, answer.measures, strict=True)
         )
-        (self._work / checkpoint_file(pack.runs, pack.width, pack.segment)).unlink(missing_ok=True)
-        if pack.segment + 1 < plan.segments:
-            self._packs.appendleft(replace(pack, segment=pack.segment + 1, deaths=0))
-            return
-        for run, measures in zip(pack.runs, answer.measures, strict=True):
-            self._watcher.finished(run, measures)
+        done, climb = pack.segment + 1, self._climbs[pack.rule]
+        climb.arrive(pack.runs, done)
+        for run in pack.runs:
+            self._forget(run, pack.segment)
+        if done == len(plan.cuts(pack.stage)):
+            self.profile.lanes[pack.width] += len(pack.runs)
+            for run, measures in zip(pack.runs, answer.measures, strict=True):
+                self._watcher.finished(run, measures)
+        elif done not in climb.gates:
+            self._packs.appendleft(replace(pack, segment=done, deaths=0))
+        self._gather(pack.rule)
+
+    def _forget(self, run: Run, segment: int) -> None:
+        (self._work / checkpoint_file(run, segment)).unlink(missing_ok=True)
+
+    def _tell_lost(self, run: Run) -> None:
+        shape = self._settled.evaluations, 2, len(self._settled.facts.measures)
+        self._watcher.finished(run, np.full(shape, np.nan))
 
     def _repair(self, file: str, job: Job, pack: Pack | None) -> None:
         """Have a torn file made again, then do the job that needs it."""
@@ -243,14 +315,14 @@ class Driver:
         else:
             maker = self._makers.get(file)
             # A checkpoint is made by nobody else: what it came from is done again.
-            self._packs.append(pack if maker else replace(pack, segment=0))
+            self._again(pack if maker else replace(pack, segment=0))
         if (maker := self._makers.get(file)) is not None and file not in self._missing:
             self._keras.appendleft(maker)
-            self._missing |= {name for name, other in self._makers.items() if other is maker}
+            self._missing.add(file)
         self._watcher.trouble(f"'{file}' was damaged; it is made again")
 
     def _try_again(self, pack: Pack, why: str) -> None:
-        """After the death of its worker. Last in the queue: what works goes first."""
+        """After the death of its worker."""
         again = pack.after_death()
         if not again:
             self._fail(pack, f"its worker died {RETRIES + 1} times: {why}")
@@ -261,16 +333,26 @@ class Driver:
             self._kept.narrow(pack.runs, again[0].width)
             self._trace(pack.rule, again[0].width)
         self._watcher.trouble(f"{said}: {why.splitlines()[0]}")
-        self._packs.extend(again)
+        for part in again:
+            self._again(part)
+
+    def _again(self, pack: Pack) -> None:
+        """Last in the queue: what works goes first."""
+        self._climbs[pack.rule].go_back(pack.runs, pack.segment)
+        if pack.segment == 0:
+            for run in pack.runs:
+                self._draw(run.seed)
+        self._packs.append(pack)
 
     def _fail(self, pack: Pack, why: str) -> None:
         if not self._proven:  # a machine that can do nothing says nothing about rules
             raise RavineError(f"no run could be done; of {pack.rule}, {why}")
         self._kept.fail(pack.runs, pack.width, why)
         self._watcher.trouble(f"{len(pack.runs)} runs of {pack.rule} failed: {why}")
-        nothing = np.full((self._settled.evaluations, 2, len(self._settled.facts.measures)), np.nan)
+        self._climbs[pack.rule].leave(pack.runs)
         for run in pack.runs:
-            self._watcher.finished(run, nothing)
+            self._tell_lost(run)
+        self._gather(pack.rule)
 
 
 _SAID = {

@@ -27,12 +27,14 @@ class Programs(NamedTuple):
     """Two functions of arrays alone, over W lanes: the leading axis of all but the data.
 
     ``begin(hyper, trainable, state, held_out)`` gives ``(lanes, measured)``;
-    ``advance(hyper, lanes, t, rows, train, held_out)`` gives ``(lanes, losses, measured)``.
+    ``advance(hyper, lanes, span, rows, train, held_out)`` gives ``(lanes, losses, measured)``.
 
-    ``hyper`` is a dict of (W,) arrays, ``lanes`` a list of arrays to hand on as it came, ``t`` how
-    many steps were taken before. ``rows``, (W, periods, steps, batch), says which rows of
-    ``train`` each step takes; every period ends with a measurement on each split of ``held_out``.
-    ``losses`` is (W, periods × steps), ``measured`` (W, periods, splits, measures).
+    ``hyper`` is a dict of (W,) arrays, ``lanes`` a list of arrays to hand on as it came, ``span``
+    how many steps were taken before, a float, and how many periods to take now, an int32.
+    ``rows``, (W, periods, steps, batch), says which rows of ``train`` each step takes; every period
+    ends with a measurement on each split of ``held_out``. ``losses`` is (W, periods × steps),
+    ``measured`` (W, periods, splits, measures); what lies beyond the periods taken is NaN. However
+    a training is cut into spans, one program does it, so the cuts change no bit.
     """
 
     begin: Callable[..., Any]
@@ -72,10 +74,10 @@ def programs(network: Network, rule: Rule) -> Programs:
         return lane, jnp.where(alive, loss, jnp.nan)
 
     def advance(
-        hyper: dict[str, Any], lane: Lane, t: Any, rows: Any, train: Any, held_out: Any
+        hyper: dict[str, Any], lane: Lane, span: Any, rows: Any, train: Any, held_out: Any
     ) -> Any:
         r = rule.replace(hyper)
-        x, y = train
+        (taken, periods), (x, y) = span, train
 
         def one_step(carry: Any, batch: Any) -> Any:
             lane, t = carry
@@ -87,7 +89,7 @@ def programs(network: Network, rule: Rule) -> Programs:
             carry, losses = lax.scan(one_step, carry, batches)
             return carry, (losses, measured(hyper, carry[0], carry[1], held_out))
 
-        (lane, _), (losses, measures) = lax.scan(one_period, (lane, t), rows)
+        (lane, _), (losses, measures) = _scan_some(one_period, (lane, taken), rows, periods)
         return lane, losses.reshape(-1), measures
 
     structure: list[Any] = []
@@ -111,7 +113,7 @@ class Shape(NamedTuple):
     """The sizes that a program is compiled for."""
 
     width: int
-    periods: int
+    periods: int  # the most that it takes at once
     period: int
     batch_size: int
 
@@ -134,15 +136,34 @@ def export(network: Network, rule: Rule, shape: Shape, sample: Any, data: Any) -
     train, held_out = like(data)
     begun = jax.export.export(jax.jit(begin))(hyper, trainable, state, held_out)
     leaves, _ = jax.tree.unflatten(begun.out_tree, begun.out_avals)
-    t = jax.ShapeDtypeStruct((), np.float32)
+    span = jax.ShapeDtypeStruct((), np.float32), jax.ShapeDtypeStruct((), np.int32)
     rows = jax.ShapeDtypeStruct(shape, np.int32)
-    advanced = jax.export.export(jax.jit(advance))(hyper, like(leaves), t, rows, train, held_out)
+    advanced = jax.export.export(jax.jit(advance))(hyper, like(leaves), span, rows, train, held_out)
     return [bytes(program.serialize()) for program in (begun, advanced)]
 
 
 def load(exported: Sequence[bytes]) -> Programs:
-    """The programs that ``export`` traced; compiled at their first call."""
-    return Programs(*(jax.jit(jax.export.deserialize(bytearray(e)).call) for e in exported))
+    """The programs that ``export`` traced, compiled."""
+    return Programs(*map(_compiled, exported))
+
+
+def _compiled(exported: bytes) -> Callable[..., Any]:
+    program = jax.export.deserialize(bytearray(exported))
+    arguments, _ = jax.tree.unflatten(program.in_tree, program.in_avals)
+    compiled: Callable[..., Any] = jax.jit(program.call).lower(*arguments).compile()
+    return compiled
+
+
+def resident(data: Any) -> Any:
+    """Arrays where the programs have them at hand, rather than handed over at each call."""
+    return jax.device_put(data)
+
+
+def operations(network: Network, drawn: Any, batch: tuple[Any, Any]) -> float:
+    """The floating point operations of a loss and its gradient on a batch, as XLA counts them."""
+    slope = jax.jit(jax.value_and_grad(network.loss, has_aux=True))
+    counted = slope.lower(*drawn, *batch).cost_analysis()
+    return float(counted["flops"]) if counted else 0.0
 
 
 def numeric(rule: Rule) -> dict[str, float]:
@@ -168,6 +189,19 @@ def _each_lane(function: Callable[..., Any], axes: Sequence[int | None]) -> Call
         return jax.tree.map(lambda leaf: leaf[None], function(*alone))
 
     return over_lanes
+
+
+def _scan_some(function: Callable[..., Any], carry: Any, rows: Any, count: Any) -> Any:
+    """``lax.scan`` over the first ``count`` of ``rows``; NaN in the place of the other results."""
+
+    def one(i: Any, both: Any) -> Any:
+        carry, found = both
+        carry, now = function(carry, rows[i])
+        return carry, jax.tree.map(lambda all_, one: all_.at[i].set(one), found, now)
+
+    _, like = jax.eval_shape(function, carry, rows[0])
+    nothing = jax.tree.map(lambda a: jnp.full((len(rows), *a.shape), jnp.nan, a.dtype), like)
+    return lax.fori_loop(0, count, one, (carry, nothing))
 
 
 def _as_arrays(memory: Any, w: Any) -> Any:

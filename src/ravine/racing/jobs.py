@@ -1,6 +1,7 @@
 """The jobs that a worker can do, and the files through which they meet."""
 
 import os
+import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -10,11 +11,15 @@ import cloudpickle
 import numpy as np
 
 from ravine.errors import RavineError
-from ravine.racing.batches import batch_rows
+from ravine.racing.batches import batch_rows, batches_digest
 from ravine.racing.plan import Facts, Plan, Run, digest
+from ravine.racing.profile import Spent
 
 DATA = "data.npz"
 PARTIAL = ".part"  # how the names of files end that are being written
+TIMED = 0.1  # seconds that a timed piece of training is to take
+LATELY = 1e-3  # seconds: a program that took longer to get was not there before
+COUNTED = 32  # rows of a batch whose operations are counted
 
 
 class Begun(NamedTuple):
@@ -31,12 +36,25 @@ class Advanced(NamedTuple):
     begun: list[Begun] | None  # with the first segment only
     losses: list[Any]
     measures: list[Any]
+    spent: Spent
 
 
 class Torn(NamedTuple):
     """The answer of a job that found a file missing or damaged: it is to be made again."""
 
     file: str
+
+
+class _Watch:
+    """A stopwatch around a block."""
+
+    seconds = 0.0
+
+    def __enter__(self) -> None:
+        self._began = time.perf_counter()
+
+    def __exit__(self, *_: object) -> None:
+        self.seconds = time.perf_counter() - self._began
 
 
 class _TornError(Exception):
@@ -64,6 +82,8 @@ class Workbench:
 
     def describe(self) -> Facts:
         """Build the model and load the data, for everyone to use; say what they are."""
+        from ravine.racing import engine
+
         data = self._task.load()
         network = self._keras()
         arrays = {
@@ -73,11 +93,14 @@ class Workbench:
         }
         _write(self._folder / DATA, arrays)
         contents = [_digest(array) for array in arrays.values()]
+        drawn = network.draw(0)
+        sample = data.train.x[:COUNTED], data.train.y[:COUNTED]
         return Facts(
-            parameters=sum(w.size for w in network.draw(0).trainable),
+            parameters=sum(w.size for w in drawn.trainable),
             rows=tuple(len(split.x) for split in data),
             measures=network.measures,
             digest=digest([network.config, contents]),
+            operations=engine.operations(network, tuple(drawn), sample) / len(sample[0]),
         )
 
     def draw(self, seeds: list[int]) -> None:
@@ -101,42 +124,80 @@ class Workbench:
         self, plan: Plan, program: str, rule: bytes, runs: list[Run], segment: int
     ) -> Advanced:
         """Take up to W runs of one rule through one segment, from where the last one ended."""
-        from ravine.racing import engine
-
         # Unused lanes repeat the last run: a program has one width, whatever there is to do.
         lanes = runs + runs[-1:] * (plan.width - len(runs))
-        settings = [
-            engine.numeric(cloudpickle.loads(rule).replace({"learning_rate": run.learning_rate}))
-            for run in lanes
-        ]
-        hyper = {k: np.array([s[k] for s in settings], np.float32) for k in settings[0]}
-        order = {
-            run.seed: batch_rows(run.seed, plan.facts.rows[0], plan.choices.batch_size, plan.steps)
-            for run in runs
-        }
+        hyper = _hyper(rule, lanes)
         train, held_out = self._splits()
-        begin, advance = self._program(program)
+        watch = _Watch()
+        with watch:
+            begin, advance = self._program(program)
+        compiling, evaluation = watch.seconds, 0.0
+        data = plan.facts.rows[0], plan.choices.batch_size
         begun = None
         if segment == 0:
             weights = {run.seed: _read(self._folder / weights_file(run.seed)) for run in runs}
-            drawn = [weights[run.seed] for run in lanes]
-            carry, start = begin(hyper, *_stack(drawn, ("trainable", "state")), held_out)
+            drawn = _stack([weights[run.seed] for run in lanes], ("trainable", "state"))
+            carry, start = begin(hyper, *drawn, held_out)
+            if compiling > LATELY:  # once a worker: what an evaluation costs, and what a call
+                with watch:
+                    np.asarray(begin(hyper, *drawn, held_out)[1])
+                evaluation = watch.seconds
             begun = [
-                Begun(_digest(*weights[run.seed].values()), _digest([order[run.seed]]), measured)
+                Begun(
+                    _digest(*weights[run.seed].values()),
+                    batches_digest(run.seed, *data, plan.steps),
+                    measured,
+                )
                 for run, measured in zip(runs, np.asarray(start), strict=False)
             ]
         else:
-            carry = _read(self._folder / checkpoint_file(runs, plan.width, segment))["lanes"]
-        taken = segment * plan.segment * plan.period
-        now = slice(taken, taken + plan.segment * plan.period)
-        shape = (plan.segment, plan.period, plan.choices.batch_size)
-        rows = np.stack([order[run.seed][now].reshape(shape) for run in lanes])
-        carry, *results = advance(hyper, carry, np.float32(taken), rows, train, held_out)
-        if segment + 1 < plan.segments:
-            kept = {"lanes": [np.asarray(array) for array in carry]}
-            _write(self._folder / checkpoint_file(runs, plan.width, segment + 1), kept)
-        losses, measures = (list(np.asarray(array)[: len(runs)]) for array in results)
-        return Advanced(begun, losses, measures)
+            kept = {run.id: _read(self._folder / checkpoint_file(run, segment)) for run in runs}
+            (carry,) = _stack([kept[run.id] for run in lanes], ("lane",))
+        cuts = (0, *plan.cuts(runs[0].stage))
+        taken, periods = cuts[segment] * plan.period, cuts[segment + 1] - cuts[segment]
+        now = {run.seed: batch_rows(run.seed, *data, periods * plan.period, taken) for run in runs}
+        rows = np.zeros((plan.width, plan.segment, plan.period, data[1]), np.int32)
+        for i, run in enumerate(lanes):
+            rows[i, :periods] = now[run.seed].reshape(periods, plan.period, data[1])
+        if evaluation:
+            with watch:
+                nothing = np.float32(taken), np.int32(0)
+                np.asarray(advance(hyper, carry, nothing, rows, train, held_out)[2])
+            evaluation = max(0.0, evaluation - watch.seconds)
+        with watch:
+            span = np.float32(taken), np.int32(periods)
+            carry, *results = advance(hyper, carry, span, rows, train, held_out)
+            losses, measures = map(np.asarray, results)
+        if segment + 2 < len(cuts):
+            arrays = [np.asarray(array) for array in carry]
+            for lane, run in enumerate(runs):
+                path = self._folder / checkpoint_file(run, segment + 1)
+                _write(path, {"lane": [array[lane] for array in arrays]})
+        return Advanced(
+            begun,
+            list(losses[: len(runs), : periods * plan.period]),
+            list(measures[: len(runs), :periods]),
+            Spent(compiling, watch.seconds, periods, evaluation),
+        )
+
+    def time(self, plan: Plan, program: str, rule: bytes, run: Run) -> float:
+        """Seconds that a step of all lanes takes, each lane doing the same run."""
+        hyper = _hyper(rule, [run] * plan.width)
+        train, held_out = self._splits()
+        begin, advance = self._program(program)
+        drawn = [_read(self._folder / weights_file(run.seed))] * plan.width
+        carry, _ = begin(hyper, *_stack(drawn, ("trainable", "state")), held_out)
+        rows = np.zeros((plan.width, plan.segment, plan.period, plan.choices.batch_size), np.int32)
+
+        def took(periods: int) -> float:
+            span = np.float32(0), np.int32(periods)
+            with (watch := _Watch()):
+                np.asarray(advance(hyper, carry, span, rows, train, held_out)[1])
+            return watch.seconds
+
+        took(1)  # compiled by then
+        periods = max(1, min(plan.segment, int(TIMED / took(1))))
+        return min(took(periods) for _ in range(3)) / (periods * plan.period)
 
     def _keras(self) -> Any:
         if self._network is None:
@@ -147,11 +208,13 @@ class Workbench:
 
     def _splits(self) -> Any:
         if self._data is None:
+            from ravine.racing import engine
+
             x = _read(self._folder / DATA)
             train, *held_out = (
                 (x[f"{name}_x"][0], x[f"{name}_y"][0]) for name in ("train", "validation", "test")
             )
-            self._data = train, held_out
+            self._data = engine.resident((train, held_out))
         return self._data
 
     def _program(self, name: str) -> Any:
@@ -173,9 +236,18 @@ def program_file(rule: str, width: int) -> str:
     return f"program-{digest(rule)[:16]}-{width}.npz"
 
 
-def checkpoint_file(runs: Sequence[Run], width: int, segment: int) -> str:
-    """Where runs that advance together wait to be taken through a segment."""
-    return f"checkpoint-{digest([run.id for run in runs])[:16]}-{width}-{segment}.npz"
+def checkpoint_file(run: Run, segment: int) -> str:
+    """Where a run waits to be taken through a segment, with whatever runs go along."""
+    return f"checkpoint-{run.id}-{segment}.npz"
+
+
+def _hyper(rule: bytes, lanes: Sequence[Run]) -> dict[str, Any]:
+    """The hyperparameters of each lane: a (W,) array each."""
+    from ravine.racing import engine
+
+    held = cloudpickle.loads(rule)
+    settings = [engine.numeric(held.replace({"learning_rate": run.learning_rate})) for run in lanes]
+    return {k: np.array([s[k] for s in settings], np.float32) for k in settings[0]}
 
 
 def _stack(drawn: list[dict[str, list[Any]]], groups: tuple[str, ...]) -> list[list[Any]]:

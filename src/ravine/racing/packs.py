@@ -22,6 +22,11 @@ class Pack:
         """The rule that all of them run."""
         return self.runs[0].rule
 
+    @property
+    def stage(self) -> str:
+        """What all of them are run for."""
+        return self.runs[0].stage
+
     def after_death(self) -> "list[Pack]":
         """What to try after one more worker died over it; nothing when enough was tried.
 
@@ -37,13 +42,21 @@ class Pack:
         return [Pack(part, half, 0, deaths) for part in _parts(self.runs, half)]
 
 
-def packed(runs: Sequence[Run], width: int, narrowed: Mapping[str, int]) -> Iterator[Pack]:
-    """Runs of one rule as packs, always the same; ``narrowed`` gives fewer lanes by run id."""
-    for part in _parts(runs, width):
-        if any(narrowed.get(run.id, width) < width for run in part):
-            yield from packed(part, width // 2, narrowed)
-        else:
-            yield Pack(part, width)
+def packed(
+    runs: Sequence[Run], segments: Mapping[str, int], widths: Mapping[str, int], width: int
+) -> Iterator[Pack]:
+    """Runs of one rule as packs.
+
+    Together go those that wait for the same segment, 0 where ``segments`` has no entry for a run's
+    id, with as many lanes: ``width`` but for the runs whose ids are in ``widths``.
+    """
+    groups: dict[tuple[int, int], list[Run]] = {}
+    for run in runs:
+        key = segments.get(run.id, 0), widths.get(run.id, width)
+        groups.setdefault(key, []).append(run)
+    for (segment, lanes), group in groups.items():
+        for part in _parts(group, lanes):
+            yield Pack(part, lanes, segment)
 
 
 def _parts(runs: Sequence[Run], size: int) -> Iterator[Sequence[Run]]:

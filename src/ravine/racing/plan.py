@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 from ravine.errors import WrongCall, unknown
 from ravine.frameworks.spelling import read_schedule
+from ravine.racing import stopping
 from ravine.rules import RULES
 from ravine.update_rule import Rule
 from ravine.wrapping import Scheduled
@@ -20,7 +21,10 @@ BASELINE = "sgd"
 REFERENCE_SEEDS = 10
 EVALUATIONS = 100  # a run, about: fine enough to time, cheap beside the training
 LANE_BYTES = 1 << 20  # lanes × parameters × 16 bytes stay within a core's L2 cache
+LANES = 8  # more gain nothing, unless it was measured otherwise
+LONE_STEP = 5e6  # operations of a step from which on one lane at a time is fastest
 SEGMENT_OPERATIONS = 2e11  # some 10 s of one core: what a crash may cost
+SEGMENT_ROWS = 1 << 22  # numbers of a segment's batches: what bounds a worker's memory
 # Seeds of the three stages never meet: what was tuned on is not judged on.
 FIRST_SEED = {"tuning": 0, "reference": 1_000_000, "fresh": 2_000_000}
 
@@ -32,6 +36,9 @@ class Facts(NamedTuple):
     rows: tuple[int, ...]  # train, validation, test
     measures: tuple[str, ...]
     digest: str  # of the model's configuration and all data
+    operations: float = (
+        0.0  # of a training step, a row of the batch; 0: races of before it was counted
+    )
 
 
 @dataclass(frozen=True)
@@ -45,7 +52,9 @@ class Choices:
     fresh_seeds: int
     epochs: int
     batch_size: int
-    schedule: str = "constant"  # of every rule's learning rate; races of before there were any
+    # The defaults are what races did from before there was a choice.
+    schedule: str = "constant"  # of every rule's learning rate
+    early_stopping: bool = False  # of tuning runs without hope
 
 
 @dataclass(frozen=True)
@@ -68,7 +77,7 @@ class Plan:
     sources: Mapping[str, str]  # digest of each raced rule's code and hyperparameters
     steps: int  # a run: whole periods
     period: int  # steps between evaluations
-    segment: int  # periods between checkpoints
+    segment: int  # most periods between checkpoints
     width: int  # lanes of a program
 
     @property
@@ -77,9 +86,17 @@ class Plan:
         return self.steps // self.period
 
     @property
-    def segments(self) -> int:
-        """Into how many pieces a run is cut."""
-        return self.evaluations // self.segment
+    def rungs(self) -> tuple[int, ...]:
+        """After which evaluations hopeless learning rates are stopped, in tuning."""
+        return stopping.rungs(self.evaluations) if self.choices.early_stopping else ()
+
+    def cuts(self, stage: str) -> tuple[int, ...]:
+        """After which evaluations a run's segments end; the last is its own end."""
+        found, begun = [], 0
+        for end in (*(self.rungs if stage == "tuning" else ()), self.evaluations):
+            found += [*range(begun + self.segment, end, self.segment), end]
+            begun = end
+        return tuple(found)
 
     def tuning(self) -> list[Run]:
         """Every rule at every learning rate of its grid, on the tuning seeds."""
@@ -169,6 +186,7 @@ def choose(
     epochs: int | None,
     batch_size: int | None,
     schedule: str = "constant",
+    early_stopping: bool = True,
 ) -> tuple[Choices, dict[str, Rule]]:
     """Check what the user asked for as far as it can be without building the model.
 
@@ -201,7 +219,14 @@ def choose(
         if not isinstance(count, int) or isinstance(count, bool) or count < 1:
             raise WrongCall(f"{name}={count!r} is not allowed: give a whole number of at least 1")
     grids = _grids(task, by_name, learning_rates)
-    choices = Choices(task.name, tuple(by_name), grids, **counts, schedule=schedule)
+    choices = Choices(
+        task.name,
+        tuple(by_name),
+        grids,
+        **counts,
+        schedule=schedule,
+        early_stopping=early_stopping,
+    )
     return choices, by_name
 
 
@@ -235,10 +260,10 @@ def settle(choices: Choices, rules: Mapping[str, Rule], facts: Facts) -> Plan:
     wanted = choices.epochs * (facts.rows[0] // choices.batch_size)
     period = math.ceil(wanted / EVALUATIONS)
     evaluations = math.ceil(wanted / period)
-    operations = 6 * facts.parameters * choices.batch_size * period
-    limit = max(1, min(evaluations, int(SEGMENT_OPERATIONS // operations)))
-    lanes = max(1, min(8, LANE_BYTES // (16 * max(1, facts.parameters))))
     steps = evaluations * period
+    operations = choices.batch_size * (facts.operations or 6 * facts.parameters)
+    numbers = LANES * period * choices.batch_size
+    most = min(evaluations, SEGMENT_OPERATIONS // (operations * period), SEGMENT_ROWS // numbers)
     raced = {name: scheduled(rule, choices.schedule, steps) for name, rule in rules.items()}
     return Plan(
         choices=choices,
@@ -246,9 +271,17 @@ def settle(choices: Choices, rules: Mapping[str, Rule], facts: Facts) -> Plan:
         sources={name: source_digest(rule) for name, rule in raced.items()},
         steps=steps,
         period=period,
-        segment=max(d for d in range(1, limit + 1) if evaluations % d == 0),
-        width=1 << (lanes.bit_length() - 1),
+        segment=max(1, int(most)),
+        width=lanes(facts, operations),
     )
+
+
+def lanes(facts: Facts, operations: float) -> int:
+    """How many runs a program takes at once, by rule of thumb: a power of two."""
+    if operations > LONE_STEP:
+        return 1
+    fitting = max(1, min(LANES, LANE_BYTES // (16 * max(1, facts.parameters))))
+    return 1 << (fitting.bit_length() - 1)
 
 
 def log_grid(low: float, high: float, count: int) -> tuple[float, ...]:

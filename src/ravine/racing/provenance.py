@@ -64,6 +64,8 @@ def command(choices: Choices, learning_rates: Any, task: Task) -> str:
         options["batch_size"] = choices.batch_size
     if choices.schedule != "constant":
         options["schedule"] = choices.schedule
+    if not choices.early_stopping:
+        options["early_stopping"] = False
     own = [rule for rule in choices.rules if not is_spelled(rule)]
     if own or isinstance(learning_rates, Mapping):
         # A rule of the user's own is an object in the user's Python, not a name.
@@ -71,7 +73,12 @@ def command(choices: Choices, learning_rates: Any, task: Task) -> str:
         options["rules"] = Text(f"[{', '.join(rules)}]")
         arguments = [repr(choices.task), *(f"{k}={v!r}" for k, v in options.items())]
         return f"ravine.race({', '.join(arguments)})"
-    words = [f"--{k.replace('_', '-')} {shlex.quote(str(v))}" for k, v in options.items()]
+    words = [
+        f"--{'' if v else 'no-'}{k.replace('_', '-')}"
+        if isinstance(v, bool)
+        else f"--{k.replace('_', '-')} {shlex.quote(str(v))}"
+        for k, v in options.items()
+    ]
     return " ".join(["ravine race", choices.task, *words])
 
 

@@ -13,17 +13,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ravine.errors import RavineError, WrongCall
-from ravine.racing.plan import Plan, Run
+from ravine.racing.plan import FIRST_SEED, Plan, Run
 
 FILE = "race.sqlite"
 WORK = "work"  # the folder, inside that of the race, through which workers share files
-FORMAT = 2  # 1 had no marks: whatever went wrong ended the race
+FORMAT = 3  # 1 had no marks: whatever went wrong ended the race; 2 stopped no run early
 _MARKS = """
 CREATE TABLE marks (
     run TEXT PRIMARY KEY, stage TEXT NOT NULL, rule TEXT NOT NULL,
     learning_rate REAL NOT NULL, seed INTEGER NOT NULL,
     width INTEGER NOT NULL, failure TEXT NOT NULL
 );
+"""
+_STOPPED = """
+CREATE TABLE stopped (run TEXT PRIMARY KEY);
 """
 _SCHEMA = f"""
 CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL);
@@ -38,7 +41,7 @@ CREATE TABLE segments (
     losses BLOB NOT NULL, measures BLOB NOT NULL,
     PRIMARY KEY (run, segment)
 );
-{_MARKS}"""
+{_MARKS}{_STOPPED}"""
 
 
 @dataclass(frozen=True)
@@ -48,7 +51,8 @@ class Curve:
     The splits are validation and test; the first measure is the loss. ``losses`` is the training
     loss of each step, taken where the gradient was. float32, NaN once a run has diverged.
 
-    A run that could not be done has NaN throughout, after the start that all runs of its seed have.
+    A run that was stopped early has fewer steps and evaluations than the others. One that could not
+    be done has NaN throughout, after the start that all runs of its seed have.
     """
 
     run: Run
@@ -58,6 +62,7 @@ class Curve:
     measures: NDArray[np.float32]
     failure: str = ""  # why the run could not be done
     narrowed: int = 0  # lanes of its program, where those are fewer than the plan's
+    stopped: bool = False  # early, in tuning: its learning rate had no hope left
 
 
 class Store:
@@ -78,21 +83,22 @@ class Store:
         self._reading = reading
         try:
             found = self.read_meta("format")
-            if found not in (1, FORMAT):
+            if found not in range(1, FORMAT + 1):
                 raise RavineError(
                     f"'{path}' has format {found}; this ravine reads formats 1 to {FORMAT}: "
                     "use the version that wrote it"
                 )
-            self._marked = found == FORMAT or not reading
+            self._format = found if reading else FORMAT
             if not reading:
                 with self._writing():
                     self._db.execute("PRAGMA journal_mode=WAL")
                     self._db.execute("PRAGMA synchronous=FULL")
-                    if found == 1:
-                        self._db.execute(_MARKS.replace("TABLE", "TABLE IF NOT EXISTS"))
-                        self._db.execute(
-                            "UPDATE meta SET value = ? WHERE key = 'format'", [str(FORMAT)]
-                        )
+                    for since, table in ((2, _MARKS), (3, _STOPPED)):
+                        if found < since:
+                            self._db.execute(table.replace("TABLE", "TABLE IF NOT EXISTS"))
+                    self._db.execute(
+                        "UPDATE meta SET value = ? WHERE key = 'format'", [str(FORMAT)]
+                    )
         except sqlite3.Error as error:
             self._db.close()
             raise RavineError(f"'{path}' is not a race that can be read: {error}") from error
@@ -157,6 +163,30 @@ class Store:
         """These runs could not be done."""
         self._mark(runs, width, why)
 
+    def stopped(self) -> set[str]:
+        """The ids of the runs that were stopped early."""
+        if self._format < 3:
+            return set()
+        return {id_ for (id_,) in self._db.execute("SELECT run FROM stopped")}
+
+    def stop(self, runs: Iterable[Run]) -> None:
+        """These runs end here; what is stored of them is their curve."""
+        with self._writing():
+            self._db.executemany(
+                "INSERT OR IGNORE INTO stopped VALUES (?)", [(run.id,) for run in runs]
+            )
+
+    def measured(self, runs: Iterable[Run]) -> dict[Run, NDArray[np.float32]]:
+        """What was measured of each run so far, (evaluations + 1, splits, measures)."""
+        shape = (-1, 2, len(self.plan.facts.measures))
+        found = {}
+        for run in runs:
+            query = "SELECT start FROM runs WHERE id = ? UNION ALL SELECT * FROM (SELECT measures "
+            query += "FROM segments WHERE run = ? ORDER BY segment)"
+            parts = [part for (part,) in self._db.execute(query, (run.id, run.id))]
+            found[run] = np.frombuffer(b"".join(parts), "<f4").reshape(shape)
+        return found
+
     def begin(
         self, run: Run, weights_digest: str, batches_digest: str, start: NDArray[np.float32]
     ) -> None:
@@ -182,14 +212,15 @@ class Store:
             self._db.executemany("INSERT OR IGNORE INTO segments VALUES (?, ?, ?, ?)", rows)
 
     def curves(self) -> list[Curve]:
-        """Every finished or failed run, in the order of the plan's rules, rates and seeds."""
+        """Every run that is over, in the order of the plan's rules, rates and seeds."""
         with self._reading_from():
             return self._curves()
 
     def _curves(self) -> list[Curve]:
         plan = self.plan
         shape = (-1, 2, len(plan.facts.measures))
-        narrowed, failed = self.narrowed(), self.failed()
+        narrowed, failed, stopped = self.narrowed(), self.failed(), self.stopped()
+        whole = {stage: len(plan.cuts(stage)) for stage in FIRST_SEED}
         parts: dict[str, list[tuple[bytes, bytes]]] = {}
         query = "SELECT run, losses, measures FROM segments ORDER BY run, segment"
         for run, losses, measures in self._db.execute(query):
@@ -200,7 +231,8 @@ class Store:
         ):
             starts[stage, seed] = (weights, batches, start)
             segments = parts.get(id_, [])
-            if len(segments) < plan.segments or id_ in failed:
+            early = id_ in stopped
+            if (len(segments) < whole[stage] and not early) or id_ in failed:
                 continue
             losses = np.frombuffer(b"".join(s[0] for s in segments), "<f4")
             measured = start + b"".join(s[1] for s in segments)
@@ -208,7 +240,7 @@ class Store:
             measures = np.frombuffer(measured, "<f4").reshape(shape)
             lanes = narrowed.get(id_, plan.width)
             lanes = lanes if lanes < plan.width else 0
-            curves.append(Curve(run, weights, batches, losses, measures, narrowed=lanes))
+            curves.append(Curve(run, weights, batches, losses, measures, "", lanes, early))
         for id_, stage, rule, rate, seed, _, failure in self._marks():
             if failure:
                 run = Run(id_, stage, rule, rate, seed)
@@ -226,7 +258,7 @@ class Store:
         )
 
     def _marks(self) -> list[tuple[Any, ...]]:
-        return self._db.execute("SELECT * FROM marks").fetchall() if self._marked else []
+        return self._db.execute("SELECT * FROM marks").fetchall() if self._format > 1 else []
 
     def _mark(self, runs: Sequence[Run], width: int, failure: str) -> None:
         with self._writing():

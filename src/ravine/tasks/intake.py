@@ -1,7 +1,9 @@
 """A Keras model becomes pure functions of its weights. Imports Keras, on JAX."""
 
 import os
-from collections.abc import Sequence
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 from ravine.errors import RavineError
@@ -38,7 +40,8 @@ class Network:
         """
         import numpy as np
 
-        self._keras.utils.set_random_seed(seed)
+        with _without_tensorflow():
+            self._keras.utils.set_random_seed(seed)
         model = self._task.make_model()
         state = [
             np.array([*np.random.SeedSequence([seed, i]).generate_state(1), 0], v.dtype)
@@ -60,6 +63,19 @@ class Network:
         y_pred, _ = self._model.stateless_call(list(trainable), list(state), x, training=False)
         functions = (self._task.loss, *self._task.metrics.values())
         return self._keras.ops.stack([f(y, y_pred).mean() for f in functions])
+
+
+@contextmanager
+def _without_tensorflow() -> Iterator[None]:
+    """Keras on JAX would import TensorFlow, where it is installed, only to seed it: seconds."""
+    if "tensorflow" in sys.modules:
+        yield
+        return
+    sys.modules["tensorflow"] = None  # type: ignore[assignment]
+    try:
+        yield
+    finally:
+        del sys.modules["tensorflow"]
 
 
 def import_keras() -> Any:

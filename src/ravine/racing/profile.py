@@ -1,0 +1,62 @@
+"""Where the time of a race went."""
+
+import time
+from collections import Counter, defaultdict
+from collections.abc import Callable, Mapping
+from typing import NamedTuple
+
+
+class Spent(NamedTuple):
+    """Seconds of a worker at one segment of a pack."""
+
+    compiling: float
+    training: float  # evaluations included
+    evaluations: int
+    evaluation: float  # one of them, measured apart; 0 where it was not
+
+
+JOBS = {
+    "describe": "building the model",
+    "draw": "drawing weights",
+    "trace": "tracing",
+    "time": "timing widths",
+}
+
+
+class Profile:
+    """Adds up what every job took. All times are in seconds; workers' times are of one core."""
+
+    def __init__(self, workers: int, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._began = clock()
+        self._workers = workers
+        self._spent: defaultdict[str, float] = defaultdict(float)
+        self._segments: defaultdict[str, list[Spent]] = defaultdict(list)
+        self.lanes: Counter[int] = Counter()  # how many runs were done, by the lanes of the program
+
+    def job(self, name: str, took: float) -> None:
+        """One of the jobs that prepare."""
+        self._spent[JOBS[name]] += took
+
+    def segment(self, program: str, took: float, spent: Spent) -> None:
+        """A segment of a pack, ``took`` being what it cost in all."""
+        self._segments[program].append(spent)
+        self._spent["compiling"] += spent.compiling
+        self._spent["imports, files, messages"] += took - spent.compiling - spent.training
+
+    def storing(self, took: float) -> None:
+        """The driver's part, beside which the workers go on."""
+        self._spent["storing, beside"] += took
+
+    def table(self) -> Mapping[str, float]:
+        """What took how long. Evaluations are counted, and one of each program was timed."""
+        found = dict.fromkeys(("training", "evaluating"), 0.0)
+        for segments in self._segments.values():
+            one = min((s.evaluation for s in segments if s.evaluation), default=0.0)
+            evaluating = sum(min(s.training, one * s.evaluations) for s in segments)
+            found["evaluating"] += evaluating
+            found["training"] += sum(s.training for s in segments) - evaluating
+        found |= {k: v for k, v in self._spent.items() if k != "storing, beside"}
+        elapsed = self._clock() - self._began
+        found["idle"] = max(0.0, elapsed * self._workers - sum(found.values()))
+        return found | {"storing, beside": self._spent["storing, beside"], "elapsed": elapsed}
