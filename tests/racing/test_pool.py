@@ -40,6 +40,9 @@ class Queue:
             raise RavineError(why)
         self.jobs.append(job)
 
+    def handed_out(self) -> None:
+        """Nothing else to do."""
+
 
 def described(folder: Path, load: Callable[[], Any], patience: Patience | None = None) -> Queue:
     """What a worker says of digits-mlp when its data are loaded in that way."""
@@ -180,6 +183,8 @@ class Queue:
     jobs = [Job("describe", {})]
     def take(self, worker):
         return self.jobs.pop() if self.jobs else None
+    def handed_out(self):
+        pass
 
 task = dataclasses.replace(TASKS["digits-mlp"], load=hang)
 with Pool(2, {"folder": folder, "task": cloudpickle.dumps(task)}) as pool:
@@ -189,14 +194,17 @@ with Pool(2, {"folder": folder, "task": cloudpickle.dumps(task)}) as pool:
         encoding="utf-8",
     )
     os.mkfifo(tmp_path / "pid")
+    told = os.open(tmp_path / "pid", os.O_RDWR)
     command = [sys.executable, str(script), str(tmp_path)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as driver:
         assert driver.stdout is not None
         pids = [int(pid) for pid in driver.stdout.readline().split()]
-        # Opening the pipe waits until the worker is in the middle of its job.
-        assert int((tmp_path / "pid").read_text(encoding="utf-8")) in pids
+        # It says so in the middle of its job.
+        assert select.select([told], [], [], 120)[0], "no worker took the job"
+        assert int(os.read(told, 100)) in pids
         workers = [os.pidfd_open(pid) for pid in pids]
         driver.send_signal(signal.SIGKILL)
     for worker in workers:
         assert select.select([worker], [], [], 30)[0], "a worker outlived its driver"
         os.close(worker)
+    os.close(told)

@@ -36,8 +36,8 @@ def test_what_is_added_comes_back(tmp_path: Path, plan: Plan) -> None:
     losses = rng.random(plan.steps, np.float32)
     measures = rng.random((plan.evaluations, 2, 2), np.float32)
     losses[-1] = np.nan
-    store.begin(run, "weights", "batches", start)
-    store.begin(unfinished, "weights", "batches", start)
+    store.begin([(run, ("weights", "batches", start))])
+    store.begin([(unfinished, ("weights", "batches", start))])
     for _ in range(2):  # a segment that is handed in twice is there once
         for k, periods in reversed(list(enumerate(segments(plan)))):
             steps = slice(periods.start * plan.period, periods.stop * plan.period)
@@ -70,6 +70,10 @@ def test_other_files_are_refused(tmp_path: Path, plan: Plan) -> None:
     assert not list(tmp_path.iterdir())
     (tmp_path / FILE).write_text("not a database, whatever its name says", encoding="utf-8")
     with pytest.raises(RavineError, match="not a race that can be read"):
+        Store(tmp_path)
+    (tmp_path / FILE).unlink()
+    (tmp_path / FILE).mkdir()
+    with pytest.raises(RavineError, match="cannot be opened"):
         Store(tmp_path)
 
 
@@ -115,7 +119,7 @@ def test_what_failed_or_was_narrowed_is_marked(tmp_path: Path, plan: Plan) -> No
     start = np.ones((2, 2), np.float32)
 
     def done(run: Run) -> None:
-        store.begin(run, "weights", "batches", start)
+        store.begin([(run, ("weights", "batches", start))])
         for k, periods in enumerate(segments(plan)):
             steps = slice(periods.start * plan.period, periods.stop * plan.period)
             store.add([(run.id, k, losses[steps], measures[periods])])
@@ -142,7 +146,7 @@ def test_a_run_that_was_stopped_early_is_over(tmp_path: Path, plan: Plan) -> Non
     stopped, waiting, *_ = plan.tuning()
     measures = np.random.default_rng(0).random((7, 2, 2), np.float32)
     for run in (stopped, waiting):
-        store.begin(run, "weights", "batches", measures[0])
+        store.begin([(run, ("weights", "batches", measures[0]))])
         store.add([(run.id, 1, np.zeros(40, np.float32), measures[3:])])
         store.add([(run.id, 0, np.zeros(20, np.float32), measures[1:3])])
     for run, found in store.measured([stopped, waiting]).items():

@@ -64,6 +64,7 @@ class Driver:
         self._troubles: Counter[str] = Counter()  # of jobs and files
         self.profile = Profile(len(pool))
         self._handed: dict[int, float] = {}  # when each worker was given its job
+        self._unsaved: list[tuple[Pack, Advanced]] = []
         self._packs: deque[Pack] = deque()
         self._climbs: dict[str, Climb] = {}  # of the stage that is being run, by rule
         self._running: dict[int, Pack] = {}
@@ -140,8 +141,7 @@ class Driver:
             self._repair(answer.file, job, self._running.pop(worker, None))
         elif job.name == "advance":
             self.profile.segment(job.kind, took, answer.spent)
-            self._keep(self._running.pop(worker), answer)
-            self.profile.storing(time.monotonic() - self._handed[worker] - took)
+            self._go_on(self._running.pop(worker), answer)
         else:
             self.profile.job(job.name, took)
             self._missing -= {file for file, maker in self._makers.items() if maker is job}
@@ -164,6 +164,11 @@ class Driver:
         # Its packs fail when their turn comes: by then it may be known that others work.
         self._hopeless[job.arguments["program"]] = said
         self._missing.discard(job.arguments["program"])
+
+    def handed_out(self) -> None:
+        """See ``pool.Source``: while the workers go on, what they brought is stored."""
+        if self._unsaved:
+            self._save()
 
     @property
     def _settled(self) -> Plan:
@@ -246,6 +251,7 @@ class Driver:
         if not here:
             return
         if deciding:
+            self._save()
             rung = self._settled.cuts("tuning")[climb.done[here[0].id] - 1]
             losses: dict[float, list[Any]] = {}
             for run, measures in store.measured(here).items():
@@ -276,27 +282,31 @@ class Driver:
         needed = {DATA, program} | {weights_file(run.seed) for run in pack.runs}
         return program not in self._hopeless and needed.isdisjoint(self._missing)
 
-    def _keep(self, pack: Pack, answer: Advanced) -> None:
-        plan, store = self._settled, self._kept
-        self._proven = True
-        if answer.begun is not None:
-            for run, begun in zip(pack.runs, answer.begun, strict=True):
-                store.begin(run, *begun)
-        store.add(
-            (run.id, pack.segment, losses, measures)
-            for run, losses, measures in zip(pack.runs, answer.losses, answer.measures, strict=True)
-        )
+    def _go_on(self, pack: Pack, answer: Advanced) -> None:
+        self._unsaved.append((pack, answer))
         done, climb = pack.segment + 1, self._climbs[pack.rule]
         climb.arrive(pack.runs, done)
-        for run in pack.runs:
-            self._forget(run, pack.segment)
-        if done == len(plan.cuts(pack.stage)):
-            self.profile.lanes[pack.width] += len(pack.runs)
-            for run, measures in zip(pack.runs, answer.measures, strict=True):
-                self._watcher.finished(run, measures)
-        elif done not in climb.gates:
+        if done < len(self._settled.cuts(pack.stage)) and done not in climb.gates:
             self._packs.appendleft(replace(pack, segment=done, deaths=0))
         self._gather(pack.rule)
+
+    def _save(self) -> None:
+        """Store what the workers brought. A run's old checkpoint is needed until then."""
+        store, began = self._kept, time.monotonic()
+        for pack, answer in self._unsaved:
+            self._proven = True
+            if answer.begun is not None:
+                store.begin(zip(pack.runs, answer.begun, strict=True))
+            results = zip(pack.runs, answer.losses, answer.measures, strict=True)
+            store.add((run.id, pack.segment, *found) for run, *found in results)
+            for run in pack.runs:
+                self._forget(run, pack.segment)
+            if pack.segment + 1 == len(self._settled.cuts(pack.stage)):
+                self.profile.lanes[pack.width] += len(pack.runs)
+                for run, measures in zip(pack.runs, answer.measures, strict=True):
+                    self._watcher.finished(run, measures)
+        self._unsaved.clear()
+        self.profile.storing(time.monotonic() - began)
 
     def _forget(self, run: Run, segment: int) -> None:
         (self._work / checkpoint_file(run, segment)).unlink(missing_ok=True)
@@ -323,6 +333,7 @@ class Driver:
 
     def _try_again(self, pack: Pack, why: str) -> None:
         """After the death of its worker."""
+        self._save()  # what is narrowed below must not come back with its old width
         again = pack.after_death()
         if not again:
             self._fail(pack, f"its worker died {RETRIES + 1} times: {why}")
@@ -345,6 +356,7 @@ class Driver:
         self._packs.append(pack)
 
     def _fail(self, pack: Pack, why: str) -> None:
+        self._save()
         if not self._proven:  # a machine that can do nothing says nothing about rules
             raise RavineError(f"no run could be done; of {pack.rule}, {why}")
         self._kept.fail(pack.runs, pack.width, why)

@@ -41,6 +41,9 @@ class Source(Protocol):
     def lost(self, worker: int, job: Job, why: str) -> None:
         """The worker died over a job; a new one takes its place. Raises to give up."""
 
+    def handed_out(self) -> None:
+        """All that there was to take is taken: time for what nobody waits for."""
+
 
 class Pool:
     """As many single-threaded workers as there are cores, unless told otherwise."""
@@ -69,6 +72,7 @@ class Pool:
         looked = self._clock()
         while True:
             self._hand_out(source)
+            source.handed_out()
             if all(worker.job is None for worker in self._workers):
                 return
             # A wait without a limit cannot be interrupted by Ctrl-C on Windows.

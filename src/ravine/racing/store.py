@@ -79,8 +79,11 @@ class Store:
         logged = path.with_name(f"{FILE}-wal").exists()
         alone = reading and not logged and not os.access(folder, os.W_OK)
         mode = "mode=ro&immutable=1" if alone else "mode=ro" if reading else "mode=rw"
-        self._db = sqlite3.connect(f"{path.resolve().as_uri()}?{mode}", uri=True)
         self._reading = reading
+        try:
+            self._db = sqlite3.connect(f"{path.resolve().as_uri()}?{mode}", uri=True)
+        except sqlite3.Error as error:
+            raise RavineError(f"'{path}' cannot be opened: {error}") from error
         try:
             found = self.read_meta("format")
             if found not in range(1, FORMAT + 1):
@@ -187,18 +190,20 @@ class Store:
             found[run] = np.frombuffer(b"".join(parts), "<f4").reshape(shape)
         return found
 
-    def begin(
-        self, run: Run, weights_digest: str, batches_digest: str, start: NDArray[np.float32]
-    ) -> None:
-        """Note a run's beginning. Saying it twice changes nothing."""
-        with self._writing():
-            self._db.execute(
-                "INSERT OR IGNORE INTO runs VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-                (
-                    *(run.id, run.stage, run.rule, run.learning_rate, run.seed),
-                    *(weights_digest, batches_digest, start.astype("<f4").tobytes()),
-                ),
+    def begin(self, runs: Iterable[tuple[Run, Sequence[Any]]]) -> None:
+        """Note how runs began: (weights digest, batches digest, what was measured) of each.
+
+        Saying it twice changes nothing.
+        """
+        rows = [
+            (
+                *(run.id, run.stage, run.rule, run.learning_rate, run.seed),
+                *(weights_digest, batches_digest, start.astype("<f4").tobytes()),
             )
+            for run, (weights_digest, batches_digest, start) in runs
+        ]
+        with self._writing():
+            self._db.executemany("INSERT OR IGNORE INTO runs VALUES (?, ?, ?, ?, ?, ?, ?, ?)", rows)
 
     def add(
         self, parts: Iterable[tuple[str, int, NDArray[np.float32], NDArray[np.float32]]]

@@ -39,7 +39,7 @@ def fitted(
         known = {int(w): s for w, s in json.loads(kept.read_text(encoding="utf-8")).items()}
         return replace(plan, width=best(plan, known))
     seconds = max(CALL, _operations(plan) / RATE) * plan.steps * plan.count
-    if seconds < WORTH:
+    if seconds < WORTH or len(_candidates(plan)) == 1:
         return plan
     doing(0, "timing how many lanes are fastest")
     search = Search(plan, rule, work)
@@ -79,8 +79,7 @@ class Search:
             self._keras.append(Job("draw", {"seeds": [seed]}))
         name = plan.choices.rules[-1]
         self._run = plan.run("tuning", name, plan.choices.learning_rates[name][0], 0)
-        size = 16 * max(1, plan.facts.parameters)
-        self._untried = [w for w in WIDTHS if w == 1 or w * size <= MEMORY]
+        self._untried = _candidates(plan)
         self._waiting = 0
         self._next_two()
 
@@ -109,6 +108,9 @@ class Search:
         if job.name != "draw":
             self._tried()
 
+    def handed_out(self) -> None:
+        """See ``pool.Source``. There is nothing else to do."""
+
     def _next_two(self) -> None:
         two, self._untried = self._untried[:2], self._untried[2:]
         self._waiting = len(two)
@@ -127,6 +129,11 @@ class Search:
         before = [each[width] for width in each if width not in last]
         if not before or min(each[width] for width in last) < GAIN * min(before):
             self._next_two()
+
+
+def _candidates(plan: Plan) -> list[int]:
+    size = 16 * max(1, plan.facts.parameters)
+    return [width for width in WIDTHS if width == 1 or width * size <= MEMORY]
 
 
 def _operations(plan: Plan) -> float:
