@@ -1,10 +1,12 @@
 """Which rows a run sees: decided by its seed alone."""
 
+import hashlib
+
 import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ravine.racing.batches import batch_rows
+from ravine.racing.batches import batch_rows, batches_digest
 
 sizes = st.tuples(st.integers(1, 40), st.integers(1, 40)).map(lambda pair: (max(pair), min(pair)))
 
@@ -56,3 +58,19 @@ def test_the_order_is_the_documented_one() -> None:
     """Anybody can draw it again: this pins the definition that stored digests stand for."""
     expected = np.random.default_rng([5, 1]).permutation(10)[:9].reshape(3, 3)
     np.testing.assert_array_equal(batch_rows(5, 10, 3, 6)[3:], expected)
+
+
+def test_a_frozen_order_is_the_first_epoch_again_and_again() -> None:
+    frozen = batch_rows(5, 10, 3, 9, frozen=True).reshape(3, 3, 3)
+    assert (frozen == batch_rows(5, 10, 3, 3)).all()
+
+
+@given(st.integers(0, 9), sizes, st.integers(0, 50), st.integers(1, 50), st.booleans())
+@settings(database=None, deadline=None)
+def test_a_part_is_that_of_the_whole(
+    seed: int, size: tuple[int, int], taken: int, steps: int, frozen: bool
+) -> None:
+    whole = batch_rows(seed, *size, taken + steps, frozen=frozen)
+    np.testing.assert_array_equal(batch_rows(seed, *size, steps, taken, frozen), whole[taken:])
+    expected = hashlib.sha256(whole.astype("<i4").tobytes()).hexdigest()
+    assert batches_digest(seed, *size, taken + steps, frozen) == expected

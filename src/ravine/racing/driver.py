@@ -3,6 +3,7 @@
 import time
 from collections import Counter, deque
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Protocol
@@ -104,8 +105,13 @@ class Driver:
         self._rules = {name: self._pickled(plan, name) for name in self._listed}
         counts = {"reference": REFERENCE_SEEDS, "fresh": plan.choices.fresh_seeds}
         judging = [FIRST_SEED[stage] + i for stage, n in counts.items() for i in range(n)]
-        self._race(plan.tuning(), later=judging)
-        self._race(plan.judging(choose(plan, store.curves())))
+        try:
+            self._race(plan.tuning(), later=judging)
+            self._race(plan.judging(choose(plan, store.curves())))
+        except BaseException:  # interrupted: what is here already is kept
+            with suppress(RavineError):
+                self._save()
+            raise
 
     def take(self, worker: int) -> Job | None:
         """See ``pool.Source``."""

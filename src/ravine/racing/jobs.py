@@ -100,6 +100,7 @@ class Workbench:
             rows=tuple(len(split.x) for split in data),
             measures=network.measures,
             digest=digest([network.config, contents]),
+            frozen_order=self._task.frozen_order,
             operations=engine.operations(network, tuple(drawn), sample) / len(sample[0]),
         )
 
@@ -132,7 +133,7 @@ class Workbench:
         with watch:
             begin, advance = self._program(program)
         compiling, evaluation = watch.seconds, 0.0
-        data = plan.facts.rows[0], plan.choices.batch_size
+        data, frozen = (plan.facts.rows[0], plan.choices.batch_size), plan.facts.frozen_order
         begun = None
         if segment == 0:
             weights = {run.seed: _read(self._folder / weights_file(run.seed)) for run in runs}
@@ -145,7 +146,7 @@ class Workbench:
             begun = [
                 Begun(
                     _digest(*weights[run.seed].values()),
-                    batches_digest(run.seed, *data, plan.steps),
+                    batches_digest(run.seed, *data, plan.steps, frozen),
                     measured,
                 )
                 for run, measured in zip(runs, np.asarray(start), strict=False)
@@ -155,7 +156,8 @@ class Workbench:
             (carry,) = _stack([kept[run.id] for run in lanes], ("lane",))
         cuts = (0, *plan.cuts(runs[0].stage))
         taken, periods = cuts[segment] * plan.period, cuts[segment + 1] - cuts[segment]
-        now = {run.seed: batch_rows(run.seed, *data, periods * plan.period, taken) for run in runs}
+        count = periods * plan.period
+        now = {run.seed: batch_rows(run.seed, *data, count, taken, frozen) for run in runs}
         rows = np.zeros((plan.width, plan.segment, plan.period, data[1]), np.int32)
         for i, run in enumerate(lanes):
             rows[i, :periods] = now[run.seed].reshape(periods, plan.period, data[1])
@@ -175,7 +177,7 @@ class Workbench:
                 _write(path, {"lane": [array[lane] for array in arrays]})
         return Advanced(
             begun,
-            list(losses[: len(runs), : periods * plan.period]),
+            list(losses[: len(runs), :count]),
             list(measures[: len(runs), :periods]),
             Spent(compiling, watch.seconds, periods, evaluation),
         )

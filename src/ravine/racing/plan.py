@@ -36,9 +36,9 @@ class Facts(NamedTuple):
     rows: tuple[int, ...]  # train, validation, test
     measures: tuple[str, ...]
     digest: str  # of the model's configuration and all data
-    operations: float = (
-        0.0  # of a training step, a row of the batch; 0: races of before it was counted
-    )
+    # The defaults are what races did from before there was a choice.
+    operations: float = 0.0  # of a training step, a row of the batch; 0: not counted
+    frozen_order: bool = False  # whether every epoch has the same batches
 
 
 @dataclass(frozen=True)

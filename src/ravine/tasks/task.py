@@ -27,6 +27,8 @@ class Task:
     ``make_model`` returns a fresh Keras 3 model each time it is called, ``load`` the data.
     ``loss`` takes ``(y_true, y_pred)`` to a loss a row, each metric to a number a row; all are
     called while Keras runs on JAX. ``learning_rates`` replaces a rule's own searched range.
+    ``frozen_order`` repeats the batches of the first epoch in every epoch, as some published
+    results have it; rules that fit the noise of those batches look better than they are.
     """
 
     name: str
@@ -38,3 +40,4 @@ class Task:
     epochs: int
     batch_size: int
     learning_rates: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    frozen_order: bool = False
