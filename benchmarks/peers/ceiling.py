@@ -1,5 +1,6 @@
 """What no library here goes beyond: its products of matrices at these shapes, its memory."""
 
+import math
 import time
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -9,6 +10,7 @@ import numpy as np
 from peers.setting import Setting
 
 MOVED = 28  # bytes a parameter and step: Adam reads w, g, m and v, writes w, m and v
+PIXELS = {"digits-cnn": (64, 16)}  # of what each convolution gives
 
 
 class Product(NamedTuple):
@@ -27,16 +29,20 @@ class Product(NamedTuple):
 
 
 def products(setting: Setting) -> list[Product]:
-    """Those of one training step, and its share of the evaluations."""
-    kernels = [w.shape for w in setting.weights[0][::2]]
-    batch = setting.rows[0].shape[1]
+    """Those of one training step, and its share of the evaluations.
+
+    A convolution is the product of what its window sees, a row a pixel, and its kernel.
+    """
+    kernels = [w.shape for w in setting.weights[0] if w.ndim > 1]
+    pixels = [*PIXELS.get(setting.subject.task, ()), 1, 1, 1]
     found = []
-    for i, (a, b) in enumerate(kernels):
+    for i, ((*inside, b), each) in enumerate(zip(kernels, pixels, strict=False)):
+        a, batch = math.prod(inside), setting.rows[0].shape[1] * each
         found += [Product("forward", batch, a, b, 1), Product("weights'", a, batch, b, 1)]
         if i:  # nobody asks for the images' gradient
             found.append(Product("inputs'", batch, b, a, 1))
         for x, _ in setting.held_out:
-            found.append(Product("held out", len(x), a, b, 1 / setting.period))
+            found.append(Product("held out", len(x) * each, a, b, 1 / setting.period))
     return found
 
 

@@ -29,6 +29,7 @@ class Way(NamedTuple):
     chunk: int = 1  # runs handed out at a time; 0: an equal share to each process
     runs: float = 1.0  # of everyone's runs, the share that a slow one does in a repetition
     least: int = 1  # runs a process in a repetition
+    same_masks: bool = True  # of dropout, as Keras draws them on JAX
 
 
 class Fleet:
@@ -48,6 +49,9 @@ class Fleet:
             self.close()
             raise
         self._signal("SIGSTOP")
+
+    def __len__(self) -> int:
+        return len(self._children)
 
     def train(self, seeds: Sequence[int]) -> tuple[float, dict[int, Curve]]:
         """Seconds, and the curves by seed. Whoever is free takes the next chunk."""

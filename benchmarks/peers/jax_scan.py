@@ -1,4 +1,4 @@
-"""The expert: JAX and Optax, a whole run one jitted scan, written for this network."""
+"""JAX and Optax: a whole run one jitted scan."""
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -10,54 +10,57 @@ import numpy as np
 import optax
 from jax import lax
 
+from peers import networks
 from peers.setting import EPSILON, RATE, Curve, Setting
 
 
 def prepare(
-    setting: Setting, lanes: int = 1, threads: int = 1
+    setting: Setting, written: str = "by_hand", lanes: int = 1, threads: int = 1
 ) -> Callable[[list[int]], list[Curve]]:
-    """Runs one after the other, or as vmapped lanes; in several threads of this process."""
+    """Runs one after the other, or as vmapped lanes; in several threads of this process.
+
+    ``written``: who wrote the network, a function of ``networks``.
+    """
     adam = optax.adam(RATE, eps=EPSILON)
+    network: networks.Network = getattr(networks, written)(setting.subject)
+    slope = jax.value_and_grad(network.loss, has_aux=True)
 
-    def loss(weights: Any, x: Any, y: Any) -> Any:
-        w1, b1, w2, b2, w3, b3 = weights
-        hidden = jax.nn.relu(jax.nn.relu(x @ w1 + b1) @ w2 + b2)
-        logits = hidden @ w3 + b3
-        return optax.softmax_cross_entropy_with_integer_labels(logits, y).mean()
-
-    def train(weights: Any, rows: Any, data: Any, held_out: Any) -> Any:
+    def train(weights: Any, state: Any, rows: Any, data: Any, held_out: Any) -> Any:
         x, y = data
 
         def step(carry: Any, batch: Any) -> Any:
-            weights, memory = carry
-            value, slope = jax.value_and_grad(loss)(weights, x[batch], y[batch])
-            updates, memory = adam.update(slope, memory)
-            return (optax.apply_updates(weights, updates), memory), value
+            weights, state, memory = carry
+            (value, state), gradients = slope(weights, state, x[batch], y[batch])
+            updates, memory = adam.update(gradients, memory)
+            return (optax.apply_updates(weights, updates), state, memory), value
 
         def period(carry: Any, batches: Any) -> Any:
             carry, losses = lax.scan(step, carry, batches)
-            return carry, (losses, jnp.stack([loss(carry[0], *split) for split in held_out]))
+            measures = [network.measure(*carry[:2], *split) for split in held_out]
+            return carry, (losses, jnp.stack(measures))
 
-        _, (losses, measures) = lax.scan(period, (weights, adam.init(weights)), rows)
+        start = (weights, state, adam.init(weights))
+        _, (losses, measures) = lax.scan(period, start, rows)
         return losses.reshape(-1), measures
 
-    program = jax.jit(train if lanes == 1 else jax.vmap(train, in_axes=(0, 0, None, None)))
+    program = jax.jit(train if lanes == 1 else jax.vmap(train, in_axes=(0, 0, 0, None, None)))
     data = jax.device_put((setting.train, setting.held_out))
     _, batch = setting.rows[0].shape
-    weights = setting.weights
-    rows = {s: r.reshape(-1, setting.period, batch) for s, r in setting.rows.items()}
+    drawn = {
+        s: (setting.weights[s], setting.states[s], r.reshape(-1, setting.period, batch))
+        for s, r in setting.rows.items()
+    }
 
     def some(seeds: list[int]) -> list[Curve]:
         if lanes == 1:
-            results = [program(weights[s], rows[s], *data) for s in seeds]
+            results = [program(*drawn[s], *data) for s in seeds]
             return [Curve(*map(np.asarray, result)) for result in results]
         curves: list[Curve] = []
         for i in range(0, len(seeds), lanes):
             part = seeds[i : i + lanes]
             padded = part + part[-1:] * (lanes - len(part))  # one shape, one program
-            stacked = [np.stack(same) for same in zip(*(weights[s] for s in padded), strict=True)]
-            result = program(stacked, np.stack([rows[s] for s in padded]), *data)
-            curves += map(Curve, *map(np.asarray, result))
+            stacked = jax.tree.map(lambda *same: np.stack(same), *(drawn[s] for s in padded))
+            curves += map(Curve, *map(np.asarray, program(*stacked, *data)))
         return curves[: len(seeds)]
 
     some([0])

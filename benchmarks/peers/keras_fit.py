@@ -34,37 +34,48 @@ class Evaluate(keras.callbacks.Callback):  # type: ignore[misc]
                 self.model._jax_state_synced = True
 
 
-def prepare(
-    setting: Setting, steps_per_execution: int = 1, jit: bool | str = "auto"
-) -> Callable[[list[int]], list[Curve]]:
-    """One compiled model for all runs; each starts from its own weights and a fresh Adam."""
-    model = make_model(setting.width)
+def compiled(model: Any, optimizer: Any, steps_per_execution: int, jit: bool | str = "auto") -> Any:
+    """The model, ready to fit."""
     model.compile(
-        optimizer=keras.optimizers.Adam(RATE, epsilon=EPSILON, **BETAS),
+        optimizer=optimizer,
         loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
         steps_per_execution=steps_per_execution,
         jit_compile=jit,
     )
-    model.optimizer.build(model.trainable_variables)
-    fresh = [np.asarray(v) for v in model.optimizer.variables]
+    return model
+
+
+def fit(model: Any, setting: Setting, rows: Any) -> Curve:
+    """One run on those rows, (steps, batch), of the training data: one long epoch."""
+    evaluate = Evaluate(setting.period, setting.held_out)
     x, y = setting.train
+    flat = rows.reshape(-1)
+    model.fit(
+        x[flat],
+        y[flat],
+        batch_size=rows.shape[1],
+        shuffle=False,
+        callbacks=[evaluate],
+        verbose=0,
+    )
+    return Curve(None, np.array(evaluate.measures))
+
+
+def prepare(
+    setting: Setting, steps_per_execution: int = 1, jit: bool | str = "auto"
+) -> Callable[[list[int]], list[Curve]]:
+    """One compiled model for all runs; each starts from its own weights and a fresh Adam."""
+    adam = keras.optimizers.Adam(RATE, epsilon=EPSILON, **BETAS)
+    model = compiled(make_model(setting.subject), adam, steps_per_execution, jit)
+    adam.build(model.trainable_variables)
+    fresh = [np.asarray(v) for v in adam.variables]
+    variables = [*model.trainable_variables, *model.non_trainable_variables, *adam.variables]
 
     def one(seed: int, steps: int | None = None) -> Curve:
-        model.set_weights(setting.weights[seed])
-        for variable, value in zip(model.optimizer.variables, fresh, strict=True):
-            variable.assign(value)
-        rows = setting.rows[seed][:steps]
-        evaluate = Evaluate(setting.period, setting.held_out)
-        flat = rows.reshape(-1)
-        model.fit(
-            x[flat],
-            y[flat],
-            batch_size=rows.shape[1],
-            shuffle=False,
-            callbacks=[evaluate],
-            verbose=0,
-        )
-        return Curve(None, np.array(evaluate.measures))
+        start = [*setting.weights[seed], *setting.states[seed], *fresh]
+        for variable, value in zip(variables, start, strict=True):
+            variable.assign(value.astype(variable.dtype))
+        return fit(model, setting, setting.rows[seed][:steps])
 
     one(0, 2 * setting.period)
     return lambda seeds: [one(seed) for seed in seeds]

@@ -11,33 +11,37 @@ from typing import Any
 import cloudpickle
 import numpy as np
 
-from peers.setting import CORES, EPSILON, RATE, Curve, Setting, task
+from peers.setting import CORES, EPSILON, RATE, Curve, Setting, Subject, task
 from ravine.racing.batches import batch_rows
 from ravine.racing.jobs import DATA, weights_file
 from ravine.racing.plan import Facts, Plan, Run, choose, settle
 from ravine.racing.pool import Job, Pool
-from ravine.rules import Adam
+from ravine.racing.widths import fitted
+from ravine.rules import RULES, Adam
 
 PROGRAM = "program-adam.npz"
+STAGE = "fresh"  # the one in which no run is ever cut short
 
 
 class Ours:
     """A race's workers without its store: what is timed is segments of lanes on all cores.
 
-    ``period``, ``evaluations`` and ``lanes`` are the plan's unless given.
+    ``count``: runs that there are weights for, unless given a full program a core. ``period``,
+    ``steps`` and ``lanes`` are the plan's unless given.
     """
 
     def __init__(
         self,
-        width: int,
-        count: int,
+        subject: Subject,
+        count: int | None = None,
         period: int | None = None,
-        evaluations: int | None = None,
+        steps: int | None = None,
         lanes: int | None = None,
     ) -> None:
         self._folder = tempfile.TemporaryDirectory()
         folder = Path(self._folder.name)
-        made, rule = task(width), Adam(epsilon=EPSILON)
+        made, rule = task(subject), Adam()
+        assert rule.epsilon == EPSILON
         self._pool = Pool(None, {"folder": str(folder), "task": cloudpickle.dumps(made)})
         self._jobs: deque[Job] = deque()
         self._facts: Facts | None = None
@@ -46,25 +50,28 @@ class Ours:
         self._rule = cloudpickle.dumps(rule)
         self._do(Job("describe", {}))
         assert self._facts is not None
-        choices, rules = choose(made, [rule], None, 1, 1, None, None)
+        # What ``ravine race`` does: all rules, so that it is worth its while to time the lanes.
+        choices, rules = choose(made, [kind() for kind in RULES.values()], None, 3, 12, None, None)
         plan = settle(choices, rules, self._facts)
-        if period or evaluations:
+        if lanes is None:
+            plan = fitted(plan, self._rule, self._pool, folder, lambda *_: None)
+        if period or steps:
             period = period or plan.period
-            evaluations = evaluations or plan.steps // period
+            evaluations = (steps or plan.steps) // period
             steps = evaluations * period
             plan = dataclasses.replace(plan, steps=steps, period=period, segment=evaluations)
         self.plan: Plan = dataclasses.replace(plan, width=lanes or plan.width)
-        self._name: str = next(name for name in rules if name.startswith("adam"))
+        count = count or len(CORES) * self.plan.width
         self._do(Job("draw", {"seeds": list(range(count))}))
         arguments = {"rule": self._rule, "program": PROGRAM, "plan": self.plan}
         self._do(Job("trace", arguments))
         for _ in range(2):  # a worker that compiled first may have taken the other's share
             self.train(range(min(count, 2 * len(CORES) * self.plan.width)))
-        self.setting: Setting = self._setting(folder, width, count)
+        self.setting: Setting = self._setting(folder, subject, count)
 
     def train(self, seeds: Sequence[int]) -> tuple[float, dict[int, Curve]]:
         """Seconds from the first segment handed out to the last one received; the curves."""
-        runs = [Run(f"{seed}", "fresh", self._name, RATE, seed) for seed in seeds]
+        runs = [Run(f"{seed}", STAGE, Adam.name, RATE, seed) for seed in seeds]
         width = self.plan.width
         self._curves = {}
         packs = [runs[i : i + width] for i in range(0, len(runs), width)]
@@ -83,6 +90,9 @@ class Ours:
             return None
         return self._jobs.popleft()
 
+    def handed_out(self) -> None:
+        """See ``pool.Source``. Nothing is put off: there is no store."""
+
     def done(self, worker: int, job: Job, answer: Any) -> None:
         """See ``pool.Source``."""
         if job.name == "describe":
@@ -92,7 +102,7 @@ class Ours:
         runs, segment = job.arguments["runs"], job.arguments["segment"]
         for run, losses, measures in zip(runs, answer.losses, answer.measures, strict=True):
             self._parts.setdefault(run.seed, []).append((losses, measures[..., 0]))
-        if segment + 1 < self.plan.segments:
+        if segment + 1 < len(self.plan.cuts(STAGE)):
             self._jobs.appendleft(self._advance(runs, segment + 1))
             return
         for run in runs:
@@ -111,7 +121,7 @@ class Ours:
         given = {"plan": self.plan, "program": PROGRAM, "rule": self._rule}
         return Job("advance", {**given, "runs": runs, "segment": segment})
 
-    def _setting(self, folder: Path, width: int, count: int) -> Setting:
+    def _setting(self, folder: Path, subject: Subject, count: int) -> Setting:
         """What the workers drew, for the others to use."""
         plan, batch = self.plan, self.plan.choices.batch_size
         with np.load(folder / DATA) as data:
@@ -119,13 +129,16 @@ class Ours:
                 name: (data[f"{name}_x.0"], data[f"{name}_y.0"])
                 for name in ("train", "validation", "test")
             }
-        weights = {}
+        weights, states = {}, {}
         for seed in range(count):
-            with np.load(folder / weights_file(seed)) as drawn:
-                weights[seed] = [drawn[f"trainable.{i}"] for i in range(6)]
+            with np.load(folder / weights_file(seed)) as drawn:  # in the order of the model
+                weights[seed], states[seed] = (
+                    [drawn[name] for name in drawn.files if name.startswith(kind)]
+                    for kind in ("trainable.", "state.")
+                )
         rows = {
             seed: batch_rows(seed, len(split["train"][0]), batch, plan.steps)
             for seed in range(count)
         }
         held_out = [split["validation"], split["test"]]
-        return Setting(width, plan.period, split["train"], held_out, weights, rows)
+        return Setting(subject, plan.period, split["train"], held_out, weights, states, rows)

@@ -20,7 +20,7 @@ def prepare(setting: Setting, lanes: int = 0) -> Callable[[list[int]], list[Curv
     period = setting.period
 
     def eager(seed: int) -> Curve:
-        model = network(setting.width, setting.weights[seed])
+        model = network(setting.subject.width, setting.weights[seed])
         adam = torch.optim.Adam(model.parameters(), lr=RATE, eps=EPSILON, fused=True)
         losses, measures = [], []
         for t, batch in enumerate(rows[seed], 1):

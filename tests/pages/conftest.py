@@ -1,6 +1,6 @@
 """A small race made of formulas: pages are tested without running one."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 import numpy as np
@@ -18,26 +18,26 @@ RATES = (0.01, 0.1, 1.0)
 Make = Callable[..., Results]
 
 
-def make_plan() -> Plan:
+def make_plan(speed: Mapping[str, float]) -> Plan:
     choices = Choices(
         task=f"digits{HOSTILE}",
-        rules=tuple(SPEED),
-        learning_rates=dict.fromkeys(SPEED, RATES),
+        rules=tuple(speed),
+        learning_rates=dict.fromkeys(speed, RATES),
         seeds=2,
         fresh_seeds=8,
         epochs=4,
         batch_size=16,
     )
     facts = Facts(1234, (800, 100, 100), ("loss", "accuracy"), "f" * 64)
-    return Plan(choices, facts, dict.fromkeys(SPEED, "0" * 64), 200, 5, 20, 4)
+    return Plan(choices, facts, dict.fromkeys(speed, "0" * 64), 200, 5, 20, 4)
 
 
-def make_curve(plan: Plan, run: Run) -> Curve:
+def make_curve(plan: Plan, run: Run, speed: float) -> Curve:
     """A loss that falls to a floor; at the largest rate it is lost, or ends where it should not."""
     rng = np.random.default_rng(run.seed)
     start, wobble = 2.3 + 0.1 * rng.random(), 0.05 * rng.standard_normal(plan.evaluations + 1)
     steps = np.arange(plan.evaluations + 1) * plan.period
-    speed = SPEED[run.rule] * {0.01: 0.3, 0.1: 1.0, 1.0: 0.0}[run.learning_rate]
+    speed *= {0.01: 0.3, 0.1: 1.0, 1.0: 0.0}[run.learning_rate]
     loss = 0.1 + (start - 0.1) * np.exp(-speed * steps + wobble * (steps > 0))
     losses = np.interp(np.arange(1, plan.steps + 1), steps, loss)
     if run.learning_rate == max(RATES):
@@ -58,13 +58,21 @@ def make_curve(plan: Plan, run: Run) -> Curve:
 
 @pytest.fixture
 def make_results() -> Make:
-    """Results whose curves are first changed by a function, if one is given."""
+    """Results whose curves are first changed by a function, if one is given.
 
-    def make(change: Callable[[Curve], Curve] = lambda curve: curve) -> Results:
-        plan = make_plan()
-        runs = plan.tuning() + plan.judging(dict.fromkeys(SPEED, RATES[1]))
-        curves = [change(make_curve(plan, run)) for run in runs]
-        judged = verdict.judge(plan, {rule: {"learning_rate": 0.1} for rule in SPEED}, curves)
+    ``speed``: other rules, and how fast they are. What else there is, the verdict is told.
+    """
+
+    def make(
+        change: Callable[[Curve], Curve] = lambda curve: curve,
+        speed: Mapping[str, float] = SPEED,
+        **more: object,
+    ) -> Results:
+        plan = make_plan(speed)
+        runs = plan.tuning() + plan.judging(dict.fromkeys(speed, RATES[1]))
+        curves = [change(make_curve(plan, run, speed[run.rule])) for run in runs]
+        rules = {rule: {"learning_rate": 0.1} for rule in speed}
+        judged = verdict.judge(plan, rules, curves, **more)
         machine = {"system": "Linux x86_64", "processor": f"chip{HOSTILE}", "cores": 2}
         versions = {"ravine": "0.1.0", "numpy": "2.4"}
         return Results(plan, curves, judged, machine, versions, f"ravine race 'digits{HOSTILE}'")

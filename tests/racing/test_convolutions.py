@@ -10,7 +10,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from jax import lax
 
-from ravine.racing.convolutions import sliced
+from ravine.racing.convolutions import in_parts, sliced
 
 
 def primitives_of(function: Any, *arguments: Any) -> set[str]:
@@ -100,6 +100,28 @@ def test_a_maximum_is_taken_over_shifted_slices(data: st.DataObject, n: int) -> 
 
     assert "reduce_window_max" not in primitives_of(sliced(own), x.astype(float))
     assert_same(own, x)
+
+
+@pytest.mark.parametrize("shape", [(2, 6, 6, 3), (2, 7, 5, 3), (1, 9, 2)])
+def test_tiles_are_windows_side_by_side(shape: tuple[int, ...]) -> None:
+    window = (1, *(2 for _ in shape[1:-1]), 1)
+    # Few different values: equal ones meet, also across the axes.
+    x = np.random.default_rng(0).integers(0, 3, shape)
+    assert_same(lambda x: lax.reduce_window(x, -jnp.inf, lax.max, window, window, "VALID"), x)
+
+
+def test_rows_in_parts_are_the_rows() -> None:
+    kernel = np.random.default_rng(1).normal(size=(3, 1, 2))
+
+    def own(scale: Any, x: Any) -> Any:
+        numbers = ("NHC", "HIO", "NHC")
+        return scale * lax.conv_general_dilated(x, kernel, (1,), "SAME", dimension_numbers=numbers)
+
+    with jax.enable_x64(True):
+        x = np.random.default_rng(0).normal(size=(7, 5, 1))
+        np.testing.assert_allclose(in_parts(own, 3)(2.0, x), own(2.0, x), rtol=0, atol=1e-13)
+        assert "scan" in primitives_of(in_parts(own, 3), 2.0, x)
+        assert "scan" not in primitives_of(in_parts(lambda s, x: s * x, 3), 2.0, x)
 
 
 def test_a_number_that_is_none_goes_through_a_maximum() -> None:

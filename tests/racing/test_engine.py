@@ -36,9 +36,13 @@ class Plane:
         (A, b), (seen,) = weights, state
         return jnp.mean((x @ A + b - y) ** 2), [seen + x.sum(0)]
 
-    def measure(self, weights: Any, state: Any, x: Any, y: Any) -> Any:
+    def predict(self, weights: Any, state: Any, x: Any) -> Any:
         (A, b), (seen,) = weights, state
-        miss = x @ A + b - y
+        return x @ A + b, seen
+
+    def score(self, y: Any, found: Any) -> Any:
+        y_pred, seen = found
+        miss = y_pred - y
         return jnp.stack([jnp.mean(miss**2), jnp.abs(miss).max(), seen.sum()])
 
 
@@ -413,7 +417,7 @@ def test_the_engine_trains_as_keras_on_tensorflow_does(
         rule.lookahead(w, m, float(STEPS + 1))
         for w, m in zip(lane.trainable, lane.memory, strict=True)
     ]
-    test_loss = float(network.measure(ahead, [], *data.test)[0])
+    test_loss = float(network.score(data.test.y, network.predict(ahead, [], data.test.x))[0])
     if type(rule).lookahead is Rule.lookahead:
         np.testing.assert_allclose(measures[0, -1, 0, 0], test_loss, rtol=1e-6)
     found, expected = np.array([*losses[0], test_loss]), keras_losses[name]

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from ravine.racing.plan import Plan
 from ravine.racing.store import Curve
-from ravine.verdict import PROTOCOL, Standing, Verdict
+from ravine.verdict import PROTOCOL, Sensitivity, Spread, Standing, Verdict
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -45,7 +45,11 @@ class Results:
         return 1 - steps / (len(self.curves) * self.plan.steps)
 
     def leaderboard(self) -> "pd.DataFrame":
-        """A row a rule, best first: speed-up over gradient descent, and what stands behind it."""
+        """A row a rule, best first: speed-up over gradient descent, and what stands behind it.
+
+        Seconds are NaN where no step was timed, ``state_bytes`` where the rule is not ravine's,
+        the ``cliff`` where no rate tried was beyond it.
+        """
         import pandas as pd
 
         return pd.DataFrame(
@@ -53,16 +57,26 @@ class Results:
                 {
                     "rule": s.rule,
                     "learning_rate": s.learning_rate,
+                    "finding": s.finding,
                     "speedup": s.speedup.median,
                     "speedup_low": s.speedup.low,
                     "speedup_high": s.speedup.high,
+                    "p_value": s.p_value,
+                    "tied_for_first": s.tied_for_first,
+                    "speedup_seconds": _median(s.speedup_seconds),
                     "steps_to_target": s.steps_to_target.median,
+                    "gradients_to_target": s.gradients_to_target.median,
+                    "seconds_to_target": _median(s.seconds_to_target),
                     "reached": s.reached,
                     "diverged": s.diverged,
                     "failed": s.failed,
                     "runs": s.runs,
                     "final_loss": s.final_loss,
+                    "validation_loss": s.validation_loss,
                     **{f"final_{name}": value for name, value in s.final_metrics.items()},
+                    "state_bytes": math.nan if s.state_bytes is None else s.state_bytes,
+                    "forgiving_decades": s.sensitivity.width.decades,
+                    "cliff": math.nan if s.sensitivity.cliff is None else s.sensitivity.cliff,
                 }
                 for s in self.verdict.standings
             ]
@@ -101,6 +115,7 @@ class Results:
         content = {
             "task": self.plan.choices.task,
             "target": self.verdict.target,
+            "target_measure": self.verdict.measure,
             "protocol": {
                 **self.protocol,
                 "seeds": self.plan.choices.seeds,
@@ -117,6 +132,12 @@ class Results:
             "versions": dict(self.versions),
             "verdict": self.verdict.sentence,
             "warnings": list(self.verdict.warnings),
+            "leads_by_target": [stretch._asdict() for stretch in self.verdict.leads_by_target],
+            "leads_by_tries": [lead._asdict() for lead in self.verdict.leads_by_tries],
+            "suspect_tuning": [
+                {**suspect._asdict(), "speedup": suspect.speedup._asdict()}
+                for suspect in self.verdict.suspects
+            ],
             "rules": [_entry(standing) for standing in self.verdict.standings],
         }
         return json.dumps(_finite(content), indent=2, ensure_ascii=False) + "\n"
@@ -127,17 +148,44 @@ def _entry(s: Standing) -> dict[str, Any]:
         "rule": s.rule,
         "learning_rate": s.learning_rate,
         "hyperparameters": {k: v for k, v in s.hyperparameters.items() if k != "learning_rate"},
+        "finding": s.finding,
+        "tied_for_first": s.tied_for_first,
         "runs": s.runs,
         "reached": s.reached,
         "diverged": s.diverged,
         "failed": s.failed,
-        "steps_to_target": s.steps_to_target._asdict(),
         "speedup": s.speedup._asdict(),
         "p_value": s.p_value,
+        "speedup_seconds": _spread(s.speedup_seconds),
+        "steps_to_target": s.steps_to_target._asdict(),
+        "gradients_to_target": s.gradients_to_target._asdict(),
+        "seconds_to_target": _spread(s.seconds_to_target),
+        "step_seconds": s.step_seconds,
+        "state_bytes": s.state_bytes,
         "final_loss": s.final_loss,
         "final_losses": s.final_losses,
+        "validation_loss": s.validation_loss,
         "final_metrics": s.final_metrics,
+        "tuning": _tuning(s.sensitivity),
     }
+
+
+def _tuning(found: Sensitivity) -> dict[str, Any]:
+    return {
+        "forgiving": {**found.width._asdict(), "decades": found.width.decades},
+        "cliff": found.cliff,
+        "unusable": found.unusable,
+        "best_after": found.after,
+        "rivals": found.rivals,
+    }
+
+
+def _spread(found: Spread | None) -> dict[str, float] | None:
+    return None if found is None else found._asdict()
+
+
+def _median(found: Spread | None) -> float:
+    return math.nan if found is None else found.median
 
 
 def _finite(value: Any) -> Any:

@@ -3,7 +3,7 @@
 import math
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, Self
 
 import numpy as np
@@ -15,12 +15,13 @@ from rich.table import Table
 from rich.text import Text
 
 from ravine.pages.results import Results
-from ravine.racing.plan import REFERENCE_SEEDS, Plan, Run
+from ravine.racing.plan import BASELINE, REFERENCE_SEEDS, Plan, Run
 from ravine.racing.profile import Profile
 from ravine.racing.store import Curve
-from ravine.verdict import SMOOTHING, VALIDATION, said_ratio, title
+from ravine.verdict import SMOOTHING, VALIDATION, Verdict, Width, said_ratio, said_speedup, title
 
 PLAIN_LINES = 20  # how often a race speaks up where nobody is watching live
+FEW = 4  # what can be listed in a line
 
 
 class Display:
@@ -178,21 +179,19 @@ class Display:
 
 
 def show(results: Results, console: Console) -> None:
-    """Print the leaderboard and the verdict."""
+    """Print the leaderboard and the verdict, 100 columns wide for rules of ravine's own."""
     table = Table(box=None, pad_edge=False, header_style="dim", padding=(0, 2, 0, 0))
     table.add_column("rule", overflow="fold")
-    headings = ["rate", "× steps", "95 %", "reached", "steps", "loss"]
-    lost = [
-        name
-        for name in ("diverged", "failed")
-        if any(getattr(s, name) for s in results.verdict.standings)
-    ]
+    standings = results.verdict.standings
+    lost = [name for name in ("diverged", "failed") if any(getattr(s, name) for s in standings)]
+    headings = ["rate", "forgiving", "× steps", "95 %", "reached", "steps", "loss"]
     for heading in [*headings, *results.plan.facts.measures[1:], *lost]:
         table.add_column(heading, justify="right", no_wrap=True)
-    for i, s in enumerate(results.verdict.standings):
+    for i, s in enumerate(standings):
         table.add_row(
             Text(title(s.rule)),
             f"{s.learning_rate:g}",
+            _width(s.sensitivity.width),
             *said_ratio(s.speedup),
             f"{s.reached}/{s.runs}",
             "–" if math.isinf(s.steps_to_target.median) else f"{s.steps_to_target.median:.7g}",
@@ -202,22 +201,65 @@ def show(results: Results, console: Console) -> None:
             style="bold" if i == 0 else "",
         )
     console.print(table)
-    if math.isinf(results.verdict.target):
-        caption = "no target: nothing to measure the steps to"
+    wrapped = not console.is_terminal
+    for caption in _captions(results):
+        console.print(Text(caption, "dim"), soft_wrap=wrapped)
+    console.print()
+    console.print(Text(results.verdict.sentence, "bold"), soft_wrap=wrapped)
+    for warning in results.verdict.warnings:
+        console.print(Text(f"Note: {warning}.", "yellow"), soft_wrap=wrapped)
+
+
+def _captions(results: Results) -> Iterator[str]:
+    """What the columns mean, and what else was found: a line each."""
+    verdict = results.verdict
+    if math.isinf(verdict.target):
+        yield "no target: nothing to measure the steps to"
     else:
-        caption = (
-            f"× steps: to a test loss of {results.verdict.target:.4g}, which tuned gradient "
+        yield (
+            f"× steps: to a test {verdict.measure} of {verdict.target:.4g}, which tuned gradient "
             "descent reliably reaches, relative to its own; median of "
             f"{results.plan.choices.fresh_seeds} fresh seeds"
         )
-    console.print(Text(caption, "dim"), soft_wrap=not console.is_terminal)
+    yield "forgiving, from tuning: decades of learning rate within 5 % of the rule's best loss"
+    if len(verdict.standings) > 1:
+        yield from _leads(verdict)
+    memory = [f"{title(s.rule)} {s.state_bytes:g}" for s in verdict.standings if s.state_bytes]
+    if memory:
+        yield f"optimizer memory, bytes a parameter: {', '.join(memory)}; others 0 or unknown"
+    timed = [s for s in verdict.standings if s.speedup_seconds and s.rule != BASELINE]
+    if timed:
+        said = [f"{title(s.rule)} {said_speedup(s.speedup_seconds)}" for s in timed]  # type: ignore[arg-type]  # as filtered
+        yield f"speed-up in seconds: {', '.join(said)}"
     if results.stopped:
-        said = f"{results.stopped} tuning runs without hope were stopped early: {results.saved:.0%}"
-        console.print(Text(f"{said} of all steps saved", "dim"), soft_wrap=not console.is_terminal)
-    console.print()
-    console.print(Text(results.verdict.sentence, "bold"), soft_wrap=not console.is_terminal)
-    for warning in results.verdict.warnings:
-        console.print(Text(f"Note: {warning}.", "yellow"), soft_wrap=not console.is_terminal)
+        yield (
+            f"{results.stopped} tuning runs without hope were stopped early: {results.saved:.0%} "
+            "of all steps saved"
+        )
+
+
+def _leads(verdict: Verdict) -> Iterator[str]:
+    """Who leads for other targets and after fewer tries."""
+    tries = [
+        f"{title(lead.rule)} after {lead.first}"
+        + (f" to {lead.last}" if lead.last > lead.first else "")
+        for lead in verdict.leads_by_tries
+    ]
+    yield f"lowest expected loss, from tuning, in random order: {', '.join(tries)} tries"
+    targets = verdict.leads_by_target
+    if 0 < len(targets) <= FEW:
+        said = [f"{title(stretch.rule)} down to {stretch.low:.4g}" for stretch in targets]
+        yield f"fewest steps to other test losses: {', '.join(said)}"
+    elif targets:
+        leaders = len({stretch.rule for stretch in targets})
+        yield (
+            f"fewest steps to other test losses: {leaders} rules take turns {len(targets) - 1} "
+            f"times; the lowest, {targets[-1].low:.4g}, is {title(targets[-1].rule)}'s"
+        )
+
+
+def _width(width: Width) -> str:
+    return f"{'≥ ' if width.at_edge else ''}{width.decades:.1f}"
 
 
 def _median(values: Sequence[float]) -> float:

@@ -32,6 +32,26 @@ def sliced(function: Callable[..., Any]) -> Callable[..., Any]:
     return rewritten
 
 
+def in_parts(function: Callable[..., Any], rows: int) -> Callable[..., Any]:
+    """``sliced``, for a function of (…, x) that treats each row of x alone: so many at a time.
+
+    All rows at once would fall out of the cache as slices. A function without convolutions is left
+    as it is.
+    """
+
+    def parted(*arguments: Any) -> Any:
+        *given, x = arguments
+        if not any(_found(jax.make_jaxpr(function)(*arguments).jaxpr)):
+            return function(*arguments)
+        lacking = -len(x) % rows
+        padded = jnp.concatenate([x, jnp.zeros((lacking, *x.shape[1:]), x.dtype)])
+        parts = padded.reshape(-1, rows, *x.shape[1:])
+        y = lax.map(lambda part: sliced(function)(*given, part), parts)
+        return jax.tree.map(lambda leaf: leaf.reshape(-1, *leaf.shape[2:])[: len(x)], y)
+
+    return parted
+
+
 def _found(jaxpr: Jaxpr) -> Iterator[bool]:
     for equation in jaxpr.eqns:
         yield equation.primitive in _REWRITTEN
@@ -121,11 +141,32 @@ def _maximum(
 ) -> Any:
     if not jnp.issubdtype(x.dtype, jnp.floating) or math.prod(base_dilation) > 1:
         return None
+    if window_dimensions == window_strides and not any(map(any, padding)):
+        return _maximum_of_tiles(x, window_dimensions)
     least = jnp.array(-jnp.inf, x.dtype)
     x = lax.pad(x, least, [(*pad, 0) for pad in padding])
-    first, *others = _shifted(x, window_dimensions, window_strides, window_dilation)
-    for other in others:
-        # The first of equals has the gradient, as in XLA's own; what is not a number stays.
+    return _first_largest(_shifted(x, window_dimensions, window_strides, window_dilation))
+
+
+def _maximum_of_tiles(x: Any, window: Sequence[int]) -> Any:
+    """Where windows lie side by side: axis by axis, which needs no strided slices."""
+    whole = [length // size * size for length, size in zip(x.shape, window, strict=True)]
+    x = lax.slice(x, [0] * x.ndim, whole)
+    for axis in reversed(range(x.ndim)):  # so that the first of equals is the one in row order
+        if window[axis] > 1:
+            shape = (*x.shape[:axis], -1, window[axis], *x.shape[axis + 1 :])
+            tiles = x.reshape(shape)
+            parts = (
+                lax.index_in_dim(tiles, i, axis + 1, keepdims=False) for i in range(window[axis])
+            )
+            x = _first_largest(parts)
+    return x
+
+
+def _first_largest(parts: Iterator[Any]) -> Any:
+    """The first of equals has the gradient, as in XLA's own; what is not a number stays."""
+    first = next(parts)
+    for other in parts:
         first = jnp.where((other > first) | jnp.isnan(other), other, first)
     return first
 

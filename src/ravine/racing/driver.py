@@ -18,6 +18,7 @@ from ravine.racing.jobs import (
     DATA,
     PARTIAL,
     Advanced,
+    Begun,
     Torn,
     checkpoint_file,
     program_file,
@@ -66,7 +67,7 @@ class Driver:
         self.profile = Profile(len(pool))
         self._handed: dict[int, float] = {}  # when each worker was given its job
         self._unsaved: list[tuple[Pack, Advanced]] = []
-        self._packs: deque[Pack] = deque()
+        self._packs: dict[str, deque[Pack]] = {}  # by program
         self._climbs: dict[str, Climb] = {}  # of the stage that is being run, by rule
         self._running: dict[int, Pack] = {}
         self._compiled: dict[int, set[str]] = {}
@@ -124,7 +125,6 @@ class Driver:
         if pack is None:
             self._watcher.doing(worker, "")
             return None
-        self._packs.remove(pack)
         self._running[worker] = pack
         compiled = self._compiled.setdefault(worker, set())
         program = program_file(pack.rule, pack.width)
@@ -150,7 +150,7 @@ class Driver:
             self._go_on(self._running.pop(worker), answer)
         else:
             self.profile.job(job.name, took)
-            self._missing -= {file for file, maker in self._makers.items() if maker is job}
+            self._missing.difference_update(_files(job))
             if job.name == "describe":
                 self._facts = answer
 
@@ -226,13 +226,13 @@ class Driver:
             climb = self._climbs[rule] = Climb(own, done, gates)
             self._pack([run for run in climb.moving() if climb.done[run.id] < len(cuts)])
             self._gather(rule)
-        if self._packs:  # with runs for the other workers to go on with meanwhile
+        if any(self._packs.values()):  # with runs for the other workers to go on with meanwhile
             for seed in later:
                 self._draw(seed)
         self._pool.work(self)
-        while self._packs:  # those whose program cannot be traced
-            pack = self._packs.popleft()
-            self._fail(pack, self._hopeless[program_file(pack.rule, pack.width)])
+        for program, packs in self._packs.items():  # those whose program cannot be traced
+            while packs:
+                self._fail(packs.popleft(), self._hopeless[program])
 
     def _can_go_on(self, run: Run, stored: Mapping[str, int]) -> bool:
         done = stored.get(run.id, 0)
@@ -248,7 +248,7 @@ class Driver:
                     for run in pack.runs:
                         self._draw(run.seed)
                 self._trace(rule, pack.width)
-                self._packs.append(pack)
+                self._queue(pack).append(pack)
 
     def _gather(self, rule: str) -> None:
         """Where a rule's runs have waited for each other: who goes on."""
@@ -272,39 +272,49 @@ class Driver:
             here = [run for run in here if run.learning_rate not in rates]
         self._pack(here)
 
+    def _queue(self, pack: Pack) -> deque[Pack]:
+        return self._packs.setdefault(program_file(pack.rule, pack.width), deque())
+
     def _next_pack(self, worker: int) -> Pack | None:
         """Rather what this worker has compiled, then what nobody has: each compiles its share."""
         mine = self._compiled.get(worker, set())
         theirs = set().union(*self._compiled.values())
-
-        def order(pack: Pack) -> tuple[bool, bool]:
-            program = program_file(pack.rule, pack.width)
-            return program not in mine, program in theirs
-
-        return min(filter(self._ready, self._packs), key=order, default=None)
+        there = [p for p in self._packs if p not in self._missing and p not in self._hopeless]
+        for program in sorted(there, key=lambda p: (p not in mine, p in theirs)):
+            packs = self._packs[program]
+            if (pack := next(filter(self._ready, packs), None)) is not None:
+                packs.remove(pack)
+                return pack
+        return None
 
     def _ready(self, pack: Pack) -> bool:
-        program = program_file(pack.rule, pack.width)
-        needed = {DATA, program} | {weights_file(run.seed) for run in pack.runs}
-        return program not in self._hopeless and needed.isdisjoint(self._missing)
+        missing = self._missing
+        return not missing or not (
+            DATA in missing or any(weights_file(run.seed) in missing for run in pack.runs)
+        )
 
     def _go_on(self, pack: Pack, answer: Advanced) -> None:
         self._unsaved.append((pack, answer))
         done, climb = pack.segment + 1, self._climbs[pack.rule]
         climb.arrive(pack.runs, done)
         if done < len(self._settled.cuts(pack.stage)) and done not in climb.gates:
-            self._packs.appendleft(replace(pack, segment=done, deaths=0))
+            self._queue(pack).appendleft(replace(pack, segment=done, deaths=0))
         self._gather(pack.rule)
 
     def _save(self) -> None:
         """Store what the workers brought. A run's old checkpoint is needed until then."""
         store, began = self._kept, time.monotonic()
+        beginnings: list[tuple[Run, Begun]] = []
+        segments: list[Any] = []
+        for pack, answer in self._unsaved:
+            if answer.begun is not None:
+                beginnings += zip(pack.runs, answer.begun, strict=True)
+            results = zip(pack.runs, answer.losses, answer.measures, strict=True)
+            segments += [(run.id, pack.segment, *found) for run, *found in results]
+        store.begin(beginnings)
+        store.add(segments)
         for pack, answer in self._unsaved:
             self._proven = True
-            if answer.begun is not None:
-                store.begin(zip(pack.runs, answer.begun, strict=True))
-            results = zip(pack.runs, answer.losses, answer.measures, strict=True)
-            store.add((run.id, pack.segment, *found) for run, *found in results)
             for run in pack.runs:
                 self._forget(run, pack.segment)
             if pack.segment + 1 == len(self._settled.cuts(pack.stage)):
@@ -359,7 +369,7 @@ class Driver:
         if pack.segment == 0:
             for run in pack.runs:
                 self._draw(run.seed)
-        self._packs.append(pack)
+        self._queue(pack).append(pack)
 
     def _fail(self, pack: Pack, why: str) -> None:
         self._save()
@@ -371,6 +381,15 @@ class Driver:
         for run in pack.runs:
             self._tell_lost(run)
         self._gather(pack.rule)
+
+
+def _files(job: Job) -> list[str]:
+    """What a job of worker 0 makes."""
+    if job.name == "describe":
+        return [DATA]
+    if job.name == "trace":
+        return [job.arguments["program"]]
+    return [weights_file(seed) for seed in job.arguments["seeds"]]
 
 
 _SAID = {

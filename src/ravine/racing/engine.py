@@ -9,9 +9,11 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
-from ravine.racing.convolutions import sliced
+from ravine.racing.convolutions import in_parts, sliced
 from ravine.tasks.intake import Network
 from ravine.update_rule import Rule
+
+EVALUATED = 16  # rows at a time, of a network with convolutions
 
 
 class Lane(NamedTuple):
@@ -50,7 +52,9 @@ def programs(network: Network, rule: Rule) -> Programs:
     def measured(hyper: dict[str, Any], lane: Lane, t: Any, held_out: Any) -> Any:
         r = rule.replace(hyper)
         weights = [r.read(w, m, t) for w, m in zip(lane.trainable, lane.memory, strict=True)]
-        measures = jnp.stack([network.measure(weights, lane.state, x, y) for x, y in held_out])
+        predict = in_parts(network.predict, EVALUATED)
+        scores = [network.score(y, predict(weights, lane.state, x)) for x, y in held_out]
+        measures = jnp.stack(scores)
         return jnp.where(lane.alive, measures, jnp.nan)
 
     def begin(hyper: dict[str, Any], trainable: Any, state: Any, held_out: Any) -> Any:

@@ -16,7 +16,7 @@ from typing import Any
 
 from ravine.racing import provenance
 from ravine.racing.jobs import Torn, program_file, weights_file
-from ravine.racing.plan import FIRST_SEED, REFERENCE_SEEDS, Plan, digest
+from ravine.racing.plan import FIRST_SEED, LONE_STEP, REFERENCE_SEEDS, Plan, digest
 from ravine.racing.pool import Job, Pool, cache_folder
 
 WIDTHS = (1, 2, 4, 8, 16, 32)
@@ -133,7 +133,9 @@ class Search:
 
 def _candidates(plan: Plan) -> list[int]:
     size = 16 * max(1, plan.facts.parameters)
-    return [width for width in WIDTHS if width == 1 or width * size <= MEMORY]
+    # Large steps gain nothing by company; whatever else the machine does must not say they do.
+    most = 2 if _operations(plan) > LONE_STEP else WIDTHS[-1]
+    return [w for w in WIDTHS if w == 1 or (w <= most and w * size <= MEMORY)]
 
 
 def _operations(plan: Plan) -> float:

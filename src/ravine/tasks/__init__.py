@@ -1,11 +1,27 @@
 """The tasks that ravine ships: a file each, a line each."""
 
 from ravine.errors import unknown
+from ravine.tasks.breast_cancer_logistic import task as breast_cancer_logistic
+from ravine.tasks.diabetes_linear import task as diabetes_linear
+from ravine.tasks.digits_autoencoder import task as digits_autoencoder
 from ravine.tasks.digits_cnn import task as digits_cnn
 from ravine.tasks.digits_mlp import task as digits_mlp
+from ravine.tasks.quadratic_deep import task as quadratic_deep
 from ravine.tasks.task import Task
+from ravine.tasks.text_transformer import task as text_transformer
 
-TASKS: dict[str, Task] = {task.name: task for task in (digits_mlp, digits_cnn)}
+TASKS: dict[str, Task] = {
+    task.name: task
+    for task in (
+        digits_mlp,
+        digits_cnn,
+        digits_autoencoder,
+        breast_cancer_logistic,
+        diabetes_linear,
+        quadratic_deep,
+        text_transformer,
+    )
+}
 
 
 def find(name: str) -> Task:

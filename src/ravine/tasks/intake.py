@@ -60,7 +60,15 @@ class Network:
 
     def measure(self, trainable: Sequence[Any], state: Sequence[Any], x: Any, y: Any) -> Any:
         """Mean loss and metrics of a split, not in training, in the order of ``measures``."""
+        return self.score(y, self.predict(trainable, state, x))
+
+    def predict(self, trainable: Sequence[Any], state: Sequence[Any], x: Any) -> Any:
+        """What the model makes of rows, not in training."""
         y_pred, _ = self._model.stateless_call(list(trainable), list(state), x, training=False)
+        return y_pred
+
+    def score(self, y: Any, y_pred: Any) -> Any:
+        """Mean loss and metrics of what was predicted, in the order of ``measures``."""
         functions = (self._task.loss, *self._task.metrics.values())
         return self._keras.ops.stack([f(y, y_pred).mean() for f in functions])
 

@@ -1,0 +1,51 @@
+"""Handwritten digits through a narrow code and back."""
+
+from typing import Any
+
+from ravine.tasks.digits import load as load_digits
+from ravine.tasks.scores import binary_cross_entropy, squared_error
+from ravine.tasks.task import Data, Split, Task
+
+
+def load() -> Data:
+    """The pixels, in [0, 1], are both what is given and what is wanted."""
+    return Data(*(Split(split.x, split.x) for split in load_digits()))
+
+
+def make_model() -> Any:
+    """64-48-24-8-24-48-64, tanh, but for a linear code of eight numbers; a logit a pixel."""
+    import keras
+    from keras.layers import Dense
+
+    return keras.Sequential(
+        [
+            keras.Input((64,)),
+            Dense(48, activation="tanh"),
+            Dense(24, activation="tanh"),
+            Dense(8),
+            Dense(24, activation="tanh"),
+            Dense(48, activation="tanh"),
+            Dense(64),
+        ]
+    )
+
+
+def pixel_error(y_true: Any, y_pred: Any) -> Any:
+    """The mean squared error of each row's pixels."""
+    import keras
+
+    return squared_error(y_true, keras.ops.sigmoid(y_pred))
+
+
+task = Task(
+    name="digits-autoencoder",
+    description="1,797 handwritten digits through a code of 8 numbers and back, cross-entropy",
+    make_model=make_model,
+    load=load,
+    loss=binary_cross_entropy,  # of grey pixels, as in Hinton & Salakhutdinov 2006
+    metrics={"pixel_error": pixel_error},
+    epochs=30,
+    batch_size=32,
+    # The mean over 64 pixels makes for small slopes.
+    learning_rates=dict.fromkeys(("sgd", "momentum", "nesterov"), (1e-2, 100.0)),
+)

@@ -1,0 +1,66 @@
+"""What the curves of a race say: pure functions over what the store returns.
+
+The protocol, in its simplest honest form: learning rates are chosen on validation data and tuning
+seeds; the target is what tuned gradient descent reliably reaches; rules are judged on test data,
+with seeds that nothing was tuned on, in pairs of the same initial weights and batches.
+"""
+
+from ravine.verdict.curves import (
+    SMOOTHING,
+    TEST,
+    VALIDATION,
+    Target,
+    diverged_at,
+    final,
+    speedup,
+    steps_to,
+)
+from ravine.verdict.judging import judge
+from ravine.verdict.performance import PerformanceProfile, performance_profile
+from ravine.verdict.protocol import PROTOCOL
+from ravine.verdict.sensitivity import Sensitivity, Width
+from ravine.verdict.standings import Standing, Verdict
+from ravine.verdict.statistics import (
+    CONFIDENCE,
+    Spread,
+    fewest_seeds,
+    holm,
+    median_interval,
+    quartiles,
+    sign_test,
+)
+from ravine.verdict.tuning import choose, target_of, tuning_scores
+from ravine.verdict.wording import said_ratio, said_speedup, times_the_steps, title
+
+__all__ = [
+    "CONFIDENCE",
+    "PROTOCOL",
+    "SMOOTHING",
+    "TEST",
+    "VALIDATION",
+    "PerformanceProfile",
+    "Sensitivity",
+    "Spread",
+    "Standing",
+    "Target",
+    "Verdict",
+    "Width",
+    "choose",
+    "diverged_at",
+    "fewest_seeds",
+    "final",
+    "holm",
+    "judge",
+    "median_interval",
+    "performance_profile",
+    "quartiles",
+    "said_ratio",
+    "said_speedup",
+    "sign_test",
+    "speedup",
+    "steps_to",
+    "target_of",
+    "times_the_steps",
+    "title",
+    "tuning_scores",
+]

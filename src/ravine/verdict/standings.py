@@ -1,0 +1,101 @@
+"""What a verdict is made of: a standing for each rule, and what they come to."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from ravine.verdict.inclusion import Suspect
+from ravine.verdict.sensitivity import Lead, Sensitivity
+from ravine.verdict.statistics import Spread
+from ravine.verdict.targets import Stretch
+
+GRADIENTS_A_STEP = 1  # of every rule: Nesterov takes its one elsewhere
+
+# What can be found about a rule.
+FASTER, SLOWER = "faster", "slower"
+REFERENCE = "reference"  # gradient descent itself
+NO_DIFFERENCE = "no difference found"
+TOO_FEW = "too few seeds to claim"
+NO_TARGET = "no target"
+
+
+@dataclass(frozen=True)
+class Standing:
+    """How a rule did at its chosen learning rate, on the fresh seeds."""
+
+    rule: str
+    learning_rate: float
+    hyperparameters: Mapping[str, Any]
+    at_edge: bool  # the chosen rate is the smallest or largest tried: a wider grid may do better
+    runs: int
+    reached: int
+    diverged: int
+    failed: int  # could not be done: counted as not reaching the target, not as diverged
+    finding: str  # FASTER, SLOWER, … than gradient descent
+    tied_for_first: bool  # is the first, or the paired interval against it includes 1
+    steps_to_target: Spread  # quartiles; infinite for a run that missed
+    speedup: Spread  # over gradient descent, with its interval
+    p_value: float  # of being no faster or slower than gradient descent, Holm-adjusted
+    step_seconds: float | None  # of one step, where it was measured
+    speedup_seconds: Spread | None  # as speedup, where both rules' steps were timed
+    final_losses: tuple[float, ...]  # on the test data, by seed
+    validation_loss: float  # median over the seeds, one that is not finite being the highest
+    final_metrics: Mapping[str, float]  # medians over the runs that stayed finite
+    state_bytes: float | None  # of optimizer memory a parameter; None: not a rule of ravine's
+    sensitivity: Sensitivity  # to the learning rate, from the tuning runs
+
+    @property
+    def final_loss(self) -> float:
+        """The median of the final test losses, one that is not finite being the highest."""
+        return finite_or_highest(self.final_losses)
+
+    @property
+    def gradients_to_target(self) -> Spread:
+        """Minibatch gradients until the target."""
+        return self.steps_to_target.times(GRADIENTS_A_STEP)
+
+    @property
+    def seconds_to_target(self) -> Spread | None:
+        """Seconds of training until the target, evaluation not counted."""
+        seconds = self.step_seconds
+        return None if seconds is None else self.steps_to_target.times(seconds)
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """Who is faster than gradient descent, by how much, and how sure that is."""
+
+    task: str
+    target: float  # a test loss, unless ``measure`` is another
+    standings: tuple[Standing, ...]  # best first
+    sentence: str
+    warnings: tuple[str, ...]
+    measure: str = "loss"
+    leads_by_target: tuple[Stretch, ...] = ()  # of the fresh runs
+    leads_by_tries: tuple[Lead, ...] = ()  # of the tuning runs
+    suspects: tuple[Suspect, ...] = ()
+
+    def __str__(self) -> str:
+        return self.sentence
+
+    @property
+    def leader(self) -> Standing:
+        """The rule with the largest median speed-up, of those reliably faster if there are any."""
+        return self.standings[0]
+
+    @property
+    def ties(self) -> tuple[str, ...]:
+        """The rules that cannot be told apart from the leader."""
+        return tuple(s.rule for s in self.standings[1:] if s.tied_for_first)
+
+
+def finite_or_highest(losses: tuple[float, ...]) -> float:
+    """The median, a loss that is not finite being higher than any.
+
+    >>> finite_or_highest((1.0, 2.0, float("nan")))
+    2.0
+    """
+    return float(np.median([loss if math.isfinite(loss) else math.inf for loss in losses]))

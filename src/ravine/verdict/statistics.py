@@ -1,0 +1,71 @@
+"""Medians, intervals and tests: exact, and free of any assumption about how runs spread."""
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+import numpy as np
+from scipy.stats import binom, binomtest
+
+CONFIDENCE = 0.95
+
+
+class Spread(NamedTuple):
+    """A median, and where it or the values around it may lie."""
+
+    median: float
+    low: float
+    high: float
+
+    def times(self, factor: float) -> "Spread":
+        """The same in another unit."""
+        return Spread(*(factor * value for value in self))
+
+
+def median_interval(values: Sequence[float]) -> Spread:
+    """The median with its order-statistic interval of at least 95 %; below 6, least and most.
+
+    Of 12 values, the third to the tenth, which covers in 96.1 %. Conover, Practical Nonparametric
+    Statistics, 1999, section 3.2. A percentile bootstrap covers in 90 % at 10 values.
+    """
+    ordered = np.sort(np.asarray(values, dtype=float))
+    rank = int(binom.ppf((1 - CONFIDENCE) / 2, len(ordered), 0.5))
+    low, high = ordered[max(rank, 1) - 1], ordered[len(ordered) - max(rank, 1)]
+    return Spread(float(np.median(ordered)), float(low), float(high))
+
+
+def quartiles(values: Sequence[float]) -> Spread:
+    """Median and quartiles, linear between the values around them; infinite next to infinity."""
+    ordered = sorted(values)
+
+    def at(share: float) -> float:
+        below, rest = divmod(share * (len(ordered) - 1), 1)
+        low, high = ordered[int(below)], ordered[min(int(below) + 1, len(ordered) - 1)]
+        return low if rest == 0 or low == high else low + rest * (high - low)
+
+    return Spread(median=at(0.5), low=at(0.25), high=at(0.75))
+
+
+def sign_test(speedups: Sequence[float]) -> float:
+    """Exact two-sided p-value of the medians being equal; ties are left out."""
+    wins = sum(s > 1 for s in speedups)
+    losses = sum(s < 1 for s in speedups)
+    return float(binomtest(wins, wins + losses).pvalue) if wins + losses else 1.0
+
+
+def holm(p_values: Mapping[str, float]) -> dict[str, float]:
+    """Holm's adjustment for having tested several rules. Scand. J. Statist. 6 (1979) 65-70."""
+    adjusted, floor = {}, 0.0
+    for i, (rule, p) in enumerate(sorted(p_values.items(), key=lambda item: item[1])):
+        floor = max(floor, min(1.0, p * (len(p_values) - i)))
+        adjusted[rule] = floor
+    return adjusted
+
+
+def fewest_seeds(comparisons: int) -> int:
+    """How many seeds a clean sweep needs to pass the sign test, adjusted for so many rules.
+
+    >>> fewest_seeds(1), fewest_seeds(7)
+    (6, 9)
+    """
+    return 1 + math.ceil(math.log2(comparisons / (1 - CONFIDENCE)))

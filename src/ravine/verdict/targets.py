@@ -1,0 +1,65 @@
+"""Who is first depends on how far: the winner as a function of the target."""
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ravine.racing.store import Curve
+from ravine.verdict.curves import SMOOTHING, TEST, trailing_means
+
+
+class Stretch(NamedTuple):
+    """The targets, test losses from ``high`` down to ``low``, that a rule reaches first."""
+
+    rule: str
+    high: float  # itself belongs to the stretch before, where there is one
+    low: float
+
+
+def leads_by_target(
+    runs: Mapping[str, Sequence[Curve]], period: int, start: float
+) -> tuple[Stretch, ...]:
+    """Who needs the fewest steps, in the median of its runs, to each target; easy ones first.
+
+    From the loss before step one, ``start``, down to the lowest that most runs of some rule
+    reach. Exact, since times change only at losses that were measured. Ties go to who leads just
+    below. It describes the fresh runs at the chosen learning rates and is no test: of several
+    targets, one was fixed before they were run.
+    """
+    lowest = {rule: [_lowest_so_far(curve) for curve in own] for rule, own in runs.items()}
+    measured = np.concatenate([run for own in lowest.values() for run in own])
+    targets = np.unique(np.append(measured[measured < start], start))
+    rules = sorted(lowest)
+    steps = np.stack([_median_steps(lowest[rule], targets) for rule in rules]) * period
+    fewest = steps.min(axis=0)
+    found: list[Stretch] = []
+    turns = np.flatnonzero(np.isfinite(fewest))[:1]  # targets from which on another rule leads
+    while turns.size:
+        k = turns[0]
+        leader = int(steps[:, k].argmin())
+        if found:
+            found[-1] = found[-1]._replace(high=float(targets[k]))
+        found.append(Stretch(rules[leader], start, float(targets[k])))
+        turns = k + np.flatnonzero(fewest[k:] < steps[leader, k:])[:1]
+    return tuple(reversed(found))
+
+
+def _lowest_so_far(curve: Curve) -> NDArray[np.float64]:
+    means = trailing_means(curve, TEST)
+    lowest: NDArray[np.float64] = np.minimum.accumulate(np.where(np.isnan(means), math.inf, means))
+    return lowest
+
+
+def _median_steps(
+    runs: Sequence[NDArray[np.float64]], targets: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Median evaluations until each target; infinite where half of the runs or more miss it."""
+    times = []
+    for run in runs:
+        reached = np.searchsorted(run[::-1], targets, side="right")  # evaluations at or below
+        times.append(np.where(reached, len(run) - reached + SMOOTHING, math.inf))
+    median: NDArray[np.float64] = np.median(np.stack(times), axis=0)
+    return median

@@ -1,0 +1,49 @@
+"""What is settled before anyone is judged: each rule's learning rate, and the target."""
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+
+from ravine.racing.plan import Plan
+from ravine.racing.store import Curve
+from ravine.verdict.curves import TEST, VALIDATION, end_loss
+
+TARGET_QUANTILE = 0.8
+
+
+def choose(plan: Plan, curves: Sequence[Curve]) -> dict[str, float]:
+    """Each rule's learning rate, from tuning runs alone.
+
+    A rate that was stopped early comes behind all that went on, but before one that diverged.
+    """
+    stopped = {(c.run.rule, c.run.learning_rate) for c in curves if c.stopped}
+    chosen = {}
+    for rule in plan.choices.rules:
+        scores = tuning_scores(rule, curves)
+        chosen[rule] = min(
+            scores, key=lambda r: (math.isinf(scores[r]), (rule, r) in stopped, scores[r], r)
+        )
+    return chosen
+
+
+def tuning_scores(rule: str, curves: Sequence[Curve]) -> dict[float, float]:
+    """The median final validation loss at each learning rate; a diverged run counts as infinite.
+
+    Of a run that was stopped early, the loss where it was stopped.
+    """
+    by_rate: dict[float, list[float]] = {}
+    for curve in curves:
+        if curve.run.stage == "tuning" and curve.run.rule == rule:
+            ends = by_rate.setdefault(curve.run.learning_rate, [])
+            ends.append(end_loss(curve, VALIDATION))
+    return {rate: float(np.median(ends)) for rate, ends in by_rate.items()}
+
+
+def target_of(curves: Sequence[Curve]) -> float:
+    """What tuned gradient descent reliably reaches: four of five reference runs end below it.
+
+    A test loss; infinite if more than a fifth of the reference runs diverged or failed.
+    """
+    ends = [end_loss(curve, TEST) for curve in curves if curve.run.stage == "reference"]
+    return float(np.quantile(ends, TARGET_QUANTILE, method="inverted_cdf"))

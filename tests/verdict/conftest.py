@@ -1,0 +1,86 @@
+"""Races made of formulas: the verdict is tested without running one."""
+
+import math
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import pytest
+
+from ravine import verdict
+from ravine.racing.plan import Facts, Plan, choose, settle
+from ravine.racing.store import Curve
+from ravine.rules import RULES
+from ravine.tasks import TASKS
+
+Losses = Callable[[str, float, int, str], np.ndarray]
+
+
+class Made:
+    """What the tests here make races of."""
+
+    horizon = 1000
+    start = 2.3
+    lost = np.where(np.arange(101) < 40, 1.0, np.nan)  # a run that is not finite from there on
+
+    def planned(self, *names: str, seeds: int = 3, fresh: int = 12) -> Plan:
+        task = TASKS["digits-mlp"]
+        rates = [0.01, 0.1, 1.0]
+        rules = [RULES[name]() for name in names]
+        choices, by_name = choose(task, rules, rates, seeds, fresh, 10, 32)
+        plan = settle(choices, by_name, Facts(100, (3200, 10, 10), ("loss", "accuracy"), "0"))
+        assert plan.steps == self.horizon
+        return plan
+
+    def falling(self, pace: float, floor: float = 0.1) -> np.ndarray:
+        """Losses at every evaluation of a run that approaches its floor."""
+        t = np.linspace(0, 1, 101)
+        return floor + (self.start - floor) * np.exp(-pace * t)
+
+    def reaching(self, evaluation: float) -> np.ndarray:
+        """The test loss 0.5 from some evaluation on, whose trailing mean of three is the first."""
+        return np.where(np.arange(101) > evaluation - 3, 0.5, 2.0)
+
+    def raced(self, plan: Plan, losses: Losses) -> list[Curve]:
+        """The curves of a race in which a run's validation and test losses are as given."""
+        best = dict.fromkeys(plan.choices.rules, 0.1)
+        curves = []
+        for run in [*plan.tuning(), *plan.judging(best)]:
+            loss = losses(run.rule, run.learning_rate, run.seed, run.stage)
+            measures = np.stack([loss, 1 / (1 + loss)], axis=-1)[:, None, :].repeat(2, axis=1)
+            training = np.full(plan.steps, 1.0)
+            if not np.isfinite(loss[-1]):
+                training[400:] = np.nan
+            curves.append(Curve(run, "w", "b", training.astype("f4"), measures.astype("f4")))
+        return curves
+
+    def noisy(self, paces: dict[str, float], spread: float = 0.1) -> Losses:
+        """The rate 0.1 is best for all; a rule goes at its pace, each seed a little otherwise."""
+
+        def losses(rule: str, rate: float, seed: int, stage: str) -> np.ndarray:
+            luck = np.random.default_rng([seed, *rule.encode()]).normal(0, spread)
+            floor = 0.1 if rate == 0.1 else 0.5
+            return self.falling(paces[rule] * math.exp(luck), floor)
+
+        return losses
+
+    def timed(self, plan: Plan, evaluations: dict[str, Sequence[float]]) -> list[Curve]:
+        """The curves of a race of which it is known when each fresh run is at the target, 0.5."""
+
+        def losses(rule: str, rate: float, seed: int, stage: str) -> np.ndarray:
+            if stage == "fresh":
+                return self.reaching(evaluations[rule][seed - 2_000_000])
+            return self.reaching(50) if rate == 0.1 else np.full(101, 1.9)
+
+        return self.raced(plan, losses)
+
+    def judged(self, plan: Plan, curves: Sequence[Curve], **more: object) -> verdict.Verdict:
+        rules = {rule: RULES[rule]().values() for rule in plan.choices.rules}
+        return verdict.judge(plan, rules, curves, **more)  # type: ignore[arg-type]
+
+    def standing(self, found: verdict.Verdict, rule: str) -> verdict.Standing:
+        return next(s for s in found.standings if s.rule == rule)
+
+
+@pytest.fixture(scope="session")
+def made() -> Made:
+    return Made()
