@@ -4,7 +4,7 @@ import os
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -20,6 +20,7 @@ DATA = "data.npz"
 PARTIAL = ".part"  # how the names of files end that are being written
 TIMED = 0.1  # seconds that a timed piece of training is to take
 LATELY = 1e-3  # seconds: a program that took longer to get was not there before
+SEEDS, KEPT = 64, 1 << 18  # of so many seeds a worker keeps what has at most so many numbers
 COUNTED = 32  # rows of a batch whose operations are counted
 
 
@@ -84,6 +85,7 @@ class Workbench:
         self._network: Any = None
         self._data: Any = None
         self._programs: dict[str, Any] = {}
+        self._drawn: dict[int, tuple[dict[str, list[Any]], str]] = {}
 
     def do(self, name: str, arguments: Mapping[str, Any]) -> Any:
         """The answer of one of the jobs below, or that a file it needs is torn."""
@@ -146,17 +148,19 @@ class Workbench:
             begin, advance = self._program(program)
         compiling, evaluation = watch.seconds, 0.0
         data, frozen = (plan.facts.rows[0], plan.choices.batch_size), plan.facts.frozen_order
+        short = plan.steps * data[1] <= KEPT
+        rows_of, digest_of = (_rows, _rows_digest) if short else (batch_rows, batches_digest)
         begun = None
         if segment == 0:
-            weights = {run.seed: _read(self._folder / weights_file(run.seed)) for run in runs}
-            drawn = _stack([weights[run.seed] for run in lanes], ("trainable", "state"))
+            weights = {run.seed: self._weights(run.seed, plan) for run in runs}
+            drawn = _stack([weights[run.seed][0] for run in lanes], ("trainable", "state"))
             carry, start = begin(hyper, *drawn, held_out)
             if compiling > LATELY:  # once a worker: what an evaluation costs, and what a call
                 evaluation = _least(lambda: begin(hyper, *drawn, held_out)[1])
             begun = [
                 Begun(
-                    _digest(*weights[run.seed].values()),
-                    batches_digest(run.seed, *data, plan.steps, frozen),
+                    weights[run.seed][1],
+                    digest_of(run.seed, *data, plan.steps, frozen),
                     measured,
                 )
                 for run, measured in zip(runs, np.asarray(start), strict=False)
@@ -167,10 +171,10 @@ class Workbench:
         cuts = (0, *plan.cuts(runs[0].stage))
         taken, periods = cuts[segment] * plan.period, cuts[segment + 1] - cuts[segment]
         count = periods * plan.period
-        now = {run.seed: batch_rows(run.seed, *data, count, taken, frozen) for run in runs}
         rows = np.zeros((plan.width, plan.segment, plan.period, data[1]), np.int32)
         for i, run in enumerate(lanes):
-            rows[i, :periods] = now[run.seed].reshape(periods, plan.period, data[1])
+            now = rows_of(run.seed, *data, count, taken, frozen)
+            rows[i, :periods] = now.reshape(periods, plan.period, data[1])
         if evaluation:
             nothing = np.float32(taken), np.int32(0)
             calling = _least(lambda: advance(hyper, carry, nothing, rows, train, held_out)[2])
@@ -217,6 +221,18 @@ class Workbench:
             self._network = Network(self._task)
         return self._network
 
+    def _weights(self, seed: int, plan: Plan) -> tuple[dict[str, list[Any]], str]:
+        """A seed's initial weights and their digest, at hand for the next run where small."""
+        if seed in self._drawn:
+            return self._drawn[seed]
+        drawn = _read(self._folder / weights_file(seed))
+        found = drawn, _digest(*drawn.values())
+        if plan.facts.parameters <= KEPT:
+            if len(self._drawn) == SEEDS:
+                self._drawn.clear()
+            self._drawn[seed] = found
+        return found
+
     def _splits(self) -> Any:
         if self._data is None:
             from ravine.racing import engine
@@ -251,6 +267,10 @@ def program_file(rule: str, width: int) -> str:
 def checkpoint_file(run: Run, segment: int) -> str:
     """Where a run waits to be taken through a segment, with whatever runs go along."""
     return f"checkpoint-{run.id}-{segment}.npz"
+
+
+_rows = lru_cache(SEEDS * 4)(batch_rows)
+_rows_digest = lru_cache(SEEDS)(batches_digest)
 
 
 def _hyper(rule: bytes, lanes: Sequence[Run]) -> dict[str, Any]:
