@@ -1,7 +1,7 @@
 # make race   set up and run the main job; prints where its report is
 # make test   set up what the tests need and run them all
 # make check  lint, types, structure
-# make bench  time a race as shipped, and one optimizer step beside the natives'
+# make bench  time a race as shipped, the same by tuners over Keras, and one optimizer step
 PYTHON ?= python3
 BIN := .venv/bin
 

@@ -8,6 +8,7 @@ from rich.console import Console
 
 from ravine.pages.results import Results
 from ravine.pages.terminal import Display, show
+from ravine.racing.profile import Profile, Spent
 
 
 def watched(display: Display, results: Results) -> None:
@@ -61,3 +62,18 @@ def test_the_leaderboard_has_every_rule_and_the_sentence(results: Results) -> No
         assert f"{standing.learning_rate:g}" in printed
         assert f"{standing.reached}/{standing.runs}" in printed
         assert np.isfinite(standing.final_loss) == (f"{standing.final_loss:.4f}" in printed)
+
+
+def test_a_profile_is_printed_where_it_was_asked_for(capsys: pytest.CaptureFixture[str]) -> None:
+    profile = Profile(workers=1, clock=iter([0.0, 8.0, 8.0, 8.0]).__next__)
+    profile.segment("adam", 3.0, Spent(1.0, 2.0, 5, 0.1))
+    profile.lanes[4] = 12
+    Display(shown=False).profiled(profile)
+    assert capsys.readouterr().err == ""
+    Display(shown=False, profiling=True).profiled(profile)
+    said = capsys.readouterr().err
+    assert [line.split() for line in said.splitlines()][1:3] == [
+        ["training", "1.5", "19%"],
+        ["evaluating", "0.5", "6%"],
+    ]
+    assert "12 with 4" in said

@@ -106,16 +106,15 @@ class Display:
         table = Table(box=None, pad_edge=False, header_style="dim", padding=(0, 2, 0, 0))
         for heading in ("where the time went", "seconds of one core", "share"):
             table.add_column(heading, justify="left" if heading.startswith("where") else "right")
-        rows = dict(profile.table())
-        elapsed, storing = rows.pop("elapsed"), rows.pop("storing, beside")
+        rows = profile.table()
         for what, seconds in rows.items():
             table.add_row(what, f"{seconds:.1f}", f"{seconds / max(1e-9, sum(rows.values())):.0%}")
         console = Console(stderr=True)  # asked for, even where no progress is
         console.print(table)
         lanes = ", ".join(f"{runs} with {w}" for w, runs in sorted(profile.lanes.items()))
         console.print(
-            f"{elapsed:.1f} s in all; the driver stored for {storing:.1f} s meanwhile. "
-            f"Whole runs by lanes of their program: {lanes or 'none'}",
+            f"{profile.elapsed:.1f} s in all; the driver stored for {profile.stored:.1f} s "
+            f"meanwhile. Whole runs by lanes of their program: {lanes or 'none'}",
             style="dim",
             highlight=False,
         )

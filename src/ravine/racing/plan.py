@@ -86,6 +86,11 @@ class Plan:
         return self.steps // self.period
 
     @property
+    def operations(self) -> float:
+        """Floating point operations of a step of one run."""
+        return step_operations(self.choices, self.facts)
+
+    @property
     def rungs(self) -> tuple[int, ...]:
         """After which evaluations hopeless learning rates are stopped, in tuning."""
         return stopping.rungs(self.evaluations) if self.choices.early_stopping else ()
@@ -261,7 +266,7 @@ def settle(choices: Choices, rules: Mapping[str, Rule], facts: Facts) -> Plan:
     period = math.ceil(wanted / EVALUATIONS)
     evaluations = math.ceil(wanted / period)
     steps = evaluations * period
-    operations = choices.batch_size * (facts.operations or 6 * facts.parameters)
+    operations = step_operations(choices, facts)
     numbers = LANES * period * choices.batch_size
     most = min(evaluations, SEGMENT_OPERATIONS // (operations * period), SEGMENT_ROWS // numbers)
     raced = {name: scheduled(rule, choices.schedule, steps) for name, rule in rules.items()}
@@ -274,6 +279,11 @@ def settle(choices: Choices, rules: Mapping[str, Rule], facts: Facts) -> Plan:
         segment=max(1, int(most)),
         width=lanes(facts, operations),
     )
+
+
+def step_operations(choices: Choices, facts: Facts) -> float:
+    """Of one run; where they were not counted, those of dense layers."""
+    return choices.batch_size * (facts.operations or 6 * facts.parameters)
 
 
 def lanes(facts: Facts, operations: float) -> int:

@@ -32,6 +32,7 @@ class Profile:
         self._workers = workers
         self._spent: defaultdict[str, float] = defaultdict(float)
         self._segments: defaultdict[str, list[Spent]] = defaultdict(list)
+        self.stored = 0.0  # by the driver, while the workers went on
         self.lanes: Counter[int] = Counter()  # how many runs were done, by the lanes of the program
 
     def job(self, name: str, took: float) -> None:
@@ -46,7 +47,7 @@ class Profile:
 
     def storing(self, took: float) -> None:
         """The driver's part, beside which the workers go on."""
-        self._spent["storing, beside"] += took
+        self.stored += took
 
     def table(self) -> Mapping[str, float]:
         """What took how long. Evaluations are counted, and one of each program was timed."""
@@ -56,7 +57,11 @@ class Profile:
             evaluating = sum(min(s.training, one * s.evaluations) for s in segments)
             found["evaluating"] += evaluating
             found["training"] += sum(s.training for s in segments) - evaluating
-        found |= {k: v for k, v in self._spent.items() if k != "storing, beside"}
-        elapsed = self._clock() - self._began
-        found["idle"] = max(0.0, elapsed * self._workers - sum(found.values()))
-        return found | {"storing, beside": self._spent["storing, beside"], "elapsed": elapsed}
+        found |= self._spent
+        idle = self.elapsed * self._workers - sum(found.values())
+        return found | {"idle": max(0.0, idle)}
+
+    @property
+    def elapsed(self) -> float:
+        """Since the race began."""
+        return self._clock() - self._began

@@ -38,7 +38,7 @@ def fitted(
     with suppress(OSError, ValueError):
         known = {int(w): s for w, s in json.loads(kept.read_text(encoding="utf-8")).items()}
         return replace(plan, width=best(plan, known))
-    seconds = max(CALL, _operations(plan) / RATE) * plan.steps * plan.count
+    seconds = max(CALL, plan.operations / RATE) * plan.steps * plan.count
     if seconds < WORTH or len(_candidates(plan)) == 1:
         return plan
     doing(0, "timing how many lanes are fastest")
@@ -134,12 +134,8 @@ class Search:
 def _candidates(plan: Plan) -> list[int]:
     size = 16 * max(1, plan.facts.parameters)
     # Large steps gain nothing by company; whatever else the machine does must not say they do.
-    most = 2 if _operations(plan) > LONE_STEP else WIDTHS[-1]
+    most = 2 if plan.operations > LONE_STEP else WIDTHS[-1]
     return [w for w in WIDTHS if w == 1 or (w <= most and w * size <= MEMORY)]
-
-
-def _operations(plan: Plan) -> float:
-    return plan.choices.batch_size * (plan.facts.operations or 6 * plan.facts.parameters)
 
 
 def _kept(plan: Plan) -> Path:
