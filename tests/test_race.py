@@ -21,6 +21,7 @@ from filelock import FileLock
 import ravine
 from ravine import api, verdict
 from ravine.errors import RavineError, WrongCall
+from ravine.folder import LOCK
 from ravine.racing import plan, provenance
 from ravine.racing.store import Curve, Store
 from ravine.tasks import TASKS
@@ -245,7 +246,7 @@ def test_a_race_that_has_changed_does_not_go_on(
     with pytest.raises(WrongCall, match=r"cannot go on with jax \S+ instead of 0\.0\.1"):
         ravine.resume(tmp_path, progress=False)
     # Nor one that somebody else runs at this moment.
-    with FileLock(tmp_path / api.LOCK), pytest.raises(WrongCall, match="by another ravine"):
+    with FileLock(tmp_path / LOCK), pytest.raises(WrongCall, match="by another ravine"):
         ravine.resume(tmp_path, progress=False)
 
 
@@ -280,17 +281,17 @@ def test_of_two_races_into_one_folder_one_is_run(tmp_path: Path) -> None:
 def test_who_comes_late_into_a_folder_touches_nothing(
     running: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    out, locked = tmp_path / "out", api._locked
+    out, locked = tmp_path / "out", api.locked
 
     @contextmanager
     def late(folder: Path) -> Iterator[None]:
         """Another race began in that folder since this one saw that it was new."""
         (folder / "work").mkdir(parents=True)
         (folder / "work" / "theirs").touch()
-        with FileLock(folder / api.LOCK) if running else nullcontext(), locked(folder):
+        with FileLock(folder / LOCK) if running else nullcontext(), locked(folder):
             yield
 
-    monkeypatch.setattr(api, "_locked", late)
+    monkeypatch.setattr(api, "locked", late)
     with pytest.raises(WrongCall, match="by another ravine" if running else "is not empty"):
         ravine.race(rules="sgd", out=out, progress=False)
     assert (out / "work" / "theirs").exists()
@@ -308,7 +309,7 @@ def test_where_nothing_can_be_written_an_error_says_so(
         db.execute("DELETE FROM segments")
     db.close()
     before = {file: file.read_bytes() for at in (folder, unfinished) for file in at.iterdir()}
-    monkeypatch.setattr(api.FileLock, "acquire", refused)
+    monkeypatch.setattr(FileLock, "acquire", refused)
     for wanted in (
         lambda: ravine.race(rules="sgd", out=tmp_path / "out", progress=False),
         lambda: ravine.resume(unfinished, progress=False),

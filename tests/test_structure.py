@@ -13,6 +13,8 @@ FLOORS = [
     {"__main__"},
     {"cli"},
     {"api"},
+    {"outcome"},
+    {"folder"},
     {"pages"},
     {"verdict"},
     {"racing"},

@@ -23,11 +23,12 @@ from ravine.wrapping import L2, Clip, Decay, Partition, Scheduled
 
 if TYPE_CHECKING:
     from ravine import verdict
-    from ravine.api import Race, descend, race, resume
+    from ravine.api import descend, race, resume
     from ravine.frameworks.keras import to_keras
     from ravine.frameworks.optax import to_optax
     from ravine.frameworks.torch import to_torch
     from ravine.frameworks.translation import translate, translation
+    from ravine.outcome import Race
     from ravine.tasks.task import Task
 
 __all__ = [
@@ -62,7 +63,7 @@ __all__ = [
 ]
 
 _LAZY = {
-    "Race": "ravine.api",
+    "Race": "ravine.outcome",
     "Task": "ravine.tasks.task",
     "descend": "ravine.api",
     "race": "ravine.api",

@@ -7,19 +7,18 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, suppress
 from dataclasses import replace
 from datetime import UTC, datetime
-from functools import cached_property
 from pathlib import Path as FilePath
 from threading import Thread
 from typing import TYPE_CHECKING, Any
 
 import cloudpickle
-from filelock import FileLock, Timeout
 
 from ravine import verdict as verdicts
 from ravine.errors import RavineError, WrongCall
+from ravine.folder import check_new, locked, using
 from ravine.frameworks.spelling import is_spelled, read_rule, read_rules
-from ravine.pages import charts, report
-from ravine.pages.results import Results
+from ravine.outcome import PAGES, Race, publish_pages
+from ravine.pages import report
 from ravine.pages.terminal import Display
 from ravine.racing import provenance
 from ravine.racing.driver import WORK, Driver
@@ -33,10 +32,8 @@ from ravine.tasks.task import Task
 from ravine.update_rule import Rule
 
 if TYPE_CHECKING:
-    import pandas as pd
+    pass
 
-LOCK = ".lock"  # held while a race is run; the system lets go of it when its process ends
-PAGES = ("verdict.json", "curves.png", "curves.svg", "report.html")
 AnyRule = str | type[Rule] | Rule
 Rates = str | Sequence[float] | Mapping[str, Sequence[float]]
 
@@ -56,7 +53,7 @@ def race(
     workers: int | None = None,
     progress: bool = True,
     profile: bool = False,
-) -> "Race":
+) -> Race:
     """Race update rules on a task: tune each, then judge all against gradient descent.
 
     ``rules``: a list of names, spellings such as ``"adam(beta_1=0.8)"``, classes or objects, or one
@@ -97,7 +94,7 @@ def race(
     _check_workers(workers)
     name = f"{chosen_task.name}-{datetime.now(UTC):%Y%m%dT%H%M%SZ}"
     folder = FilePath("ravine-runs", name) if out is None else FilePath(out)
-    _check_new(folder)
+    check_new(folder)
 
     def start(driver: Driver) -> Store:
         plan = driver.fitted(settle(choices, by_name, driver.describe()))
@@ -110,8 +107,8 @@ def race(
         }
         return Store.create(folder, meta)
 
-    with _locked(folder):
-        _check_new(folder)  # until now it was anybody's
+    with locked(folder):
+        check_new(folder)  # until now it was anybody's
         try:
             _run(folder, chosen_task, by_name, workers, Display(progress, profile), start)
         except BaseException:
@@ -129,7 +126,7 @@ def resume(
     workers: int | None = None,
     progress: bool = True,
     profile: bool = False,
-) -> "Race":
+) -> Race:
     """Go on with a race that was interrupted; what is stored is not run again.
 
     ``task`` and ``rules`` are for those of your own, which ravine cannot find by name. Raises
@@ -141,11 +138,11 @@ def resume(
     found = Race(folder)
     if found.finished:
         if (folder / WORK).exists() or not all((folder / page).exists() for page in PAGES):
-            with _locked(folder):
+            with locked(folder):
                 Store(folder).close()  # what a kill left in the write-ahead log is folded in
-                _publish(found)
+                publish_pages(found)
         return found
-    plan, written_with = found._plan, found._meta["versions"]
+    plan, written_with = found.plan, found.meta["versions"]
     own = {str(rule): rule for rule in map(read_rule, rules)}
     unknown = [n for n in plan.choices.rules if n not in own and not is_spelled(n)]
     if unknown or (task is None and plan.choices.task not in TASKS):
@@ -172,7 +169,7 @@ def resume(
             )
         return Store(folder)
 
-    with _locked(folder):
+    with locked(folder):
         _run(folder, task, by_name, workers, Display(progress, profile), start)
     return Race(folder)
 
@@ -195,85 +192,6 @@ def descend(
     return walk(read_rule(rule), f, start, steps)
 
 
-class Race:
-    """A race in its folder, finished or not."""
-
-    def __init__(self, folder: FilePath) -> None:
-        self.folder = folder
-        with _using(folder, "read"):
-            store = Store(folder, reading=True)
-        try:
-            self._plan = store.plan
-            self._curves = store.curves()
-            meta = {key: store.read_meta(key) for key in ("machine", "versions", "command")}
-            self._meta: dict[str, Any] = meta
-            self._rules = store.read_meta("rules")
-        finally:
-            store.close()
-
-    @classmethod
-    def open(cls, folder: str | os.PathLike[str]) -> "Race":
-        """The race in a folder. Raises ``WrongCall`` if there is none."""
-        return cls(FilePath(folder))
-
-    @property
-    def finished(self) -> bool:
-        """Whether every run is there."""
-        return len(self._curves) == self._plan.count
-
-    @cached_property
-    def results(self) -> Results:
-        """Everything the race found. Raises ``RavineError`` while it is unfinished."""
-        if not self.finished:
-            raise RavineError(
-                f"the race in '{self.folder}' is unfinished ({len(self._curves)} of "
-                f"{self._plan.count} runs): go on with 'ravine resume {self.folder}'"
-            )
-        judged = verdicts.judge(self._plan, self._rules, self._curves)
-        return Results(self._plan, self._curves, judged, **self._meta)
-
-    @property
-    def verdict(self) -> "verdicts.Verdict":
-        """Who is faster than gradient descent, and how sure that is; prints as a sentence."""
-        return self.results.verdict
-
-    @property
-    def winner(self) -> "verdicts.Standing":
-        """The standing of the rule with the largest speed-up."""
-        return self.verdict.leader
-
-    @property
-    def leaderboard(self) -> "pd.DataFrame":
-        """A row a rule, best first."""
-        return self.results.leaderboard()
-
-    def curves(self) -> "pd.DataFrame":
-        """Every measurement: rule, learning_rate, seed, stage, step, metric, split, value."""
-        return self.results.frame()
-
-    def chart(self, name: str) -> Any:
-        """An Altair chart: ``"curves"`` or ``"sensitivity"``."""
-        return charts.chart(self.results, name)
-
-    def report(self, path: str | os.PathLike[str] | None = None) -> FilePath:
-        """Write the report, one HTML file that needs no network; by default into the folder."""
-        target = self.folder / "report.html" if path is None else FilePath(path)
-        with _using(target.parent):
-            target.parent.mkdir(parents=True, exist_ok=True)
-            report.write(self.results, target)
-        return target
-
-    def publish(self) -> None:
-        """Write everything people and programs read into the folder."""
-        _ = self.results  # which says, before anything is touched, if there are none yet
-        with _locked(self.folder):
-            _publish(self)
-
-    def __repr__(self) -> str:
-        said = self.verdict if self.finished else f"{len(self._curves)}/{self._plan.count} runs"
-        return f"<Race '{self.folder}': {said}>"
-
-
 def _run(
     folder: FilePath,
     task: Task,
@@ -284,7 +202,7 @@ def _run(
 ) -> None:
     """Run what is left to run, and publish."""
     work = folder / WORK
-    with _using(folder):
+    with using(folder):
         work.mkdir(exist_ok=True)
     workbench = {"folder": str(work), "task": cloudpickle.dumps(task)}
     with display, _beside(report.prepare), Pool(workers, workbench) as pool:
@@ -299,7 +217,7 @@ def _run(
                 finally:
                     kept = len(store.curves())
             display.publishing()
-            _publish(Race(folder))
+            publish_pages(Race(folder))
             display.profiled(driver.profile)
         except (KeyboardInterrupt, RavineError) as stop:
             way = f"ravine resume {shlex.quote(str(folder))}"
@@ -307,27 +225,6 @@ def _run(
                 way = f"ravine.resume({str(folder)!r}, …), naming your own rules and task again"
             stop.add_note(f"{kept} of {plan.count} runs are kept in '{folder}'; go on with: {way}")
             raise
-
-
-def _publish(race: Race) -> None:
-    """Each page whole or not at all: made aside, and while that place is there, not all are made.
-
-    For whoever holds the lock.
-    """
-    folder, aside = race.folder, race.folder / WORK
-    with _using(folder):
-        if aside.exists():  # of a race; nothing in it is needed any more
-            shutil.rmtree(aside)
-        aside.mkdir()
-        try:
-            (aside / "verdict.json").write_text(race.results.to_json(), encoding="utf-8")
-            for picture in ("curves.png", "curves.svg"):
-                charts.save(race.chart("curves"), aside / picture)
-            report.write(race.results, aside / "report.html")
-            for page in PAGES:
-                (aside / page).replace(folder / page)
-        finally:
-            shutil.rmtree(aside)
 
 
 @contextmanager
@@ -344,52 +241,6 @@ def _beside(work: Callable[[], None]) -> Iterator[None]:
         yield
     finally:
         thread.join()
-
-
-@contextmanager
-def _locked(folder: FilePath) -> Iterator[None]:
-    """Keep other drivers out of a folder; one that is made for it goes if nothing came of it."""
-    existed, lock = folder.exists(), FileLock(folder / LOCK)
-    try:
-        with _using(folder):
-            folder.mkdir(parents=True, exist_ok=True)
-            try:
-                lock.acquire(timeout=0)
-            except Timeout:
-                raise WrongCall(f"the race in '{folder}' is being run by another ravine") from None
-        try:
-            yield
-        finally:
-            # While it is held, or the file may be another's by then. Whoever has it open already
-            # sees that it has no name any more. Windows removes it with the release.
-            with suppress(OSError):
-                (folder / LOCK).unlink()
-            lock.release()
-    finally:
-        if not existed:
-            with suppress(OSError):
-                folder.rmdir()
-
-
-@contextmanager
-def _using(folder: FilePath, what: str = "write to") -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        raise WrongCall(f"cannot {what} '{folder}': {error.strerror or error}") from error
-
-
-def _check_new(folder: FilePath) -> None:
-    with _using(folder):
-        if folder.exists() and not folder.is_dir():
-            raise WrongCall(f"'{folder}' is a file; out must be a new or empty folder")
-        if (folder / FILE).exists():
-            raise WrongCall(
-                f"'{folder}' holds a race already: go on with 'ravine resume {folder}', "
-                "or name another folder"
-            )
-        if folder.exists() and any(file.name != LOCK for file in folder.iterdir()):
-            raise WrongCall(f"'{folder}' is not empty; nothing is overwritten: name another folder")
 
 
 def _check_workers(workers: int | None) -> None:

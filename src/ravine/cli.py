@@ -11,7 +11,7 @@ import typer
 from ravine.errors import RavineError, WrongCall
 
 if TYPE_CHECKING:
-    from ravine.api import Race
+    from ravine.outcome import Race
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -151,9 +151,9 @@ def resume(folder: Folder, workers: Workers = None, profile: Profile = False) ->
 def report(folder: Folder) -> None:
     """Print a finished race's leaderboard and write its pages again."""
     with _exit_codes():
-        from ravine import api
+        from ravine.outcome import Race
 
-        found = api.Race.open(folder)
+        found = Race.open(folder)
         found.publish()
         _show(found)
 

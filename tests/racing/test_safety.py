@@ -60,7 +60,7 @@ import os, signal, sys
 
 worker = "ravine.racing.worker" in sys.orig_argv
 left = int(os.environ.get("WORKER_MOMENT" if worker else "DRIVER_MOMENT") or 0)
-places = ("jobs.py", "worker.py") if worker else ("api.py", "driver.py", "store.py")
+places = ("jobs.py", "worker.py") if worker else ("api.py", "outcome.py", "driver.py", "store.py")
 going = worker  # the driver once the plan is stored and the race has begun
 
 def called(frame, event, argument):

@@ -1,0 +1,119 @@
+"""A race in its folder: what was found, and the pages that show it."""
+
+import os
+import shutil
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ravine import verdict as verdicts
+from ravine.errors import RavineError
+from ravine.folder import locked, using
+from ravine.pages import charts, report
+from ravine.pages.results import Results
+from ravine.racing.store import WORK, Store
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+PAGES = ("verdict.json", "curves.png", "curves.svg", "report.html")
+
+
+class Race:
+    """A race in its folder, finished or not."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        with using(folder, "read"):
+            store = Store(folder, reading=True)
+        try:
+            self.plan = store.plan
+            self._curves = store.curves()
+            meta = {key: store.read_meta(key) for key in ("machine", "versions", "command")}
+            self.meta: dict[str, Any] = meta
+            self._rules = store.read_meta("rules")
+        finally:
+            store.close()
+
+    @classmethod
+    def open(cls, folder: str | os.PathLike[str]) -> "Race":
+        """The race in a folder. Raises ``WrongCall`` if there is none."""
+        return cls(Path(folder))
+
+    @property
+    def finished(self) -> bool:
+        """Whether every run is there."""
+        return len(self._curves) == self.plan.count
+
+    @cached_property
+    def results(self) -> Results:
+        """Everything the race found. Raises ``RavineError`` while it is unfinished."""
+        if not self.finished:
+            raise RavineError(
+                f"the race in '{self.folder}' is unfinished ({len(self._curves)} of "
+                f"{self.plan.count} runs): go on with 'ravine resume {self.folder}'"
+            )
+        judged = verdicts.judge(self.plan, self._rules, self._curves)
+        return Results(self.plan, self._curves, judged, **self.meta)
+
+    @property
+    def verdict(self) -> "verdicts.Verdict":
+        """Who is faster than gradient descent, and how sure that is; prints as a sentence."""
+        return self.results.verdict
+
+    @property
+    def winner(self) -> "verdicts.Standing":
+        """The standing of the rule with the largest speed-up."""
+        return self.verdict.leader
+
+    @property
+    def leaderboard(self) -> "pd.DataFrame":
+        """A row a rule, best first."""
+        return self.results.leaderboard()
+
+    def curves(self) -> "pd.DataFrame":
+        """Every measurement: rule, learning_rate, seed, stage, step, metric, split, value."""
+        return self.results.frame()
+
+    def chart(self, name: str) -> Any:
+        """An Altair chart: ``"curves"`` or ``"sensitivity"``."""
+        return charts.chart(self.results, name)
+
+    def report(self, path: str | os.PathLike[str] | None = None) -> Path:
+        """Write the report, one HTML file that needs no network; by default into the folder."""
+        target = self.folder / "report.html" if path is None else Path(path)
+        with using(target.parent):
+            target.parent.mkdir(parents=True, exist_ok=True)
+            report.write(self.results, target)
+        return target
+
+    def publish(self) -> None:
+        """Write everything people and programs read into the folder."""
+        _ = self.results  # which says, before anything is touched, if there are none yet
+        with locked(self.folder):
+            publish_pages(self)
+
+    def __repr__(self) -> str:
+        said = self.verdict if self.finished else f"{len(self._curves)}/{self.plan.count} runs"
+        return f"<Race '{self.folder}': {said}>"
+
+
+def publish_pages(race: Race) -> None:
+    """Each page whole or not at all: made aside, and while that place is there, not all are made.
+
+    For whoever holds the lock.
+    """
+    folder, aside = race.folder, race.folder / WORK
+    with using(folder):
+        if aside.exists():  # of a race; nothing in it is needed any more
+            shutil.rmtree(aside)
+        aside.mkdir()
+        try:
+            (aside / "verdict.json").write_text(race.results.to_json(), encoding="utf-8")
+            for picture in ("curves.png", "curves.svg"):
+                charts.save(race.chart("curves"), aside / picture)
+            report.write(race.results, aside / "report.html")
+            for page in PAGES:
+                (aside / page).replace(folder / page)
+        finally:
+            shutil.rmtree(aside)
