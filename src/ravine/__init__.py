@@ -22,7 +22,7 @@ from ravine.update_rule import Rule, hyper, rule, step
 from ravine.wrapping import L2, Clip, Decay, Partition, Scheduled
 
 if TYPE_CHECKING:
-    from ravine import verdict
+    from ravine import surfaces, verdict
     from ravine.api import descend, race, resume
     from ravine.frameworks.keras import to_keras
     from ravine.frameworks.optax import to_optax
@@ -54,6 +54,7 @@ __all__ = [
     "resume",
     "rule",
     "step",
+    "surfaces",
     "to_keras",
     "to_optax",
     "to_torch",
@@ -79,8 +80,8 @@ _LAZY = {
 def __getattr__(name: str) -> Any:
     if name in _LAZY:
         return getattr(import_module(_LAZY[name]), name)
-    if name == "verdict":
-        return import_module("ravine.verdict")
+    if name in ("surfaces", "verdict"):
+        return import_module(f"ravine.{name}")
     if name == "__version__":
         return import_module("importlib.metadata").version("ravine")
     listed = [*RULES.values(), *VARIANTS.values()]
