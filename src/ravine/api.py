@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import cloudpickle
 
+from ravine import surfaces
 from ravine import verdict as verdicts
 from ravine.errors import RavineError, WrongCall
 from ravine.folder import check_new, locked, using
@@ -26,7 +27,7 @@ from ravine.racing.plan import choose, settle
 from ravine.racing.pool import Pool
 from ravine.racing.store import FILE, Store
 from ravine.rules import RULES
-from ravine.surfaces.walk import Path, ValueAndGradient, walk
+from ravine.surfaces.walk import Path, Walkable, walk
 from ravine.tasks import TASKS, find
 from ravine.tasks.task import Task
 from ravine.update_rule import Rule
@@ -175,21 +176,38 @@ def resume(
 
 
 def descend(
-    rule: AnyRule, f: ValueAndGradient, start: float | Sequence[float] | Any, steps: int
+    rule: AnyRule,
+    f: Walkable,
+    start: float | Sequence[float] | Any = None,
+    steps: int = 50,
+    *,
+    seed: int = 0,
 ) -> Path:
     """Walk a rule down a function.
 
-    ``f`` is a pair of functions, ``(value, gradient)``, of a float or a float64 array, whichever
-    ``start`` is; ``value`` gives a number, ``gradient`` what is shaped like its argument. The path
-    has ``weights``, (steps + 1, …), ``values``, (steps + 1,), ``gradients``, (steps, …), and
-    ``diverged_at``, the step at which it left the finite numbers, where it ends, or None.
+    ``f`` is a surface (``ravine.surfaces.SURFACES``), its name, a formula in x and y such as
+    ``"5*x**2 + 2*x*y + 3*y**2"``, or a pair of functions, ``(value, gradient)``, of a float or a
+    float64 array, whichever ``start`` is; ``value`` gives a number, ``gradient`` what is shaped
+    like its argument. ``start`` is by default the surface's own, (1, 1) for a formula; ``seed`` is
+    that of a noisy surface. The path has ``weights``, (steps + 1, …), ``values``, (steps + 1,),
+    ``gradients``, (steps, …), and ``diverged_at``, the step at which it left the finite numbers,
+    where it ends, or None. Raises ``WrongCall`` for a formula that cannot be read, with the place.
 
     >>> import ravine
+    >>> path = ravine.descend("sgd", "5*x**2 + 2*x*y + 3*y**2", (1, 1), steps=2)
+    >>> path.gradients[0].tolist(), path.weights[1].tolist()
+    ([12.0, 8.0], [0.88, 0.92])
     >>> path = ravine.descend("sgd", (lambda x: x * x, lambda x: 2 * x), 1.0, steps=2)
     >>> path.weights.round(4).tolist()
     [1.0, 0.98, 0.9604]
     """
-    return walk(read_rule(rule), f, start, steps)
+    if isinstance(f, str):
+        f = surfaces.find(f)
+    if start is None:
+        if not isinstance(f, surfaces.Surface):
+            raise WrongCall("give a start: only a surface or a formula has one of its own")
+        start = f.start
+    return walk(read_rule(rule), f, start, steps, seed)
 
 
 def _run(

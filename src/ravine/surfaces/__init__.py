@@ -5,8 +5,13 @@ https://www.sfu.ca/~ssurjano/optimization.html, and M. Jamil & X.-S. Yang 2013, 
 where those print six digits, all that a float holds stand here.
 """
 
+import re
+
 from ravine.errors import unknown
+from ravine.surfaces.parsing import WrongFormula
 from ravine.surfaces.surface import Minimum, Surface
+
+__all__ = ["SURFACES", "Minimum", "Surface", "find"]
 
 _LIBRARY = "https://www.sfu.ca/~ssurjano"
 _LIST = (
@@ -190,8 +195,20 @@ _LIST = (
 SURFACES: dict[str, Surface] = {surface.name: surface for surface in _LIST}
 
 
-def find(name: str) -> Surface:
-    """The surface of that name. Raises ``WrongCall`` if there is none, with the nearest."""
-    if name not in SURFACES:
-        raise unknown("surface", name, SURFACES)
-    return SURFACES[name]
+def find(text: str) -> Surface:
+    """The surface of that name, or of that formula in x and y.
+
+    Raises ``WrongCall``: for a word that is neither with the nearest name, for a formula that
+    cannot be read with a caret under the place.
+
+    >>> find("x**2 + y**2").gradient(1.0, 2.0)
+    (2.0, 4.0)
+    """
+    if text in SURFACES:
+        return SURFACES[text]
+    try:
+        return Surface.of(text)
+    except WrongFormula:
+        if re.fullmatch(r"[^\W\d_]{3,}([- _]?\w)*", text):
+            raise unknown("surface", text, SURFACES) from None
+        raise

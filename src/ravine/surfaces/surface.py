@@ -1,12 +1,14 @@
 """A function of two variables that has a name: what it shows, where to look, where to start."""
 
 import json
+import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import count
 from typing import Any, NamedTuple
 
+from ravine.errors import WrongCall
 from ravine.surfaces.formula import Formula
 from ravine.surfaces.noise import noise
 
@@ -42,6 +44,13 @@ class Surface:
     minima: tuple[Minimum, ...] = ()
     noise: float = 0.0
 
+    @classmethod
+    def of(cls, text: str) -> "Surface":
+        """A formula of somebody's own, of which no more is known. Raises ``WrongCall``."""
+        formula = Formula.read(text)
+        window = (-1.5, 1.5, -1.5, 1.5)
+        return cls(formula.text, formula.plain(), formula.text, window, (1.0, 1.0), "", "yours")
+
     @cached_property
     def formula(self) -> Formula:
         """The formula as it is calculated."""
@@ -71,6 +80,21 @@ class Surface:
             by_x + self.noise * noise(seed, step, 0),
             by_y + self.noise * noise(seed, step, 1),
         )
+
+    def at(self, point: Any) -> "Surface":
+        """The same with another start, two numbers or "1,1", and in its window.
+
+        Raises ``WrongCall``.
+        """
+        try:
+            parts = point.strip(" ()[]").split(",") if isinstance(point, str) else point
+            x, y = map(float, parts)
+        except (TypeError, ValueError):
+            x = y = math.nan
+        if not (math.isfinite(x) and math.isfinite(y)):
+            raise WrongCall(f"a start is two finite numbers such as 1,1, not {point!r}")
+        (x0, x1), (y0, y1) = _stretched(self.window[:2], x), _stretched(self.window[2:], y)
+        return replace(self, start=(x, y), window=(x0, x1, y0, y1))
 
     def functions(self, seed: int = 0) -> tuple[Callable[[Any], float], Callable[[Any], Any]]:
         """Value and gradient of a float64 array (2,), for one walk: the noise counts its steps."""
@@ -118,3 +142,10 @@ class Surface:
             f"sample(x, y, step, seed) {{ return [{', '.join(noisy)}]; }}",
         ]
         return "{\n" + "".join(f"  {line},\n" for line in lines) + "}"
+
+
+def _stretched(side: tuple[float, float], at: float) -> tuple[float, float]:
+    """A side of a window, longer if something lies outside of it."""
+    low, high = side
+    margin = 0.1 * (high - low)
+    return (at - margin if at < low else low), (at + margin if at > high else high)
