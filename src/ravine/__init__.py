@@ -23,7 +23,7 @@ from ravine.wrapping import L2, Clip, Decay, Partition, Scheduled
 
 if TYPE_CHECKING:
     from ravine import surfaces, verdict
-    from ravine.api import descend, race, resume
+    from ravine.api import descend, explore, race, resume
     from ravine.frameworks.keras import to_keras
     from ravine.frameworks.optax import to_optax
     from ravine.frameworks.torch import to_torch
@@ -49,6 +49,7 @@ __all__ = [
     "Scheduled",
     "Task",
     "descend",
+    "explore",
     "hyper",
     "race",
     "resume",
@@ -67,6 +68,7 @@ _LAZY = {
     "Race": "ravine.outcome",
     "Task": "ravine.tasks.task",
     "descend": "ravine.api",
+    "explore": "ravine.api",
     "race": "ravine.api",
     "resume": "ravine.api",
     "to_keras": "ravine.frameworks.keras",

@@ -33,7 +33,7 @@ from ravine.tasks.task import Task
 from ravine.update_rule import Rule
 
 if TYPE_CHECKING:
-    pass
+    from ravine.pages.explorer import Explorer
 
 AnyRule = str | type[Rule] | Rule
 Rates = str | Sequence[float] | Mapping[str, Sequence[float]]
@@ -208,6 +208,35 @@ def descend(
             raise WrongCall("give a start: only a surface or a formula has one of its own")
         start = f.start
     return walk(read_rule(rule), f, start, steps, seed)
+
+
+def explore(
+    surface: str | surfaces.Surface = "ravine",
+    *,
+    rules: str | Sequence[AnyRule] | None = None,
+    start: Sequence[float] | str | None = None,
+    steps: int = 200,
+) -> "Explorer":
+    """The page that shows rules walking down a surface; a notebook shows it at once.
+
+    ``surface``: a surface, its name, or a formula in x and y. ``rules``: those that are switched
+    on, as in :func:`race`; by default six that differ. ``start``: two numbers, by default the
+    surface's own. ``steps``: of every walk. ``.write(path)`` makes it a file, which needs no
+    network. Raises ``WrongCall``.
+
+    >>> import ravine
+    >>> page = ravine.explore("rosenbrock", rules="sgd,adam(learning_rate=0.05)")
+    >>> len(page.html()) < 150_000
+    True
+    """
+    from ravine.pages.explorer import explorer
+
+    found = surfaces.find(surface) if isinstance(surface, str) else surface
+    if start is not None:
+        found = found.at(start)
+    if isinstance(rules, str):
+        rules = read_rules(rules)
+    return explorer(found, [read_rule(rule) for rule in rules or ()], steps)
 
 
 def _run(

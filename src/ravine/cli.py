@@ -277,6 +277,49 @@ def descend(
         deliver(found, json, {".png": png, ".svg": svg})
 
 
+EXPLORE_EXAMPLES = """**Examples**
+
+- `ravine explore`: a curved ravine, six rules, every start
+
+- `ravine explore rosenbrock --rules sgd,adam`
+
+- `ravine explore "x**2 + 10*y**2" --from 1,1 --rules "momentum(momentum=0.8)"`
+
+- `ravine explore --no-open --out explorer.html`: to send to someone
+"""
+
+
+@app.command(epilog=EXPLORE_EXAMPLES)
+def explore(
+    surface: Annotated[
+        str, typer.Argument(metavar="FORMULA|NAME", help="A formula in x and y, or a surface.")
+    ] = "ravine",
+    start: Annotated[
+        str | None,
+        typer.Option("--from", metavar="X,Y", help="Default: the surface's; of a formula 1,1."),
+    ] = None,
+    rules: Annotated[
+        str | None,
+        typer.Option(metavar="LIST", help="Rules to begin with, such as 'sgd,adam(beta_1=0.8)'."),
+    ] = None,
+    steps: Annotated[int, typer.Option(metavar="N", help="How many steps.")] = 200,
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE", help="A file that does not exist. Default: one for temporary use."
+        ),
+    ] = None,
+    show: Annotated[bool, typer.Option("--open/--no-open", help="Open it in a browser.")] = True,
+) -> None:
+    """See why: one page on which every rule walks down a surface from a start that you drag."""
+    with _exit_codes():
+        from ravine import api
+        from ravine.pages.explorer.delivery import deliver
+
+        page = api.explore(surface, rules=rules, start=start, steps=steps)
+        typer.echo(f"Explorer: {deliver(page, out, show)}")
+
+
 @app.command()
 def surfaces() -> None:
     """List the surfaces that have a name, with their formulas."""

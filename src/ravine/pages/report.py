@@ -36,7 +36,7 @@ def write(results: Results, path: str | os.PathLike[str]) -> None:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"hash": _hash, "number": number, "name": title}
+    environment.filters |= {"hash": fingerprint, "number": number, "name": title}
     diverged = failures(results.curves)
     page = environment.get_template("report.html").render(
         results=results,
@@ -245,6 +245,6 @@ def _bundle() -> str:
     return str(script).replace("</script", "<\\/script").replace("<!--", "<\\!--")
 
 
-def _hash(script: str) -> str:
+def fingerprint(script: str) -> str:
     """A script as a Content-Security-Policy names it: nothing else may run."""
     return f"'sha256-{base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()}'"
