@@ -30,11 +30,9 @@ def main(folder: Path) -> None:
                     page.goto(f"{page_file.as_uri()}#scene={scene.name}")
                     page.screenshot(path=folder / f"{scene.name}-{size}-{theme}.png")
                 page.locator("#basins").scroll_into_view_if_needed()
-                shares = ".shares:has-text('%')"
                 page.wait_for_function(
-                    f"document.querySelectorAll('.shares').length === {page.locator('#basins figure').count()}"
+                    "[...document.querySelectorAll('.shares')].every(e => e.textContent !== '…')"
                 )
-                page.locator(shares).last.wait_for()
                 page.screenshot(path=folder / f"page-{size}-{theme}.png", full_page=True)
                 page.close()
         browser.close()

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from html import escape
 from importlib.resources import files
 from pathlib import Path
-from typing import Any
 
 from ravine.notation.node import FUNCTIONS
 from ravine.pages import style
@@ -138,7 +137,8 @@ def _module(name: str) -> str:
         r"^export (?:async )?(?:const|function|class) ([\w$]+)", text, re.MULTILINE
     )
     text = re.sub(r"^export ", "", text, flags=re.MULTILINE)
-    return f"const {{{', '.join(exported)}}} = (() => {{\n{text}return {{{', '.join(exported)}}};\n}})();\n"
+    names = f"{{{', '.join(exported)}}}"
+    return f"const {names} = (() => {{\n{text}return {names};\n}})();\n"
 
 
 def _lean(text: str) -> str:

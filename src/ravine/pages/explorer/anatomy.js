@@ -60,13 +60,17 @@ function arrow(name, [x, y], scale) {
 
 function drawNumbers(step, moved, memory) {
   const row = (name, [x, y]) => [name, said(x), said(y)];
-  const math = (text) => { const cell = html("span"); cell.innerHTML = text; return cell; };
+  const math = (field) => {
+    const letter = html("span", {"aria-hidden": "true"});
+    letter.innerHTML = field.glyph;
+    return html("span", {}, letter, html("span", {class: "unseen"}, field.name));
+  };
   const looked = step.ahead[0] !== step.from[0] || step.ahead[1] !== step.from[1];
-  $("anatomy-numbers").replaceChildren(table(`Step ${step.t} in numbers`, ["", "x", "y"], [
+  $("anatomy-numbers").replaceChildren(table(`Step ${step.t} in numbers`, ["quantity", "x", "y"], [
     row("from w", step.from),
     ...(looked ? [row("gradient taken at", step.ahead)] : []),
     row("gradient g", step.g),
-    ...memory.map((field) => row(math(field.glyph), field.value)),
+    ...memory.map((field) => row(math(field), field.value)),
     row("step Δw", moved),
   ]));
 }

@@ -43,7 +43,8 @@ class Entry:
         """Its name in a sentence."""
         if self.name in RULES:
             return type(self.rule).__name__
-        return re.sub(r"(?<=[a-z])(?=[A-Z])", " ", type(self.rule).__name__)
+        first, *rest = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", type(self.rule).__name__).split(" ")
+        return " ".join([first, *map(str.lower, rest)])
 
     @property
     def _defaults(self) -> dict[str, Any]:

@@ -3,7 +3,7 @@ import {$, dashOf, line, powerOfTen, spreadOut, svg, ticks} from "./drawing.js";
 import {clamp, said} from "./numbers.js";
 import {state} from "./state.js";
 
-const PAD = {left: 52, right: 118, top: 14, bottom: 34};
+const PAD = {left: 52, right: 0, top: 14, bottom: 34};
 const HEIGHT = 270;
 const DECADES = 14; // deeper than that is rounding
 const groups = new Map();
@@ -46,6 +46,7 @@ function groupOf(rule) {
 
 export function drawLoss(walks, scale, t) {
   const width = $("loss-box").clientWidth;
+  PAD.right = 26 + 7.4 * Math.max(4, ...walks.map((w) => w.rule.title.length));
   const wide = width - PAD.left - PAD.right;
   const x = (i) => PAD.left + wide * i / state.steps;
   const y = (v) => clamp(PAD.top + (HEIGHT - PAD.top - PAD.bottom) * (1 - scale.height(v)), 2, HEIGHT - PAD.bottom);
@@ -77,7 +78,7 @@ export function drawLoss(walks, scale, t) {
 
 let axes = "";
 function drawAxes(scale, x, y, width) {
-  const key = [scale.log, scale.top, scale.bottom, width, state.steps].join();
+  const key = [scale.log, scale.top, scale.bottom, width, PAD.right, state.steps].join();
   if (key === axes) return;
   axes = key;
   const lowest = scale.lowest ?? 0;

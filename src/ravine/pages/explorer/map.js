@@ -69,16 +69,20 @@ function groupOf(rule) {
     now: svg("circle", {class: "now", r: 5}),
     label: svg("text", {class: "label"}),
   };
-  made.all = svg("g", {"data-rule": rule.name}, ...Object.values(made));
-  made.all.style.setProperty("--shade", rule.shade);
+  // No path may cover a name: names have a layer of their own.
+  const {whole, past, dots, now, leader, mark, label} = made;
+  made.layers = [svg("g", {}, whole, past, dots), svg("g", {}, now, leader, mark, label)];
+  made.layers.forEach((layer, i) => {
+    layer.style.setProperty("--shade", rule.shade);
+    $(["walks", "names"][i]).append(layer);
+  });
   groups.set(rule.name, made);
-  $("walks").append(made.all);
   return made;
 }
 
 // Every frame of a drag: all paths, their ends, their names.
 export function drawPaths(walks, t) {
-  for (const [name, {all}] of groups) all.style.display = walks.some((w) => w.rule.name === name) ? "" : "none";
+  for (const [name, {layers}] of groups) for (const layer of layers) layer.style.display = walks.some((w) => w.rule.name === name) ? "" : "none";
   const ends = walks.map(drawPath(t));
   const lowest = view.height - 9;
   const places = spreadOut(ends.map(([, y]) => y), LABEL_GAP, 12, lowest);
@@ -86,7 +90,8 @@ export function drawPaths(walks, t) {
     const {label, leader} = groupOf(rule);
     const [x, y] = ends[i];
     const text = `${rule.title} ${saidEnding(end)}`;
-    const before = x + 16 + text.length * 7 > view.width && x > view.width / 2;
+    const long = 16 + text.length * 7.2;
+    const before = x + long > view.width && (x > long || x > view.width / 2);
     const at = before ? x - 14 : x + 14;
     label.textContent = text;
     label.setAttribute("x", at.toFixed(1));

@@ -27,10 +27,10 @@ SCENES = (
         "momentum",
         "Momentum rolls through",
         "surface=elongated-bowl&start=-4,2&steps=60&rules=sgd(learning_rate=0.47),"
-        "momentum(learning_rate=1.6,momentum=0.8)&rates=paper&t=12&rule=momentum",
+        "momentum(learning_rate=1.1,momentum=0.4)&rates=paper&t=12&rule=momentum",
         "What changes if the walker remembers its last gradients?",
         "Across the valley the remembered gradients cancel, along it they add up. "
-        "So momentum may take a rate that is several times as large, and rolls along the floor.",
+        "So momentum may take a rate that is more than twice as large, and rolls along the floor.",
     ),
     Scene(
         "nesterov",
@@ -46,12 +46,12 @@ SCENES = (
     Scene(
         "adagrad",
         "AdaGrad walks straight, then stops",
-        "surface=elongated-bowl&start=-4,2&steps=200&rules=sgd(learning_rate=0.4),"
-        "adagrad(learning_rate=0.4)&rates=paper&t=30&rule=adagrad",
+        "surface=elongated-bowl&start=-4,2&steps=60&rules=sgd(learning_rate=0.4),"
+        "adagrad(learning_rate=0.2)&rates=paper&t=30&rule=adagrad",
         "Can a rule walk straight down a ravine, and what does it cost?",
         "AdaGrad divides each coordinate by the root of all its squared gradients so far, so steep "
-        "and gentle directions count alike and the path is straight. The sum only grows: its steps "
-        "shrink for ever, and it stops short of the minimum.",
+        "and gentle directions count alike and nothing zig-zags. The sum only grows: its steps "
+        "shrink for ever, and it all but stops before the minimum.",
     ),
     Scene(
         "rmsprop",
@@ -76,8 +76,8 @@ SCENES = (
     Scene(
         "nadam",
         "Nadam",
-        "surface=ravine&start=-4.2,-1&steps=300&rules=adam(learning_rate=0.1),"
-        "nadam(learning_rate=0.1)&rates=paper&t=60&rule=nadam",
+        "surface=ravine&start=-4.2,-1&steps=150&rules=adam(learning_rate=0.3),"
+        "nadam(learning_rate=0.3)&rates=paper&t=10&rule=nadam",
         "Does looking ahead help Adam too?",
         "Nadam lets the present gradient into the mean a step early, as Nesterov does for "
         "momentum. It turns into the bends of the valley a little sooner than Adam, and swings out "
@@ -96,8 +96,8 @@ SCENES = (
     Scene(
         "too-high",
         "A learning rate too high",
-        "surface=worked-example&start=1,1&steps=40&rules=sgd(learning_rate=0.19),"
-        "momentum(learning_rate=0.19),adam(learning_rate=0.19)&rates=paper&t=8&rule=sgd",
+        "surface=worked-example&start=1,1&steps=60&rules=sgd(learning_rate=0.2),"
+        "momentum(learning_rate=0.2),adam(learning_rate=0.2)&rates=paper&t=8&rule=sgd",
         "What does a learning rate just above the limit look like?",
         "Across the steepest direction gradient descent multiplies its distance by 1 − αλ, and "
         "beyond α = 2/λ that is more than it had. Momentum and Adam are not at their limit yet: a "
@@ -111,7 +111,7 @@ SCENES = (
         "&rates=paper&t=150&rule=momentum",
         "What happens at the bottom when every slope is measured with noise?",
         "A constant step never settles: it hovers at a height that grows with the learning rate. "
-        "AdaGrad, whose steps shrink, comes to rest; for the others the learning rate has to be "
+        "AdaGrad, whose steps shrink, hovers lowest; for the others the learning rate has to be "
         "lowered on the way, and that is what schedules are for.",
     ),
 )
