@@ -9,6 +9,13 @@ from playwright.sync_api import sync_playwright
 import ravine
 from ravine.pages.explorer.scenes import SCENES
 
+# Until the small maps are there. Playwright's own way to wait is an eval, which the page forbids.
+DRAWN = """new Promise(done => { const look = () =>
+  document.querySelector(".shares") &&
+  [...document.querySelectorAll(".shares")].every(e => e.textContent !== "…")
+    ? done() : requestAnimationFrame(look); look(); })"""
+READY = """new Promise(done => { const look = () =>
+  window.ravine ? done() : requestAnimationFrame(look); look(); })"""
 SIZES = {"phone": (360, 780), "desk": (1440, 900)}
 
 
@@ -26,13 +33,12 @@ def main(folder: Path) -> None:
                     viewport={"width": width, "height": height}, color_scheme=theme
                 )
                 page.goto(page_file.as_uri())
+                page.evaluate(READY)
                 for scene in SCENES:
                     page.goto(f"{page_file.as_uri()}#scene={scene.name}")
                     page.screenshot(path=folder / f"{scene.name}-{size}-{theme}.png")
                 page.locator("#basins").scroll_into_view_if_needed()
-                page.wait_for_function(
-                    "[...document.querySelectorAll('.shares')].every(e => e.textContent !== '…')"
-                )
+                page.evaluate(DRAWN)
                 page.screenshot(path=folder / f"page-{size}-{theme}.png", full_page=True)
                 page.close()
         browser.close()

@@ -1,5 +1,7 @@
 """The explorer: one HTML file in which anyone drags a start and sees every rule's whole path."""
 
+import base64
+import io
 import json
 import re
 from collections.abc import Sequence
@@ -37,8 +39,11 @@ class Explorer:
     rules: tuple[Rule, ...]
     steps: int = STEPS
 
-    def html(self) -> str:
-        """The page: one file that asks for nothing from anywhere."""
+    def html(self, picture: str = "") -> str:
+        """The page: one file that asks for nothing from anywhere.
+
+        ``picture`` is a data URL to show where scripts may not run.
+        """
         from jinja2 import Environment, PackageLoader, StrictUndefined
         from markupsafe import Markup
 
@@ -57,6 +62,9 @@ class Explorer:
             style=Markup(_text("page.css")),  # noqa: S704
             light=style.variables(style.LIGHT),
             dark=style.variables(style.DARK),
+            picture=picture,
+            told=", ".join(entry.title for entry in map(Entry, self.rules)),
+            beginning=self.surface,
             surfaces=SURFACES.values(),
             scenes=SCENES,
         )
@@ -80,9 +88,20 @@ class Explorer:
         rules = _quoted(",".join(map(str, self.rules)))
         return f"{what}&start={start}&steps={self.steps}&rules={rules}&rates=tuned"
 
+    def still(self) -> str:
+        """The paths as declared, as a PNG in a data URL."""
+        from ravine.pages.contours import picture
+        from ravine.surfaces.descent import Descent
+
+        drawn = io.BytesIO()
+        descent = Descent.of(self.surface, self.rules, self.steps)
+        picture(descent).save(drawn, format="png")
+        return f"data:image/png;base64,{base64.b64encode(drawn.getvalue()).decode()}"
+
     def _repr_html_(self) -> str:
+        page = escape(self.html(self.still()))
         return (
-            f'<iframe srcdoc="{escape(self.html())}" title="ravine explorer" width="100%" '
+            f'<iframe srcdoc="{page}" title="ravine explorer" width="100%" '
             'height="900" style="border:0"></iframe>'
         )
 

@@ -30,9 +30,11 @@ export function line(count, across, down, from = 0) {
   let lx = NaN;
   let ly = NaN;
   for (let i = from; i < count; i++) {
-    const x = Math.round(across(i) * 10) / 10;
-    const y = Math.round(down(i) * 10) / 10;
-    if (Math.abs(x - lx) + Math.abs(y - ly) < 0.5 && i < count - 1) continue;
+    let x = across(i);
+    let y = down(i);
+    if (Math.abs(x - lx) + Math.abs(y - ly) < 0.8 && i < count - 1) continue;
+    x = Math.round(x * 10) / 10;
+    y = Math.round(y * 10) / 10;
     if (!(Math.abs(x) < 1e5 && Math.abs(y) < 1e5)) break;
     text += (text ? "L" : "M") + x + " " + y;
     lx = x;

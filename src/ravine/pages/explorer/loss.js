@@ -44,15 +44,19 @@ function groupOf(rule) {
   return made;
 }
 
+// Asked only when the page changes its size: in a frame it would lay out everything twice.
+export function measureLoss() {
+  plot.width = $("loss-box").clientWidth;
+}
+
 export function drawLoss(walks, scale, t) {
-  const width = $("loss-box").clientWidth;
+  const {width} = plot;
   PAD.right = 26 + 7.4 * Math.max(4, ...walks.map((w) => w.rule.title.length));
   const wide = width - PAD.left - PAD.right;
   const x = (i) => PAD.left + wide * i / state.steps;
   const y = (v) => clamp(PAD.top + (HEIGHT - PAD.top - PAD.bottom) * (1 - scale.height(v)), 2, HEIGHT - PAD.bottom);
-  Object.assign(plot, {width, wide, x});
+  Object.assign(plot, {wide, x});
   $("loss").setAttribute("viewBox", `0 0 ${width} ${HEIGHT}`);
-  $("loss").style.height = `${HEIGHT}px`;
   drawAxes(scale, x, y, width);
   for (const [name, {all}] of groups) all.style.display = walks.some((w) => w.rule.name === name) ? "" : "none";
   const ends = walks.map(({path}) => y(Number.isFinite(path.values[path.n]) ? path.values[path.n] : Infinity));

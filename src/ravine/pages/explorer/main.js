@@ -7,7 +7,7 @@ import {stepAt, walk} from "./walking.js";
 import {endingOf, saidEnding} from "./ending.js";
 import {bestRate, declaredValues, finalLoss, rateOfFirstStep, sweep} from "./rates.js";
 import {drawAhead, drawGround, drawPaths, placeOfPointer, view} from "./map.js";
-import {drawLoss, lossScale, stepOfPointer} from "./loss.js";
+import {drawLoss, lossScale, measureLoss, stepOfPointer} from "./loss.js";
 import {drawAnatomy} from "./anatomy.js";
 import {drawRows, makeRows} from "./rows.js";
 import {drawBasins, stopBasins, watchBasins} from "./basins.js";
@@ -85,6 +85,7 @@ function show() {
   now.surface = {...findSurface(state)};
   now.surface.window = widened(now.surface.window, state.start);
   drawGround(now.surface);
+  measureLoss();
   $("surface").value = state.formula === null ? state.surface : "";
   $("about").textContent = now.surface.about;
   if (document.activeElement !== $("formula")) $("formula").value = now.surface.text;
@@ -178,7 +179,7 @@ function listen() {
   $("save-png").addEventListener("click", savePng);
   addEventListener("hashchange", open);
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", show);
-  new ResizeObserver(() => { drawGround(now.surface); redraw(); }).observe(document.querySelector("main"));
+  new ResizeObserver(() => { drawGround(now.surface); measureLoss(); redraw(); }).observe(document.querySelector("main"));
 }
 
 function dragging(element, act) {
@@ -206,11 +207,18 @@ async function copy() {
   }
 }
 
-makeRows(changed);
-const stop = makePlayer(changed);
-watchBasins();
-watchTables(() => now);
-open();
-listen();
-// For the console, and for the tests: the page's own parts.
-window.ravine = {RULES, SURFACES, state, now, allowed, noise, parse, ownSurface, walk, stepAt, endingOf, declaredValues, python, toHash, fromHash};
+let stop = () => {};
+
+function begin() {
+  makeRows(changed);
+  stop = makePlayer(changed);
+  watchBasins();
+  watchTables(() => now);
+  open();
+  listen();
+  // For the console, and for the tests: the page's own parts.
+  window.ravine = {RULES, SURFACES, state, now, allowed, noise, parse, ownSurface, walk, stepAt, endingOf, declaredValues, python, toHash, fromHash};
+}
+
+// The words are there before the first path is calculated.
+requestAnimationFrame(() => setTimeout(begin));

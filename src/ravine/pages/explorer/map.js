@@ -109,7 +109,7 @@ const drawPath = (t) => ({rule, path, end}) => {
   const {whole, past, mark, now, dots} = groupOf(rule);
   const at = [(i) => across(path.xs[i]), (i) => down(path.ys[i])];
   const cursor = Math.min(t, path.n);
-  whole.setAttribute("d", line(path.n + 1, ...at));
+  whole.setAttribute("d", cursor < path.n ? line(path.n + 1, ...at, cursor) : "");
   past.setAttribute("d", line(cursor + 1, ...at));
   let steps = "";
   if (path.n <= 80) for (let i = 1; i <= path.n && i <= 80; i++) steps += shows(path.xs[i], path.ys[i]) ? `M${at[0](i).toFixed(1)} ${at[1](i).toFixed(1)}h0` : "";

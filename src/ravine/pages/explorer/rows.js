@@ -107,5 +107,5 @@ function drawControl({slider, box, given, control}, value) {
   if (value === null) { box.value = "–"; return; }
   if (document.activeElement !== slider) slider.value = toNotch(control, value);
   slider.setAttribute("aria-valuetext", said(value));
-  if (document.activeElement !== box || box.getAttribute("aria-invalid") !== "true") box.value = said(value, 6).replace("−", "-");
+  if (document.activeElement !== box) box.value = said(value, 6).replace("−", "-");
 }
