@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from ravine import verdict
-from ravine.racing.plan import Facts, Plan, choose, settle
+from ravine.racing.choices import choose
+from ravine.racing.plan import Facts, Plan, settle
 from ravine.racing.store import Curve
 from ravine.rules import RULES
 from ravine.tasks import TASKS

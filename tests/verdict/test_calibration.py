@@ -7,7 +7,8 @@ from typing import NamedTuple
 import numpy as np
 
 from ravine import verdict
-from ravine.racing.plan import Choices, Facts, Plan, Run
+from ravine.racing.choices import Choices
+from ravine.racing.plan import Facts, Plan, Run
 from ravine.racing.store import Curve
 
 EVALUATIONS = 100

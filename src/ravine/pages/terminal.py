@@ -15,7 +15,8 @@ from rich.table import Table
 from rich.text import Text
 
 from ravine.pages.results import Results
-from ravine.racing.plan import BASELINE, REFERENCE_SEEDS, Plan, Run
+from ravine.racing.choices import BASELINE
+from ravine.racing.plan import Plan, Run
 from ravine.racing.profile import Profile
 from ravine.racing.store import Curve
 from ravine.verdict import SMOOTHING, VALIDATION, Verdict, Width, said_ratio, said_speedup, title
@@ -60,7 +61,14 @@ class Display:
 
     def planned(self, plan: Plan, stored: Sequence[Curve]) -> None:
         """The plan is settled; some of it may be stored from before."""
-        self._plan, self._seeds = plan, plan.choices.seeds
+        grown = self._plan is not None
+        self._plan, self._seeds = plan, plan.choices.seeds * plan.choices.studies
+        if grown:
+            self._say(
+                "a best learning rate lies at the edge of its grid: every rule gets a decade more, "
+                f"{plan.count} runs in all"
+            )
+            return
         for curve in stored:
             self._note(curve.run, curve.measures[1:])
         self._kept = self._done = len(stored)
@@ -68,9 +76,11 @@ class Display:
         rates = sum(map(len, plan.choices.learning_rates.values()))
         self._say(
             f"{plan.choices.task}: {len(plan.choices.rules)} rules, {rates} learning rates × "
-            f"{plan.choices.seeds} seeds, then {REFERENCE_SEEDS} reference runs and "
-            f"{plan.choices.fresh_seeds} fresh seeds a rule: {plan.count} runs of "
-            f"{plan.steps} steps" + (f", {self._kept} of them stored already" if self._kept else "")
+            f"{plan.choices.seeds} seeds, then {plan.references} reference runs and "
+            f"{plan.choices.fresh_seeds} fresh seeds a rule"
+            + (f", in {plan.choices.studies} studies" if plan.choices.studies > 1 else "")
+            + f": {plan.count} runs of {plan.steps} steps"
+            + (f", {self._kept} of them stored already" if self._kept else "")
         )
 
     def doing(self, worker: int, what: str) -> None:
@@ -215,10 +225,11 @@ def _captions(results: Results) -> Iterator[str]:
     if math.isinf(verdict.target):
         yield "no target: nothing to measure the steps to"
     else:
+        own = results.plan.choices.target
         yield (
-            f"× steps: to a test {verdict.measure} of {verdict.target:.4g}, which tuned gradient "
-            "descent reliably reaches, relative to its own; median of "
-            f"{results.plan.choices.fresh_seeds} fresh seeds"
+            f"× steps: to a test {verdict.measure} of {verdict.target:.4g}, "
+            + ("" if own else "which tuned gradient descent reliably reaches, ")
+            + f"relative to gradient descent's; median of {results.judged_on}"
         )
     yield "forgiving, from tuning: decades of learning rate within 5 % of the rule's best loss"
     if len(verdict.standings) > 1:
@@ -230,6 +241,15 @@ def _captions(results: Results) -> Iterator[str]:
     if timed:
         said = [f"{title(s.rule)} {said_speedup(s.speedup_seconds)}" for s in timed]  # type: ignore[arg-type]  # as filtered
         yield f"speed-up in seconds: {', '.join(said)}"
+    if any(results.plan.choices.widened.values()):
+        yield f"tuning: {results.protocol['tuning']}"
+    if results.plan.choices.others:
+        for s in verdict.standings:
+            if others := results.plan.choices.settings(s.rule, s.learning_rate):
+                best = ", ".join(f"{name}={value:g}" for name, value in others.items())
+                yield f"{title(s.rule)} was best with {best}"
+    for checked in results.checked:
+        yield f"run again on unused seeds: {checked}"
     if results.stopped:
         yield (
             f"{results.stopped} tuning runs without hope were stopped early: {results.saved:.0%} "

@@ -17,8 +17,9 @@ from ravine.verdict.curves import (
 )
 from ravine.verdict.judging import judge
 from ravine.verdict.performance import PerformanceProfile, performance_profile
-from ravine.verdict.protocol import PROTOCOL
+from ravine.verdict.protocol import protocol
 from ravine.verdict.sensitivity import Sensitivity, Width
+from ravine.verdict.stages import due, relevant, widened
 from ravine.verdict.standings import Standing, Verdict
 from ravine.verdict.statistics import (
     CONFIDENCE,
@@ -34,7 +35,6 @@ from ravine.verdict.wording import said_ratio, said_speedup, times_the_steps, ti
 
 __all__ = [
     "CONFIDENCE",
-    "PROTOCOL",
     "SMOOTHING",
     "TEST",
     "VALIDATION",
@@ -47,13 +47,16 @@ __all__ = [
     "Width",
     "choose",
     "diverged_at",
+    "due",
     "fewest_seeds",
     "final",
     "holm",
     "judge",
     "median_interval",
     "performance_profile",
+    "protocol",
     "quartiles",
+    "relevant",
     "said_ratio",
     "said_speedup",
     "sign_test",
@@ -63,4 +66,5 @@ __all__ = [
     "times_the_steps",
     "title",
     "tuning_scores",
+    "widened",
 ]
