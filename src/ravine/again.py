@@ -138,7 +138,10 @@ def verify(
 
     with locked(found.folder):
         display = Display(progress)
-        conduct(found.folder, task, by_name, workers, display, start, check)
+        conduct(
+            *(found.folder, task, by_name, workers, display, start, check),
+            announce=lambda plan, stored: display.checking(check.runs(plan), plan, stored),
+        )
     return Race(found.folder).checked[-1]
 
 

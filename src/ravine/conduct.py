@@ -1,7 +1,7 @@
 """Running what is left of a race, and publishing it."""
 
 import shlex
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from threading import Thread
@@ -14,9 +14,11 @@ from ravine.frameworks.spelling import is_spelled
 from ravine.outcome import Race, publish_pages
 from ravine.pages import report
 from ravine.pages.terminal import Display
-from ravine.racing.driver import Course, Driver
+from ravine.racing.driver import Driver
+from ravine.racing.plan import Plan
 from ravine.racing.pool import Pool
-from ravine.racing.store import WORK, Store
+from ravine.racing.roles import Course
+from ravine.racing.store import WORK, Curve, Store
 from ravine.tasks import TASKS
 from ravine.tasks.task import Task
 from ravine.update_rule import Rule
@@ -30,8 +32,12 @@ def conduct(
     display: Display,
     start: Callable[[Driver], Store],
     course: Course,
+    announce: Callable[[Plan, Sequence[Curve]], None] | None = None,
 ) -> None:
-    """Run what the course says is due, and publish. For whoever holds the folder's lock."""
+    """Run what the course says is due, and publish. For whoever holds the folder's lock.
+
+    ``announce`` tells the display what is to come, of the plan and what is stored of it.
+    """
     work = folder / WORK
     with using(folder):
         work.mkdir(exist_ok=True)
@@ -42,7 +48,7 @@ def conduct(
         try:
             with closing(store):
                 try:
-                    display.planned(store.plan, store.curves())
+                    (announce or display.planned)(store.plan, store.curves())
                     driver.run(store.plan, store, course)
                 finally:
                     kept, planned = len(store.curves()), store.plan.count

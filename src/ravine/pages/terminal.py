@@ -37,7 +37,7 @@ class Display:
         self._doing: dict[int, str] = {}
         self._stage = "preparing"
         self._began = time.monotonic()
-        self._done = self._kept = self._seeds = 0
+        self._done = self._kept = self._seeds = self._count = 0
         self._tuning: dict[str, dict[float, list[float]]] = {}
         self._fresh: dict[str, list[float]] = {}
         self._lock = threading.Lock()  # a live table is drawn by a thread of its own
@@ -61,7 +61,7 @@ class Display:
 
     def planned(self, plan: Plan, stored: Sequence[Curve]) -> None:
         """The plan is settled; some of it may be stored from before."""
-        grown = self._plan is not None
+        grown, self._count = self._plan is not None, plan.count
         self._plan, self._seeds = plan, plan.choices.seeds * plan.choices.studies
         if grown:
             self._say(
@@ -83,6 +83,16 @@ class Display:
             + (f", {self._kept} of them stored already" if self._kept else "")
         )
 
+    def checking(self, runs: Sequence[Run], plan: Plan, stored: Sequence[Curve]) -> None:
+        """A claim is run again; some of it may be stored from before."""
+        ids = {run.id for run in runs}
+        self._plan, self._count = plan, len(runs)
+        self._kept = self._done = sum(curve.run.id in ids for curve in stored)
+        self._began = time.monotonic()
+        seeds = len({run.seed for run in runs})
+        rules = " against ".join(reversed(dict.fromkeys(title(run.rule) for run in runs)))
+        self._say(f"{rules} again, on {seeds} unused seeds: {len(runs)} runs")
+
     def doing(self, worker: int, what: str) -> None:
         """See ``racing.driver.Watcher``."""
         with self._lock:
@@ -94,9 +104,10 @@ class Display:
         self._note(run, measures)
         self._done += 1
         if self._live is None:
-            part = self._done * PLAIN_LINES // self._plan.count
-            if part > (self._done - 1) * PLAIN_LINES // self._plan.count:
-                self._say(f"{self._progress()}; {self._leader()}")
+            part = self._done * PLAIN_LINES // self._count
+            if part > (self._done - 1) * PLAIN_LINES // self._count:
+                leader = f"; {self._leader()}" if self._tuning else ""
+                self._say(f"{self._progress()}{leader}")
 
     def trouble(self, what: str) -> None:
         """See ``racing.driver.Watcher``."""
@@ -147,9 +158,9 @@ class Display:
         if self._plan is None:
             return self._stage
         now = self._done - self._kept
-        said = f"{self._stage}: {self._done}/{self._plan.count} runs"
-        if now > 0 and self._done < self._plan.count:
-            left = (time.monotonic() - self._began) / now * (self._plan.count - self._done)
+        said = f"{self._stage}: {self._done}/{self._count} runs"
+        if now > 0 and self._done < self._count:
+            left = (time.monotonic() - self._began) / now * (self._count - self._done)
             said += f", about {_duration(left)} left"
         return said
 
@@ -179,7 +190,7 @@ class Display:
             table.add_column(heading, justify="right")
         for loss, rule, rate, fresh in self._standings():
             table.add_row(Text(rule), f"{rate:g}", f"{loss:.4f}", str(fresh or ""))
-        share = 0.0 if self._plan is None else self._done / self._plan.count
+        share = self._done / self._count if self._count else 0.0
         bar = ProgressBar(total=1.0, completed=share, width=40)
         with self._lock:
             workers = [Text(f"  {what}", "dim") for _, what in sorted(self._doing.items()) if what]

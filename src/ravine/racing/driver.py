@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import cloudpickle
 import numpy as np
@@ -25,43 +25,17 @@ from ravine.racing.jobs import (
     program_file,
     weights_file,
 )
-from ravine.racing.materials import Materials
+from ravine.racing.materials import SAID, Materials
 from ravine.racing.pace import Pace
 from ravine.racing.packs import RETRIES, Pack, packed
 from ravine.racing.plan import Facts, Plan, Run, study_of
 from ravine.racing.pool import Job, Pool
 from ravine.racing.profile import Profile
-from ravine.racing.store import STEP_SECONDS, WORK, Curve, Store
+from ravine.racing.roles import Course, Watcher
+from ravine.racing.store import STEP_SECONDS, WORK, Store
 from ravine.update_rule import Rule
 
-__all__ = ["WORK", "Driver", "Watcher"]  # WORK: for ``api``, which makes and clears that folder
 REPAIRS = 3  # of one file; more, and the disk is at fault
-
-
-class Watcher(Protocol):
-    """Who is told how the race goes."""
-
-    def planned(self, plan: Plan, stored: Sequence[Curve]) -> None:
-        """The plan is settled, or has grown; some of it may be stored from before."""
-
-    def doing(self, worker: int, what: str) -> None:
-        """A worker took something up; empty when it has nothing to do."""
-
-    def finished(self, run: Run, measures: Any) -> None:
-        """A run is stored: its measurements, (evaluations, splits, measures)."""
-
-    def trouble(self, what: str) -> None:
-        """Something went wrong and was dealt with."""
-
-
-class Course(Protocol):
-    """Who says what is run: a protocol of comparing. Pure functions of what is stored."""
-
-    def widened(self, plan: Plan, curves: Sequence[Curve]) -> Plan:
-        """The plan, over wider grids if those of now prove too narrow."""
-
-    def due(self, plan: Plan, curves: Sequence[Curve]) -> list[Run]:
-        """All runs of the first stage that is not whole; none when all is done."""
 
 
 class Driver:
@@ -137,7 +111,7 @@ class Driver:
         """See ``pool.Source``."""
         self._handed[worker] = time.monotonic()
         if worker == 0 and (job := self._materials.next()) is not None:
-            self._watcher.doing(worker, _SAID[job.name])
+            self._watcher.doing(worker, SAID[job.name])
             return job
         pack = self._next_pack(worker)
         if pack is None:
@@ -400,10 +374,3 @@ class Driver:
 def _group(run: Run) -> tuple[str, int]:
     """Runs that may wait for each other: of one rule, and of one study, which knows no other."""
     return run.rule, study_of(run.seed)
-
-
-_SAID = {
-    "describe": "building the model",
-    "draw": "drawing initial weights",
-    "trace": "tracing the rules",
-}

@@ -55,7 +55,8 @@ def widened(rates: Sequence[float], points: int, upwards: bool) -> tuple[float, 
     >>> widened((0.01, 0.1, 1.0, 10.0, 100.0), points=5, upwards=True)
     (0.01, 0.1, 1.0, 10.0, 100.0, 1000.0)
     """
-    step, more = rates[1] / rates[0], a_decade(points)
+    step = (rates[-1] / rates[0]) ** (1 / (len(rates) - 1))
+    more = a_decade(points)
     if upwards:
         return (*rates, *(_short(rates[-1] * step**k) for k in range(1, more + 1)))
     return (*(_short(rates[0] / step**k) for k in range(more, 0, -1)), *rates)

@@ -8,6 +8,12 @@ from ravine.racing.jobs import DATA, program_file, weights_file
 from ravine.racing.plan import Plan
 from ravine.racing.pool import Job
 
+SAID = {
+    "describe": "building the model",
+    "draw": "drawing initial weights",
+    "trace": "tracing the rules",
+}
+
 
 class Materials:
     """The files in a race's work folder, and the jobs that make those that are missing."""
