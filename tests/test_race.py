@@ -389,7 +389,7 @@ def test_a_race_of_own_rules_says_how_it_goes_on(tmp_path: Path) -> None:
         ravine.resume(tmp_path)
     with pytest.raises(WrongCall, match="have changed since it was planned"):
         ravine.resume(tmp_path, rules=[Mine], workers=1, progress=False)  # it was of other data
-    said = provenance.command(choices, None, TASKS["digits-mlp"])
+    said = provenance.command(choices, TASKS["digits-mlp"])
     assert said.startswith("ravine.race('digits-mlp', rules=['sgd', mine], seeds=1")
 
 
