@@ -45,7 +45,8 @@ class Made:
         best = dict.fromkeys(plan.choices.rules, 0.1)
         curves = []
         for run in [*plan.tuning(), *plan.judging(best)]:
-            loss = losses(run.rule, run.learning_rate, run.seed, run.stage)
+            loss = losses(run.rule, run.learning_rate, run.seed, run.stage).copy()
+            loss[0] = self.start  # the same for all, or the race would not be fair
             measures = np.stack([loss, 1 / (1 + loss)], axis=-1)[:, None, :].repeat(2, axis=1)
             training = np.full(plan.steps, 1.0)
             if not np.isfinite(loss[-1]):

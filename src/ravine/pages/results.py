@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from ravine.racing.plan import Plan
 from ravine.racing.store import Curve
-from ravine.verdict import PROTOCOL, Sensitivity, Spread, Standing, Verdict
+from ravine.verdict import PROTOCOL, Audit, Sensitivity, Spread, Standing, Verdict
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -132,6 +132,7 @@ class Results:
             "versions": dict(self.versions),
             "verdict": self.verdict.sentence,
             "warnings": list(self.verdict.warnings),
+            "audits": [_audit(audit) for audit in self.verdict.audits],
             "leads_by_target": [stretch._asdict() for stretch in self.verdict.leads_by_target],
             "leads_by_tries": [lead._asdict() for lead in self.verdict.leads_by_tries],
             "suspect_tuning": [
@@ -141,6 +142,10 @@ class Results:
             "rules": [_entry(standing) for standing in self.verdict.standings],
         }
         return json.dumps(_finite(content), indent=2, ensure_ascii=False) + "\n"
+
+
+def _audit(a: Audit) -> dict[str, Any]:
+    return {"what": a.what, "result": a.result, "found": a.found, "wrong": a.wrong}
 
 
 def _entry(s: Standing) -> dict[str, Any]:

@@ -13,6 +13,7 @@ import numpy as np
 
 from ravine.errors import RavineError
 from ravine.racing.batches import batch_rows, batches_digest
+from ravine.racing.inspection import repeats, shared_rows
 from ravine.racing.plan import Facts, Plan, Run, digest
 from ravine.racing.profile import Spent
 
@@ -116,6 +117,8 @@ class Workbench:
             digest=digest([network.config, contents]),
             frozen_order=self._task.frozen_order,
             operations=engine.operations(network, tuple(drawn), sample) / len(sample[0]),
+            shared=tuple(shared_rows(*data)),
+            repeats=repeats(len(data.train.x), self._task.batch_size, self._task.frozen_order),
         )
 
     def draw(self, seeds: list[int]) -> None:

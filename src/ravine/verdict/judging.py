@@ -11,6 +11,7 @@ from ravine.racing.plan import BASELINE, Plan
 from ravine.racing.store import Curve
 from ravine.verdict import standings as found
 from ravine.verdict import wording
+from ravine.verdict.audits import audit
 from ravine.verdict.curves import (
     TEST,
     VALIDATION,
@@ -22,6 +23,7 @@ from ravine.verdict.curves import (
 )
 from ravine.verdict.inclusion import suspects
 from ravine.verdict.memory import state_bytes_of
+from ravine.verdict.refusing import audited
 from ravine.verdict.sensitivity import leads_by_tries, sensitivity
 from ravine.verdict.standings import Standing, Verdict, finite_or_highest
 from ravine.verdict.statistics import (
@@ -139,11 +141,12 @@ def judge(
         leads_by_tries=leads_by_tries({s.rule: s.sensitivity.after for s in standings}),
         suspects=suspects(list(fresh), clock.interval) if enough else (),
     )
-    return replace(
+    said = replace(
         verdict,
         sentence=wording.sentence(verdict, curves, own_target=target is not None),
         warnings=tuple(wording.warnings(verdict, curves, start)),
     )
+    return audited(said, audit(plan, curves))
 
 
 def _clock(plan: Plan, fresh: Runs, target: Target) -> Clock:
