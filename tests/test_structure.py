@@ -12,7 +12,7 @@ SOURCE = Path(__file__).parents[1] / "src" / "ravine"
 FLOORS = [
     {"__main__"},
     {"cli"},
-    {"api"},
+    {"api", "validation"},
     {"outcome"},
     {"folder"},
     {"pages"},

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from ravine.frameworks.translation import translate, translation
     from ravine.outcome import Race
     from ravine.tasks.task import Task
+    from ravine.validation import validate
 
 __all__ = [
     "L2",
@@ -59,6 +60,7 @@ __all__ = [
     "to_torch",
     "translate",
     "translation",
+    "validate",
     "verdict",
 ]
 
@@ -73,6 +75,7 @@ _LAZY = {
     "to_torch": "ravine.frameworks.torch",
     "translate": "ravine.frameworks.translation",
     "translation": "ravine.frameworks.translation",
+    "validate": "ravine.validation",
 }
 
 

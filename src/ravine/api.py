@@ -23,7 +23,7 @@ from ravine.pages.terminal import Display
 from ravine.racing import provenance
 from ravine.racing.driver import WORK, Driver
 from ravine.racing.plan import choose, settle
-from ravine.racing.pool import Pool
+from ravine.racing.pool import Pool, check_workers
 from ravine.racing.store import FILE, Store
 from ravine.rules import RULES
 from ravine.surfaces.walk import Path, ValueAndGradient, walk
@@ -91,7 +91,7 @@ def race(
         schedule,
         early_stopping,
     )
-    _check_workers(workers)
+    check_workers(workers)
     name = f"{chosen_task.name}-{datetime.now(UTC):%Y%m%dT%H%M%SZ}"
     folder = FilePath("ravine-runs", name) if out is None else FilePath(out)
     check_new(folder)
@@ -133,7 +133,7 @@ def resume(
     ``WrongCall`` if the folder holds no race or another than that task and those rules make.
     A finished race is published if that is what was interrupted, and else left as it is.
     """
-    _check_workers(workers)
+    check_workers(workers)
     folder = FilePath(folder)
     found = Race(folder)
     if found.finished:
@@ -241,8 +241,3 @@ def _beside(work: Callable[[], None]) -> Iterator[None]:
         yield
     finally:
         thread.join()
-
-
-def _check_workers(workers: int | None) -> None:
-    if workers is not None and (not isinstance(workers, int) or workers < 1):
-        raise WrongCall(f"workers={workers!r} is not allowed: give a whole number of at least 1")

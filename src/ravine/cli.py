@@ -158,6 +158,38 @@ def report(folder: Folder) -> None:
         _show(found)
 
 
+@app.command(
+    epilog="**Examples**: `ravine validate`, `ravine validate --json > validation.json`, "
+    "`ravine validate --no-retuning`: a little faster"
+)
+def validate(
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
+    retuning: Annotated[
+        bool, typer.Option(help="Also tune anew, with every epoch shuffled anew.")
+    ] = True,
+    workers: Workers = None,
+) -> None:
+    """Repeat runs that others published, and print theirs beside ours.
+
+    DeepOBS's noisy quadratic bowl, by the programs that race; some 25 s. The exit code is 1 if
+    anything disagrees.
+    """
+    with _exit_codes():
+        from rich.console import Console
+
+        from ravine.pages import validated
+        from ravine.validation import validate as run
+
+        found = run(retune=retuning, workers=workers)
+        if as_json:
+            typer.echo(found.to_json(), nl=False)
+        else:
+            validated.show(found.checks, found.seconds, Console())
+        if not found.holds:
+            failed = sum(not check.holds for check in found.checks)
+            raise RavineError(f"{failed} of {len(found.checks)} checks do not hold")
+
+
 @app.command()
 def rules() -> None:
     """List the update rules, their hyperparameters and what those may be."""

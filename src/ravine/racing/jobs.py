@@ -217,6 +217,13 @@ class Workbench:
         periods = max(1, min(plan.segment, int(TIMED / took(1))))
         return min(took(periods) for _ in range(5)) / (periods * plan.period)
 
+    def replay(self, rule: bytes, learning_rates: Sequence[float], rows: Any) -> Any:
+        """Runs along batches that are given."""
+        from ravine.racing.replay import replay
+
+        data, held = self._task.load(), cloudpickle.loads(rule)
+        return replay(self._keras(), data, held, learning_rates, rows, self._programs)
+
     def _keras(self) -> Any:
         if self._network is None:
             from ravine.tasks.intake import Network
