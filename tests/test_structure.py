@@ -12,7 +12,8 @@ SOURCE = Path(__file__).parents[1] / "src" / "ravine"
 FLOORS = [
     {"__main__"},
     {"cli"},
-    {"api", "validation"},
+    {"api", "again", "validation"},
+    {"conduct"},
     {"outcome"},
     {"folder"},
     {"pages"},

@@ -23,7 +23,8 @@ from ravine.wrapping import L2, Clip, Decay, Partition, Scheduled
 
 if TYPE_CHECKING:
     from ravine import verdict
-    from ravine.api import descend, race, resume
+    from ravine.again import grow, resume, verify
+    from ravine.api import descend, race
     from ravine.frameworks.keras import to_keras
     from ravine.frameworks.optax import to_optax
     from ravine.frameworks.torch import to_torch
@@ -50,6 +51,7 @@ __all__ = [
     "Scheduled",
     "Task",
     "descend",
+    "grow",
     "hyper",
     "race",
     "resume",
@@ -62,20 +64,23 @@ __all__ = [
     "translation",
     "validate",
     "verdict",
+    "verify",
 ]
 
 _LAZY = {
     "Race": "ravine.outcome",
     "Task": "ravine.tasks.task",
     "descend": "ravine.api",
+    "grow": "ravine.again",
     "race": "ravine.api",
-    "resume": "ravine.api",
+    "resume": "ravine.again",
     "to_keras": "ravine.frameworks.keras",
     "to_optax": "ravine.frameworks.optax",
     "to_torch": "ravine.frameworks.torch",
     "translate": "ravine.frameworks.translation",
     "translation": "ravine.frameworks.translation",
     "validate": "ravine.validation",
+    "verify": "ravine.again",
 }
 
 

@@ -23,6 +23,8 @@ app = typer.Typer(
     epilog="Start with `ravine race`; `ravine COMMAND --help` has examples.",
 )
 
+PIPED = 140  # columns of a table that no terminal shows
+
 Folder = Annotated[Path, typer.Argument(metavar="DIR", help="The folder of a race.")]
 Workers = Annotated[
     int | None, typer.Option(metavar="N", help="Worker processes. Default: one a core.")
@@ -41,6 +43,12 @@ RACE_EXAMPLES = """**Examples**
 - `ravine race --rules "adam,clip(momentum, clipnorm=1),partition(momentum)" --schedule cosine`
 
 - `ravine race --rules adam --epochs 5 --fresh-seeds 6`: a quick look
+
+- `ravine race --rules momentum,adam --target "accuracy>=0.95" --studies 6`
+
+- `ravine race --rules adam,adamw --search beta_2,weight_decay`
+
+- `ravine race --into my-race --rules nadam`: one more rule in a finished race
 """
 
 
@@ -64,6 +72,7 @@ def ravine(
 
 @app.command(epilog=RACE_EXAMPLES)
 def race(
+    context: typer.Context,
     task: Annotated[str, typer.Argument(help="What to train; `ravine tasks` lists them.")] = (
         "digits-mlp"
     ),
@@ -106,6 +115,43 @@ def race(
             "learning rate has no hope left."
         ),
     ] = True,
+    target: Annotated[
+        str | None,
+        typer.Option(
+            metavar="TARGET",
+            help="What has to be reached: a test loss such as 0.3, or such as 'accuracy>=0.95'. "
+            "Default: what tuned gradient descent reliably reaches.",
+        ),
+    ] = None,
+    studies: Annotated[
+        int,
+        typer.Option(
+            metavar="K",
+            help="How often to tune and judge, each time on other seeds. From six on claims are "
+            "about the rules, not about the learning rates they got.",
+        ),
+    ] = 1,
+    search: Annotated[
+        str | None,
+        typer.Option(
+            metavar="LIST",
+            help="Hyperparameters to search beside the learning rate, such as "
+            "'beta_2,weight_decay' or 'beta_2=0.9:0.999'; as many trials for every rule.",
+        ),
+    ] = None,
+    trials: Annotated[
+        int | None,
+        typer.Option(
+            metavar="N", help="Settings that each rule tries. Default: 9, or 27 with --search."
+        ),
+    ] = None,
+    into: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR",
+            help="A finished race that the rules are added to, under its own plan.",
+        ),
+    ] = None,
     out: Annotated[
         Path | None,
         typer.Option(
@@ -118,9 +164,14 @@ def race(
 ) -> None:
     """Race update rules: tune each, judge all against gradient descent, report."""
     with _exit_codes():
-        from ravine import api
+        from ravine import again, api
         from ravine.frameworks.spelling import read_rules
 
+        if into is not None:
+            _only_with_into(context)
+            finished = again.grow(into, read_rules(rules or ""), workers=workers, profile=profile)
+            _show(finished)
+            return
         finished = api.race(
             task,
             rules=None if rules is None else read_rules(rules),
@@ -131,6 +182,10 @@ def race(
             batch_size=batch_size,
             schedule=schedule,
             early_stopping=early_stopping,
+            target=target,
+            studies=studies,
+            search=search,
+            trials=trials,
             out=out,
             workers=workers,
             profile=profile,
@@ -142,9 +197,27 @@ def race(
 def resume(folder: Folder, workers: Workers = None, profile: Profile = False) -> None:
     """Go on with a race that was interrupted; what is stored is not run again."""
     with _exit_codes():
-        from ravine import api
+        from ravine import again
 
-        _show(api.resume(folder, workers=workers, profile=profile))
+        _show(again.resume(folder, workers=workers, profile=profile))
+
+
+@app.command(
+    epilog="**Examples**: `ravine verify my-race`, `ravine verify my-race --seeds 20`; a claim "
+    "that does not hold is exit code 1"
+)
+def verify(
+    folder: Folder,
+    seeds: Annotated[int, typer.Option(metavar="N", help="Unused seeds to take.")] = 12,
+    workers: Workers = None,
+) -> None:
+    """Run a finished race's winning claim again on seeds that nobody has used."""
+    with _exit_codes():
+        from ravine import again
+
+        checked = again.verify(folder, seeds=seeds, workers=workers)
+        typer.echo(str(checked))
+        sys.exit(0 if checked.held else 1)
 
 
 @app.command()
@@ -275,12 +348,26 @@ def main() -> None:
     app()
 
 
+def _only_with_into(context: typer.Context) -> None:
+    """A race that grows keeps its plan: options that would change it are refused, by name."""
+    free = {"rules", "into", "workers", "profile"}
+    for name in context.params:
+        given = context.get_parameter_source(name)
+        if name not in free and given is not None and given.name != "DEFAULT":
+            raise WrongCall(
+                f"--into keeps the plan of the race it adds to: leave out "
+                f"{name if name == 'task' else '--' + name.replace('_', '-')}"
+            )
+
+
 def _show(race: "Race") -> None:
     from rich.console import Console
 
     from ravine.pages import terminal
 
-    terminal.show(race.results, Console())
+    # What reads a pipe has no columns; a table folded to some would be hard to read there.
+    console = Console()
+    terminal.show(race.results, console if console.is_terminal else Console(width=PIPED))
     typer.echo(f"\nReport: {race.folder / 'report.html'}")
 
 

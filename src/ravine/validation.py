@@ -12,8 +12,9 @@ import cloudpickle
 import numpy as np
 from numpy.typing import NDArray
 
+from ravine.conduct import check_workers
 from ravine.pages.validated import Progress
-from ravine.racing.pool import Pool, check_workers
+from ravine.racing.pool import Pool
 from ravine.racing.replay import Replay, Replayed, Replays
 from ravine.rules import SGD, Adam, Momentum
 from ravine.tasks import find

@@ -12,7 +12,7 @@ from typing import Any
 
 from ravine.pages import charts, style
 from ravine.pages.results import Results
-from ravine.racing.plan import BASELINE
+from ravine.racing.choices import BASELINE
 from ravine.racing.store import Curve
 from ravine.verdict import (
     TEST,

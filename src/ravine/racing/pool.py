@@ -213,12 +213,6 @@ class _Worker:
                 self._events.put((self, None))
 
 
-def check_workers(count: int | None) -> None:
-    """Raises ``WrongCall`` unless that many workers can be."""
-    if count is not None and (not isinstance(count, int) or count < 1):
-        raise WrongCall(f"workers={count!r} is not allowed: give a whole number of at least 1")
-
-
 def _cores() -> list[int | None]:
     if hasattr(os, "sched_getaffinity"):
         return [*sorted(os.sched_getaffinity(0))]

@@ -12,6 +12,7 @@ from ravine.verdict.curves import (
     VALIDATION,
     Target,
     diverged_at,
+    ends_at,
     final,
     speedup,
     steps_to,
@@ -19,8 +20,9 @@ from ravine.verdict.curves import (
 from ravine.verdict.judging import judge
 from ravine.verdict.naming import title
 from ravine.verdict.performance import PerformanceProfile, performance_profile
-from ravine.verdict.protocol import PROTOCOL
+from ravine.verdict.protocol import protocol
 from ravine.verdict.sensitivity import Sensitivity, Width
+from ravine.verdict.stages import due, relevant, widened
 from ravine.verdict.standings import Standing, Verdict
 from ravine.verdict.statistics import (
     CONFIDENCE,
@@ -36,7 +38,6 @@ from ravine.verdict.wording import said_ratio, said_speedup, times_the_steps
 
 __all__ = [
     "CONFIDENCE",
-    "PROTOCOL",
     "SMOOTHING",
     "TEST",
     "VALIDATION",
@@ -50,6 +51,8 @@ __all__ = [
     "Width",
     "choose",
     "diverged_at",
+    "due",
+    "ends_at",
     "fewest_seeds",
     "final",
     "holm",
@@ -57,7 +60,9 @@ __all__ = [
     "median_interval",
     "performance_profile",
     "period_of",
+    "protocol",
     "quartiles",
+    "relevant",
     "said_ratio",
     "said_speedup",
     "sign_test",
@@ -67,4 +72,5 @@ __all__ = [
     "times_the_steps",
     "title",
     "tuning_scores",
+    "widened",
 ]

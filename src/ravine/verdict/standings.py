@@ -27,10 +27,15 @@ UNRANKED = "no ranking"  # the race was not fair
 
 @dataclass(frozen=True)
 class Standing:
-    """How a rule did at its chosen learning rate, on the fresh seeds."""
+    """How a rule did at its chosen learning rate, on the fresh seeds.
+
+    Of several studies, each with a choice of its own, ``learning_rate`` is what all tuning runs
+    together choose.
+    """
 
     rule: str
     learning_rate: float
+    chosen: tuple[float, ...]  # the learning rate of each study
     hyperparameters: Mapping[str, Any]
     at_edge: bool  # the chosen rate is the smallest or largest tried: a wider grid may do better
     runs: int
@@ -77,6 +82,8 @@ class Verdict:
     sentence: str
     warnings: tuple[str, ...]
     measure: str = "loss"
+    rising: bool = False  # whether the target is reached from below
+    studies: int = 1  # above 1 intervals and tests are over studies, not over seeds
     leads_by_target: tuple[Stretch, ...] = ()  # of the fresh runs
     leads_by_tries: tuple[Lead, ...] = ()  # of the tuning runs
     suspects: tuple[Suspect, ...] = ()
