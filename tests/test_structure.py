@@ -12,6 +12,8 @@ SOURCE = Path(__file__).parents[1] / "src" / "ravine"
 FLOORS = [
     {"__main__"},
     {"cli"},
+    {"commands"},
+    {"suites"},
     {"api", "again", "validation"},
     {"conduct"},
     {"outcome"},

@@ -12,6 +12,7 @@ from typing import Any
 
 from ravine.pages import charts, style
 from ravine.pages.results import Results
+from ravine.pages.templates import render
 from ravine.racing.choices import BASELINE
 from ravine.racing.store import Curve
 from ravine.verdict import (
@@ -26,26 +27,17 @@ from ravine.verdict import (
 
 def write(results: Results, path: str | os.PathLike[str]) -> None:
     """Write the report. It asks for nothing from anywhere, and can be read without scripts."""
-    from jinja2 import Environment, PackageLoader, StrictUndefined
     from markupsafe import Markup
 
-    environment = Environment(
-        loader=PackageLoader("ravine.pages", ""),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters |= {"hash": _hash, "number": number, "name": title}
     diverged = failures(results.curves)
-    page = environment.get_template("report.html").render(
+    page = render(
+        "report.html",
+        {"hash": _hash, "number": number},
         results=results,
         plan=results.plan,
         choices=results.plan.choices,
         verdict=results.verdict,
         looks=style.looks(results.plan.choices.rules, style.PAGE),
-        light=style.variables(style.LIGHT),
-        dark=style.variables(style.DARK),
         stages=_stages(results.curves),
         rows=[_row(standing) for standing in results.verdict.standings],
         failures=diverged,

@@ -155,7 +155,7 @@ class Results:
             "checks": [_checked(checked) for checked in self.checked],
             "rules": [_entry(standing) for standing in self.verdict.standings],
         }
-        return json.dumps(_finite(content), indent=2, ensure_ascii=False) + "\n"
+        return json.dumps(finite(content), indent=2, ensure_ascii=False) + "\n"
 
 
 def _audit(a: Audit) -> dict[str, Any]:
@@ -218,12 +218,12 @@ def _median(found: Spread | None) -> float:
     return math.nan if found is None else found.median
 
 
-def _finite(value: Any) -> Any:
+def finite(value: Any) -> Any:
     """JSON has no infinity; readers that are strict refuse it."""
     if isinstance(value, float):
         return value if math.isfinite(value) else None
     if isinstance(value, Mapping):
-        return {k: _finite(v) for k, v in value.items()}
+        return {k: finite(v) for k, v in value.items()}
     if isinstance(value, list | tuple):
-        return [_finite(v) for v in value]
+        return [finite(v) for v in value]
     return value

@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from ravine.pages.wide import wide
 from ravine.verdict.published import Check
 
 HEADINGS = {
@@ -58,8 +59,7 @@ def show(checks: Iterable[Check], seconds: float, console: Console) -> None:
             said = Text("yes", "green") if check.holds else Text("NO", "bold red")
             table.add_row(*map(Text, (check.what, check.published, check.ours)), said)
         console.print(Text(f"DeepOBS quadratic_deep, {HEADINGS[batches]}", "bold"))
-        # What reads a pipe does not want its lines broken.
-        console.print(table, width=None if console.is_terminal else 120, crop=False)
+        wide(console).print(table)
         console.print()
     agree = sum(check.holds for check in checks)
     console.print(
