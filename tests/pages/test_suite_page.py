@@ -32,9 +32,13 @@ def test_it_opens_offline_and_fits(found, races, tmp_path):
         )
         for width in (360, 1280):
             page = browser.new_page(viewport={"width": width, "height": 900})
-            noticed = []
+            noticed: list = []
+
+            def notice(what, noticed=noticed):
+                noticed.append(what)
+
             for event in ("request", "console", "pageerror", "dialog"):
-                page.on(event, lambda what: noticed.append(what))
+                page.on(event, notice)
             page.goto((tmp_path / "suite.html").as_uri())
             assert [getattr(e, "url", e) for e in noticed] == [(tmp_path / "suite.html").as_uri()]
             assert page.evaluate("document.documentElement.scrollWidth") == width

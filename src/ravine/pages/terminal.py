@@ -171,7 +171,7 @@ class Display:
             for rule, by_rate in self._tuning.items():
                 # Medians of all tuning seeds alone: of fewer, the lowest is the luckiest.
                 whole = [(_median(e), r) for r, e in by_rate.items() if len(e) == self._seeds]
-                if whole:
+                if whole and math.isfinite(min(whole)[0]):
                     loss, best = min(whole)
                     rows.append((loss, rule, best, len(self._fresh.get(rule, []))))
         return sorted(rows)

@@ -55,16 +55,19 @@ class _Watch:
 
     seconds = 0.0
 
+    def __init__(self, clock: Callable[[], float] = time.perf_counter) -> None:
+        self._clock = clock
+
     def __enter__(self) -> None:
-        self._began = time.perf_counter()
+        self._began = self._clock()
 
     def __exit__(self, *_: object) -> None:
-        self.seconds = time.perf_counter() - self._began
+        self.seconds = self._clock() - self._began
 
 
-def _least(compute: Callable[[], Any]) -> float:
+def _least(compute: Callable[[], Any], clock: Callable[[], float] = time.perf_counter) -> float:
     """Seconds of the quickest of a few calls; of one alone where that takes long."""
-    watch = _Watch()
+    watch = _Watch(clock)
     seconds: list[float] = []
     while len(seconds) < 5 and sum(seconds) < TIMED:
         with watch:
@@ -79,9 +82,9 @@ class _Trial(NamedTuple):
     begin: Callable[[], Any]
     advance: Callable[[Any], Any]
 
-    def took(self, periods: int) -> float:
+    def took(self, periods: int, clock: Callable[[], float] = time.perf_counter) -> float:
         """Seconds for so many periods of all lanes."""
-        with (watch := _Watch()):
+        with (watch := _Watch(clock)):
             np.asarray(self.advance((np.float32(0), np.int32(periods))))
         return watch.seconds
 
@@ -230,9 +233,12 @@ class Workbench:
         if trial is None:  # warm from the second round on
             trial = self._trials[program] = self._trial(plan, program, rule, run)
             trial.took(1)
-        evaluation = max(0.0, _least(trial.begin) - _least(lambda: trial.took(0)))
+        from ravine.racing import engine
+
+        clock = engine.clock
+        evaluation = max(0.0, _least(trial.begin, clock) - _least(lambda: trial.took(0), clock))
         periods = max(1, min(plan.segment, int(PACED / trial.took(1))))
-        steps = trial.took(periods) - periods * evaluation
+        steps = trial.took(periods, clock) - periods * evaluation
         return max(steps, 0.0) / (periods * plan.period * plan.width)
 
     def _trial(self, plan: Plan, program: str, rule: bytes, run: Run) -> "_Trial":

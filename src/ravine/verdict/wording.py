@@ -61,8 +61,6 @@ def sentence(verdict: Verdict, curves: Sequence[Curve], own_target: bool) -> str
     goal = f"a test {verdict.measure} of {verdict.target:.4g}"
     said = f"{title(leader.rule)} reaches {goal if own_target else BASELINES_LOSS} in {steps}"
     said += f", a speed-up of {said_speedup(leader.speedup)}"
-    if leader.speedup_seconds:
-        said += f" ({said_speedup(leader.speedup_seconds)} in seconds)"
     if verdict.studies > 1:
         said += f", over {verdict.studies} studies, each tuned anew"
     if verdict.ties:
