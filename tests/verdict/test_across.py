@@ -42,7 +42,7 @@ def test_scores_are_those_of_the_median_times(judged):
     assert of(found, "nadam").speedup == pytest.approx(math.sqrt(2 * 4))
     assert (of(found, "sgd").speedup, of(found, "sgd").bound) == (1, "")
     assert {s.bound for s in found.scores} == {""}
-    assert str(found).startswith("Over 2 tasks Nadam has the highest score, 0.83, and a speed-up")
+    assert str(found).startswith("Over 2 tasks Nadam has the highest score, 0.84, and a speed-up")
 
 
 @pytest.mark.parametrize(
