@@ -14,6 +14,7 @@ import numpy as np
 from ravine.errors import RavineError
 from ravine.racing.batches import batch_rows, batches_digest
 from ravine.racing.identity import digest
+from ravine.racing.inspection import repeats, shared_rows
 from ravine.racing.plan import Facts, Plan, Run
 from ravine.racing.profile import Spent
 
@@ -135,6 +136,8 @@ class Workbench:
             digest=digest([network.config, contents]),
             frozen_order=self._task.frozen_order,
             operations=engine.operations(network, tuple(drawn), sample) / len(sample[0]),
+            shared=tuple(shared_rows(*data)),
+            repeats=repeats(len(data.train.x), self._task.batch_size, self._task.frozen_order),
         )
 
     def draw(self, seeds: list[int]) -> None:
@@ -250,6 +253,13 @@ class Workbench:
             lambda: begin(hyper, *drawn, held_out)[1],
             lambda span: advance(hyper, carry, span, rows, train, held_out)[1],
         )
+
+    def replay(self, rule: bytes, learning_rates: Sequence[float], rows: Any) -> Any:
+        """Runs along batches that are given."""
+        from ravine.racing.replay import replay
+
+        data, held = self._task.load(), cloudpickle.loads(rule)
+        return replay(self._keras(), data, held, learning_rates, rows, self._programs)
 
     def _keras(self) -> Any:
         if self._network is None:
