@@ -222,10 +222,13 @@ class Workbench:
 
         Its share of the evaluations included: that is what a race takes.
         """
+        from ravine.racing import engine
+
         trial = self._trial(plan, program, rule, run)
         trial.took(1)  # compiled by then
         periods = max(1, min(plan.segment, int(TIMED / trial.took(1))))
-        return min(trial.took(periods) for _ in range(5)) / (periods * plan.period)
+        took = min(trial.took(periods, engine.clock) for _ in range(5))
+        return took / (periods * plan.period)
 
     def pace(self, plan: Plan, program: str, rule: bytes, run: Run) -> float:
         """Seconds of a step of one run, without evaluations: what its training takes a user."""
