@@ -15,7 +15,8 @@ from ravine.rules import RULES
 
 DRAGS, LOADS = 240, 7
 PAINT = """new Promise(done => new PerformanceObserver(list => done(list.getEntries().find(
-  e => e.name === 'first-contentful-paint')?.startTime)).observe({type: 'paint', buffered: true}))"""
+  e => e.name === 'first-contentful-paint')?.startTime)
+).observe({type: 'paint', buffered: true}))"""
 
 
 def main() -> None:

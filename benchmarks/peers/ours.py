@@ -13,8 +13,9 @@ import numpy as np
 
 from peers.setting import CORES, EPSILON, RATE, Curve, Setting, Subject, task
 from ravine.racing.batches import batch_rows
+from ravine.racing.choices import choose
 from ravine.racing.jobs import DATA, weights_file
-from ravine.racing.plan import Facts, Plan, Run, choose, settle
+from ravine.racing.plan import Facts, Plan, Run, settle
 from ravine.racing.pool import Job, Pool
 from ravine.racing.widths import fitted
 from ravine.rules import RULES, Adam

@@ -240,7 +240,8 @@ FORMULAS = (
     "abs(x) - sign(y)", "--x", "+-x", "x⁻²", "x²⁻",
     "x***2", "((((x))))", "log(x)/atan(y)", "$",
     "x\t+ y",
-    "x+" * 300 + "y", "(" * 70 + "x" + ")" * 70, "alert(1)", "constructor", "__proto__", "x.y", "🙂x",
+    "x+" * 300 + "y", "(" * 70 + "x" + ")" * 70, "alert(1)", "constructor", "__proto__",
+    "x.y", "🙂x",
 )  # fmt: skip
 
 

@@ -11,7 +11,6 @@ from importlib.resources import files
 from pathlib import Path
 
 from ravine.notation.node import FUNCTIONS
-from ravine.pages import style
 from ravine.pages.explorer.entries import Entry, script
 from ravine.pages.explorer.printed import NesterovAsPrinted
 from ravine.pages.explorer.scenes import SCENES
@@ -44,24 +43,17 @@ class Explorer:
 
         ``picture`` is a data URL to show where scripts may not run.
         """
-        from jinja2 import Environment, PackageLoader, StrictUndefined
         from markupsafe import Markup
 
-        environment = Environment(
-            loader=PackageLoader("ravine.pages.explorer", ""),
-            autoescape=True,
-            undefined=StrictUndefined,
-            trim_blocks=True,
-            lstrip_blocks=True,
-        )
-        environment.filters["fingerprint"] = fingerprint
+        from ravine.pages.templates import render
+
         entries = self.entries()
-        return environment.get_template("page.html").render(
+        return render(
+            "explorer/page.html",
+            {"fingerprint": fingerprint},
             # Written by ravine; what a caller gave is escaped where the script is put together.
             script=Markup(self._script(entries)),  # noqa: S704
             style=Markup(_text("page.css")),  # noqa: S704
-            light=style.variables(style.LIGHT),
-            dark=style.variables(style.DARK),
             picture=picture,
             told=", ".join(entry.title for entry in map(Entry, self.rules)),
             beginning=self.surface,

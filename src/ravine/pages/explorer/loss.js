@@ -51,7 +51,7 @@ export function measureLoss() {
 
 export function drawLoss(walks, scale, t) {
   const {width} = plot;
-  PAD.right = 26 + 7.4 * Math.max(4, ...walks.map((w) => w.rule.title.length));
+  PAD.right = 32 + 8 * Math.max(4, ...walks.map((w) => w.rule.title.length));
   const wide = width - PAD.left - PAD.right;
   const x = (i) => PAD.left + wide * i / state.steps;
   const y = (v) => clamp(PAD.top + (HEIGHT - PAD.top - PAD.bottom) * (1 - scale.height(v)), 2, HEIGHT - PAD.bottom);
