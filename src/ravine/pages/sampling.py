@@ -30,7 +30,8 @@ def m4(values: NDArray[Any], columns: int, log: bool = False) -> NDArray[np.intp
         where = np.flatnonzero(values[kept] == np.repeat(extremes, sizes))
         _, first = np.unique(places[where], return_index=True)
         found.append(where[first])
-    return kept[np.unique(np.concatenate(found))]
+    chosen: NDArray[np.intp] = kept[np.unique(np.concatenate(found))]
+    return chosen
 
 
 def columns_of(count: int, columns: int, log: bool = False) -> NDArray[np.intp]:

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any, Literal
 from ravine.errors import WrongCall, unknown
 from ravine.pages import style
 from ravine.pages.charts.clocks import clocks
-from ravine.pages.charts.curves import curves
-from ravine.pages.charts.drawing import CLOCKS, timed
+from ravine.pages.charts.curves import bands, curves
+from ravine.pages.charts.drawing import CLOCKS, LABEL_LIMIT, timed
 from ravine.pages.charts.reached import reached
 from ravine.pages.charts.sensitivity import sensitivity
 from ravine.pages.charts.targets import targets
@@ -25,6 +25,7 @@ from ravine.pages.results import Results
 if TYPE_CHECKING:
     import altair as alt
 
+__all__ = ["CHARTS", "LABEL_LIMIT", "TITLES", "bands", "chart", "missing", "options", "save"]
 CHARTS: dict[str, Callable[..., Any]] = {
     "curves": curves,
     "sensitivity": sensitivity,
@@ -33,6 +34,15 @@ CHARTS: dict[str, Callable[..., Any]] = {
     "tries": tries,
     "targets": targets,
     "training": training,
+}
+TITLES = {
+    "curves": "How the test loss fell",
+    "sensitivity": "How much the learning rate matters",
+    "reached": "Share of runs that reached the target",
+    "clocks": "Steps against seconds",
+    "tries": "Best after so many tries",
+    "targets": "Winner by target",
+    "training": "Every step, every run",
 }
 # What can be said about how a chart is drawn; the first of each is what it is by itself.
 OPTIONS: Mapping[str, tuple[str, ...]] = {"by": tuple(CLOCKS), "scale": ("log", "linear")}

@@ -1,4 +1,4 @@
-"""Does who is fastest change when seconds are counted instead of steps?"""
+"""Whether who is fastest changes when seconds are counted instead of steps."""
 
 from typing import TYPE_CHECKING, Any
 

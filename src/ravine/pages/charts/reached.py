@@ -40,6 +40,16 @@ def records(results: Results) -> "pd.DataFrame":
     return pd.DataFrame(rows)
 
 
+def arrivals(results: Results, target: float) -> dict[str, list[float]]:
+    """Steps of each fresh run to a target, by rule; infinite for a run that is never there."""
+    found: dict[str, list[float]] = {s.rule: [] for s in results.verdict.standings}
+    data = records(results)
+    for rule, steps, values in zip(data["rule"], data["step"], data["value"], strict=True):
+        there = (v >= target if results.verdict.rising else v <= target for v in values)
+        found[rule].append(next((s for s, at in zip(steps, there, strict=True) if at), math.inf))
+    return found
+
+
 def bounds(results: Results) -> tuple[float, float]:
     """The easiest and the hardest target that there is something to say about."""
     found = records(results)
@@ -111,19 +121,24 @@ def reached(results: Results, paint: style.Paint = style.LIGHT, by: str = "steps
     floor = ground.mark_rule(color=paint.hairline, strokeWidth=1).encode(
         x=alt.value(0), x2=alt.value(alt.expr("width"))
     )
-    said = {"dx": drawing.LABEL_START - 10, "align": "left", "color": paint.ink}
     label = (
         alt.Chart(names)
-        .mark_text(limit=drawing.LABEL_LIMIT, baseline="middle", **said)
+        .mark_text(
+            limit=drawing.LABEL_LIMIT,
+            baseline="middle",
+            dx=drawing.LABEL_START - 10,
+            align="left",
+            color=paint.ink,
+        )
         .encode(x=alt.value(alt.expr("width")), y=alt.Y("middle:Q", axis=None), text="label:N")
     )
-    measure = verdict.measure
-    heading = drawing.heading(
-        f"Share of runs that reached the target by then, in {drawing.CLOCKS[by]}"
-        if by == "seconds"
-        else f"Share of runs that reached the target by then, by {drawing.CLOCKS[by]}",
-        f"{results.plan.choices.task}: of {results.judged_on}, from none to all in each row; "
-        f"target: a test {measure} of {first:.4g}",
+    clock = drawing.CLOCKS[by]
+    heading = alt.TitleParams(
+        f"Share of runs that reached the target by then, by {clock}",
+        subtitle=[
+            f"{results.plan.choices.task}: of {results.judged_on}, from none to all in each row",
+            f"target: a test {verdict.measure} of {first:.4g}",
+        ],
     )
     layers = [floor, area, edge, label]
     return drawing.dressed(

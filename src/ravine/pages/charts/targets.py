@@ -33,7 +33,7 @@ def steps_by_target(results: Results) -> "pd.DataFrame":
     goals[-1] = lowest
     rows = []
     for standing in results.verdict.standings:
-        own = [run for rule, *run in found if rule == standing.rule]
+        own = [(steps, values) for rule, steps, values in found if rule == standing.rule]
         for goal in goals.tolist():
             times = [
                 next((s for s, v in zip(steps, values, strict=True) if v <= goal), math.inf)
@@ -54,16 +54,13 @@ def targets(results: Results, paint: style.Paint = style.LIGHT) -> Any:
     axis = style.axis(data["steps"])
     height = drawing.height_for(len(results.verdict.standings))
     kind: Literal["log", "linear"] = "log" if lowest > 0 else "linear"
+    marks = style.ticks(lowest, start) if kind == "log" else alt.Undefined
     span = alt.Scale(type=kind, domain=[start, lowest], nice=False)
     x = alt.X(
         "at:Q",
         title="target: test loss to reach, harder to the right",
         scale=span,
-        axis=alt.Axis(
-            grid=False,
-            labelExpr=drawing.SHORT,
-            **({"values": style.ticks(lowest, start)} if lowest > 0 else {}),
-        ),
+        axis=alt.Axis(grid=False, labelExpr=drawing.SHORT, values=marks),
     )
     looks = drawing.encodings(results, paint)
     base = alt.Chart(drawing.rounded(data)).encode(x=x, color=looks["color"])
