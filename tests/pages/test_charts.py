@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from ravine.errors import WrongCall
 from ravine.pages import charts, style
+from ravine.pages.charts import drawing
 from ravine.rules import RULES
 from ravine.verdict import TEST, VALIDATION, diverged_at, title
 
@@ -86,7 +87,7 @@ def test_curves_are_medians_and_quartiles_of_the_fresh_test_losses(results):
             assert row["low"] == pytest.approx(losses[1, i], rel=1e-4)
             assert row["high"] == pytest.approx(losses[5, i], rel=1e-4)
             assert row["median"] == pytest.approx(losses[3:5, i].mean(), rel=1e-4)
-    assert rows_with(chart, "target")[0]["target"] == results.verdict.target
+    assert rows_with(chart, "level")[0]["level"] == results.verdict.target
 
 
 def test_each_line_has_its_own_label_and_none_overlap(results):
@@ -95,8 +96,8 @@ def test_each_line_has_its_own_label_and_none_overlap(results):
     assert [r["label"] for r in labels] == [title(s.rule) for s in results.verdict.standings]
     domain = chart.to_dict()["layer"][0]["encoding"]["y"]["scale"]["domain"]
     axis = style.Axis("log", domain[0], domain[1], domain[1])
-    pixels = sorted(charts.HEIGHT * axis.height(row["label_at"]) for row in labels)
-    assert min(np.diff(pixels)) >= charts.LABEL_GAP - 0.1  # the data carries five digits
+    pixels = sorted(drawing.HEIGHT * axis.height(row["label_at"]) for row in labels)
+    assert min(np.diff(pixels)) >= drawing.LABEL_GAP - 0.1  # the data carries five digits
 
 
 def test_a_line_ends_where_most_runs_are_lost_and_says_so(make_results, lost):
@@ -145,7 +146,7 @@ def test_a_loss_without_logarithm_gets_a_linear_axis_and_no_target_no_line(make_
 
     chart = charts.chart(make_results(shifted), "curves")
     assert chart.to_dict()["layer"][0]["encoding"]["y"]["scale"]["type"] == "linear"
-    assert not any("target" in rows[0] for rows in datasets(chart) if rows)
+    assert not any("level" in rows[0] for rows in datasets(chart) if rows)
 
 
 @pytest.mark.parametrize("name", charts.CHARTS)

@@ -2,7 +2,6 @@
 
 import base64
 import hashlib
-import io
 import json
 import os
 import zlib
@@ -117,32 +116,34 @@ def _picture(results: Results, name: str, datasets: dict[str, Any]) -> dict[str,
 
     Rows go to ``datasets``, once for all the ways that a chart can be drawn.
     """
+    import vl_convert
+    from altair.utils.schemapi import debug_mode
     from markupsafe import Markup
 
     found: dict[str, Any] = {"name": name, "why": charts.missing(results, name, {})}
     if found["why"]:
         return found | {"title": charts.TITLES[name]}
     specs: dict[str, Any] = {}
-    still = io.StringIO()
-    for chosen in charts.variants(results, name):
-        chart = charts.chart(results, name, style.PAGE, **chosen)
-        if not specs:
-            words = chart.title.subtitle
-            caption = words if isinstance(words, str) else words[0]  # what follows can be moved
-            found |= {"title": charts.TITLES[name], "caption": caption}
+    still = ""
+    with debug_mode(False):  # what is drawn is tested; to validate it each time takes as long again
+        for chosen in charts.variants(results, name):
+            chart = charts.chart(results, name, style.PAGE, **chosen)
+            if not specs:
+                words = chart.title.subtitle
+                caption = words if isinstance(words, str) else words[0]  # the rest can be moved
+                found |= {"title": charts.TITLES[name], "caption": caption}
             chart.title = ""
-            chart.save(still, format="svg")
-        chart.title = ""
-        spec = chart.to_dict(validate=False)
-        datasets |= spec.pop("datasets", {})
-        for param in spec.get("params", ()):
-            param.pop("bind", None)  # the page has controls of its own
-        specs["-".join(chosen.values())] = spec
+            spec = chart.to_dict()
+            still = still or vl_convert.vegalite_to_svg(spec, vl_version=_version())
+            datasets |= spec.pop("datasets", {})
+            for param in spec.get("params", ()):
+                param.pop("bind", None)  # the page has controls of its own
+            specs["-".join(chosen.values())] = spec
     widest = max(len(title(s.rule)) for s in results.verdict.standings)
     options = {o: _values(specs, i) for i, o in enumerate(charts.options(name))}
     return found | {
         # Made by Vega-Lite, which escapes.
-        "still": Markup(still.getvalue()),  # noqa: S704
+        "still": Markup(still),  # noqa: S704
         "specs": _script(specs),
         "options": options,
         "table": tables.BEHIND[name](results),
@@ -199,13 +200,18 @@ def prepare() -> None:
 
 def _bundle() -> str:
     """Vega, Vega-Lite and Vega-Embed as one script, of the version that wrote the charts."""
-    import altair as alt
     import vl_convert
 
-    version = ".".join(alt.SCHEMA_VERSION.removeprefix("v").split(".")[:2])
-    script = vl_convert.javascript_bundle(vl_version=version)  # type: ignore[call-arg]  # its stub is wrong
+    script = vl_convert.javascript_bundle(vl_version=_version())  # type: ignore[call-arg]  # its stub is wrong
     # The same strings to JavaScript; in HTML they would end the script or hide its end.
     return str(script).replace("</script", "<\\/script").replace("<!--", "<\\!--")
+
+
+def _version() -> str:
+    """Of Vega-Lite, for which the charts are written."""
+    import altair as alt
+
+    return ".".join(alt.SCHEMA_VERSION.removeprefix("v").split(".")[:2])
 
 
 def _hash(script: str) -> str:

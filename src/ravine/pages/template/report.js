@@ -37,7 +37,7 @@ const fit = (spec, figure, zoom) => {
       panel.title.limit = panel.width + 40;
     }
   } else if (figure.dataset.chart === "clocks") {
-    spec.width = Math.min(spec.width, room - 24);
+    spec.width = Math.max(430, Math.min(spec.width, room - 24)); // labels on both sides
   } else {
     spec.width = Math.max(160, room - Number(figure.dataset.beside));
   }
