@@ -8,11 +8,12 @@ import shutil
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
 
-from ravine.pages import report, tables
-from ravine.verdict import TEST, VALIDATION, diverged_at, title
+from ravine.pages import report, runs, tables
+from ravine.verdict import TEST, VALIDATION, diverged_at, steps_to, title
 
 DRAWN = ("curves", "sensitivity", "reached", "tries", "targets", "training")
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
@@ -142,10 +143,15 @@ def test_it_can_be_read(browser, written, options):
 def test_the_keyboard_reaches_everything_that_scrolls_or_opens(browser, written):
     page = Visit(browser, written, viewport={"width": 360, "height": 700}).page
     reached = []
-    for _ in range(20):
+    for _ in range(60):
         page.keyboard.press("Tab")
-        reached.append(page.evaluate("document.activeElement.className || 'summary'"))
-    assert {"scroll", "picture", "summary", "button"} <= set(reached)
+        reached.append(
+            page.evaluate(
+                "document.activeElement.className || document.activeElement.type || document.activeElement.localName"
+            )
+        )
+    wanted = {"scroll", "picture", "summary", "button", "copy", "radio", "range", "search", "sort"}
+    assert wanted <= {part for name in reached for part in name.split()}
 
 
 def test_verdict_json_travels_along(browser, written, results):
@@ -153,6 +159,58 @@ def test_verdict_json_travels_along(browser, written, results):
     content = base64.b64decode(link.get_attribute("href").partition(",")[2])
     assert content.decode() == results.to_json()
     assert json.loads(content)["task"] == results.plan.choices.task
+
+
+def test_the_target_slider_agrees_with_the_runs(browser, written, results):
+    page = Visit(browser, written).page
+    slider = page.locator("#target")
+    fresh = [c for c in results.curves if c.run.stage == "fresh"]
+    seen = set()
+    for key in ("Home", "PageUp", "PageUp", "PageUp", "End", "PageDown", "ArrowLeft"):
+        slider.press(key)
+        place = int(slider.input_value())
+        easy, hard = (float(slider.get_attribute(f"data-{end}")) for end in ("easy", "hard"))
+        target = math.exp(math.log(easy) + (math.log(hard) - math.log(easy)) * place / 400)
+        for line in page.locator("#shares tbody tr").all():
+            rule = line.get_attribute("data-rule")
+            own = [steps_to(c, target, results.plan.period) for c in fresh if c.run.rule == rule]
+            reached, median = line.locator("td").all_inner_texts()
+            if place not in (0, 400):  # there a run's best is the target, to its last digit
+                there = sum(map(math.isfinite, own))
+                assert reached == f"{there} of {len(own)}"
+                assert numbers(median) == [float(np.median(own))]
+            seen.add(reached)
+    assert len(seen) > 2
+    page.locator("#target-back").click()
+    shown = [
+        row.split(" of ")[0] for row in page.locator("#shares td:nth-child(2)").all_inner_texts()
+    ]
+    assert shown == [str(s.reached) for s in results.verdict.standings]
+
+
+def test_all_runs_can_be_sorted_found_and_drawn(browser, written, results):
+    visit = Visit(browser, written, drawn=True)
+    page, data = visit.page, runs.table(results)
+    page.locator("#filter").fill("adam tuning")
+    wanted = data[(data["rule"] == "adam") & (data["stage"] == "tuning")]
+    assert page.locator("#every tbody tr").count() == len(wanted)
+    page.get_by_role("button", name="test loss").click()
+    place = list(data.columns).index("test_loss") + 1
+    shown = page.locator(f"#every tbody tr > :nth-child({place})").all_inner_texts()
+    finite = [float(text) for text in shown if text != "–"]
+    assert finite == sorted(finite)
+    assert finite == pytest.approx(sorted(wanted["test_loss"].dropna()), rel=1e-3)
+    lines = page.locator("figure[data-chart=training] .mark-line path")
+    before = lines.count()
+    page.locator("#every tbody button").first.click()
+    page.wait_for_function(
+        "n => document.querySelectorAll('figure[data-chart=training] .mark-line path').length > n",
+        arg=before,
+    )
+    assert "panel of adam" in page.locator("#drawn").inner_text()
+    page.locator("figure[data-chart=curves] input[value=linear]").check()
+    page.wait_for_function("document.querySelector('figure[data-chart=curves] svg text')")
+    assert visit.complaints == []
 
 
 def test_every_diverged_run_is_a_result(results):
