@@ -12,7 +12,9 @@ SOURCE = Path(__file__).parents[1] / "src" / "ravine"
 FLOORS = [
     {"__main__"},
     {"cli"},
-    {"api", "again"},
+    {"commands"},
+    {"suites"},
+    {"api", "again", "validation"},
     {"conduct"},
     {"outcome"},
     {"folder"},

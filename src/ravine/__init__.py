@@ -30,7 +30,9 @@ if TYPE_CHECKING:
     from ravine.frameworks.torch import to_torch
     from ravine.frameworks.translation import translate, translation
     from ravine.outcome import Race
+    from ravine.suites import Suite, suite
     from ravine.tasks.task import Task
+    from ravine.validation import validate
 
 __all__ = [
     "L2",
@@ -48,6 +50,7 @@ __all__ = [
     "Race",
     "Rule",
     "Scheduled",
+    "Suite",
     "Task",
     "descend",
     "grow",
@@ -56,27 +59,32 @@ __all__ = [
     "resume",
     "rule",
     "step",
+    "suite",
     "to_keras",
     "to_optax",
     "to_torch",
     "translate",
     "translation",
+    "validate",
     "verdict",
     "verify",
 ]
 
 _LAZY = {
     "Race": "ravine.outcome",
+    "Suite": "ravine.suites",
     "Task": "ravine.tasks.task",
     "descend": "ravine.api",
     "grow": "ravine.again",
     "race": "ravine.api",
     "resume": "ravine.again",
+    "suite": "ravine.suites",
     "to_keras": "ravine.frameworks.keras",
     "to_optax": "ravine.frameworks.optax",
     "to_torch": "ravine.frameworks.torch",
     "translate": "ravine.frameworks.translation",
     "translation": "ravine.frameworks.translation",
+    "validate": "ravine.validation",
     "verify": "ravine.again",
 }
 

@@ -1,14 +1,23 @@
 """The command line: a thin function a command over ``ravine.api``."""
 
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ravine.errors import RavineError, WrongCall
+from ravine.commands import evidence
+from ravine.commands.exits import exit_codes
+from ravine.commands.options import (
+    EarlyStopping,
+    Epochs,
+    FreshSeeds,
+    Rules,
+    Schedule,
+    Seeds,
+    Workers,
+)
+from ravine.errors import WrongCall
 
 if TYPE_CHECKING:
     from ravine.outcome import Race
@@ -23,12 +32,7 @@ app = typer.Typer(
     epilog="Start with `ravine race`; `ravine COMMAND --help` has examples.",
 )
 
-PIPED = 140  # columns of a table that no terminal shows
-
 Folder = Annotated[Path, typer.Argument(metavar="DIR", help="The folder of a race.")]
-Workers = Annotated[
-    int | None, typer.Option(metavar="N", help="Worker processes. Default: one a core.")
-]
 Profile = Annotated[
     bool, typer.Option("--profile", help="Print where the time went, and the lanes used.")
 ]
@@ -76,14 +80,7 @@ def race(
     task: Annotated[str, typer.Argument(help="What to train; `ravine tasks` lists them.")] = (
         "digits-mlp"
     ),
-    rules: Annotated[
-        str | None,
-        typer.Option(
-            metavar="LIST",
-            help="Rules, such as 'sgd,adam(beta_1=0.8),decay(momentum)'. Default: the first that "
-            "`ravine rules` lists. Gradient descent (sgd) always takes part.",
-        ),
-    ] = None,
+    rules: Rules = None,
     learning_rates: Annotated[
         str | None,
         typer.Option(
@@ -92,29 +89,14 @@ def race(
             "0.1,0.3,1, for every rule. Default: nine over each rule's own range.",
         ),
     ] = None,
-    seeds: Annotated[int, typer.Option(metavar="N", help="Seeds to tune on.")] = 3,
-    fresh_seeds: Annotated[int, typer.Option(metavar="N", help="Other seeds, to judge on.")] = 12,
-    epochs: Annotated[
-        int | None, typer.Option(metavar="N", help="How long to train. Default: the task's.")
-    ] = None,
+    seeds: Seeds = 3,
+    fresh_seeds: FreshSeeds = 12,
+    epochs: Epochs = None,
     batch_size: Annotated[
         int | None, typer.Option(metavar="N", help="Rows a step. Default: the task's.")
     ] = None,
-    schedule: Annotated[
-        str,
-        typer.Option(
-            metavar="NAME",
-            help="Of every rule's learning rate: constant, linear, cosine, exponential or step; "
-            "with options as in 'cosine(warmup=0.05)'.",
-        ),
-    ] = "constant",
-    early_stopping: Annotated[
-        bool,
-        typer.Option(
-            help="End tuning runs at an eighth, a quarter or half of their steps where their "
-            "learning rate has no hope left."
-        ),
-    ] = True,
+    schedule: Schedule = "constant",
+    early_stopping: EarlyStopping = True,
     target: Annotated[
         str | None,
         typer.Option(
@@ -163,7 +145,7 @@ def race(
     profile: Profile = False,
 ) -> None:
     """Race update rules: tune each, judge all against gradient descent, report."""
-    with _exit_codes():
+    with exit_codes():
         from ravine import again, api
         from ravine.frameworks.spelling import read_rules
 
@@ -195,10 +177,13 @@ def race(
 
 @app.command()
 def resume(folder: Folder, workers: Workers = None, profile: Profile = False) -> None:
-    """Go on with a race that was interrupted; what is stored is not run again."""
-    with _exit_codes():
-        from ravine import again
+    """Go on with a race, or a suite, that was interrupted; what is stored is not run again."""
+    with exit_codes():
+        from ravine import again, suites
 
+        if suites.is_suite(folder):
+            evidence.show(suites.resume(folder, workers=workers))
+            return
         _show(again.resume(folder, workers=workers, profile=profile))
 
 
@@ -212,7 +197,7 @@ def verify(
     workers: Workers = None,
 ) -> None:
     """Run a finished race's winning claim again on seeds that nobody has used."""
-    with _exit_codes():
+    with exit_codes():
         from ravine import again
 
         checked = again.verify(folder, seeds=seeds, workers=workers)
@@ -223,12 +208,16 @@ def verify(
 @app.command()
 def report(folder: Folder) -> None:
     """Print a finished race's leaderboard and write its pages again."""
-    with _exit_codes():
+    with exit_codes():
         from ravine.outcome import Race
 
         found = Race.open(folder)
         found.publish()
         _show(found)
+
+
+app.command(epilog=evidence.VALIDATE_EXAMPLES)(evidence.validate)
+app.command(epilog=evidence.SUITE_EXAMPLES)(evidence.suite)
 
 
 @app.command()
@@ -256,7 +245,7 @@ def show(
     ] = None,
 ) -> None:
     """Show a rule in full: its equations, from its own code, its hyperparameters, its source."""
-    with _exit_codes():
+    with exit_codes():
         from rich.console import Console
 
         from ravine.frameworks.spelling import read_rule
@@ -289,7 +278,7 @@ def translate(
 
     The line goes to standard output; how sure it is, and what differs, to standard error.
     """
-    with _exit_codes():
+    with exit_codes():
         from rich.console import Console
 
         from ravine.frameworks.natives import read
@@ -332,20 +321,7 @@ def _show(race: "Race") -> None:
     from rich.console import Console
 
     from ravine.pages import terminal
+    from ravine.pages.wide import wide
 
-    # What reads a pipe has no columns; a table folded to some would be hard to read there.
-    console = Console()
-    terminal.show(race.results, console if console.is_terminal else Console(width=PIPED))
+    terminal.show(race.results, wide(Console()))
     typer.echo(f"\nReport: {race.folder / 'report.html'}")
-
-
-@contextmanager
-def _exit_codes() -> Iterator[None]:
-    """Errors become one line and an exit code: 2 wrong call, 1 failure, 130 interrupted."""
-    try:
-        yield
-    except (RavineError, KeyboardInterrupt) as error:
-        said = "interrupted" if isinstance(error, KeyboardInterrupt) else str(error)
-        typer.echo("\n".join([f"ravine: {said}", *getattr(error, "__notes__", [])]), err=True)
-        codes = {WrongCall: 2, RavineError: 1, KeyboardInterrupt: 130}
-        sys.exit(next(code for kind, code in codes.items() if isinstance(error, kind)))

@@ -56,7 +56,8 @@ class Made:
         """The same of some runs."""
         curves = []
         for run in runs:
-            loss = losses(run.rule, run.learning_rate, run.seed, run.stage)
+            loss = losses(run.rule, run.learning_rate, run.seed, run.stage).copy()
+            loss[0] = self.start  # the same for all, or the race would not be fair
             measures = np.stack([loss, 1 / (1 + loss)], axis=-1)[:, None, :].repeat(2, axis=1)
             training = np.full(plan.horizon(run.stage), 1.0)
             if not np.isfinite(loss[-1]):

@@ -81,6 +81,7 @@ class Simulation:
         curves = []
         for (rule, rate), own in groups.items():
             losses = self.models[rule].losses(self.rng, rate, len(own)).astype("f4")
+            losses[:, 0] = START  # as in a fair race: noise comes with the first step
             training = losses[0, 1:, 0]  # only whether it is finite is looked at
             curves += [
                 Curve(run, "", "", training, loss[:, :, None])

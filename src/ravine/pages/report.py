@@ -5,13 +5,14 @@ import hashlib
 import json
 import os
 import zlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 from ravine.pages import charts, paste, runs, style, tables
 from ravine.pages.charts.reached import bounds
 from ravine.pages.results import Results
+from ravine.pages.templates import render
 from ravine.racing.store import Curve
 from ravine.verdict import title
 
@@ -21,33 +22,23 @@ FIRST = ("curves", "sensitivity", "reached", "clocks", "tries", "targets")
 
 def write(results: Results, path: str | os.PathLike[str]) -> None:
     """Write the report. It asks for nothing from anywhere, and can be read without scripts."""
-    from jinja2 import Environment, PackageLoader, StrictUndefined
     from markupsafe import Markup
 
-    environment = Environment(
-        loader=PackageLoader("ravine.pages", "template"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters |= {"hash": _hash, "number": tables.number, "name": title}
-    diverged = tables.failures(results.curves)
+    verdict, diverged = results.verdict, tables.failures(results.curves)
     datasets: dict[str, Any] = {}
-    page = environment.get_template("report.html").render(
+    page = render(
+        "report.html",
+        {"hash": _hash, "number": tables.number},
         results=results,
         plan=results.plan,
         choices=results.plan.choices,
-        verdict=results.verdict,
+        verdict=verdict,
         looks=style.looks(results.plan.choices.rules, style.PAGE),
-        light=style.variables(style.LIGHT),
-        dark=style.variables(style.DARK),
         stages=_stages(results.curves),
-        lines=paste.lines(results.plan, results.verdict.leader),
+        lines=paste.lines(results.plan, verdict.leader) if not verdict.refused else [],
         rows=[tables.leaderboard(standing) for standing in results.verdict.standings],
         failures=diverged,
         diverged_runs=sum(case["runs"] for case in diverged),
-        audits=audits(results.curves),
         starts=_starts(results.curves),
         pictures=[_picture(results, name, datasets) for name in FIRST],
         training=_picture(results, "training", datasets),
@@ -60,43 +51,9 @@ def write(results: Results, path: str | os.PathLike[str]) -> None:
         protocol=results.protocol,
         machine=_machine(results.machine),
         script=Markup(_source("report.js")),  # noqa: S704  # our own
-        sheet=Markup(_source("report.css")),  # noqa: S704  # our own
         bundle=Markup(_bundle()),  # noqa: S704  # Vega, as vl-convert ships it
     )
     Path(path).write_text(page, encoding="utf-8", newline="\n")
-
-
-def audits(curves: Sequence[Curve]) -> list[tuple[str, list[str]]]:
-    """What must be the same for all rules on a seed, each with the runs where it is not."""
-    import numpy as np
-
-    def starts_alike(a: Curve, b: Curve) -> bool:
-        # Each rule's program computes it anew: the same but for rounding.
-        return bool(np.allclose(a.measures[0], b.measures[0], rtol=1e-5, equal_nan=True))
-
-    checks = {
-        "initial weights": lambda a, b: a.weights_digest == b.weights_digest,
-        "batch order": lambda a, b: a.batches_digest == b.batches_digest,
-        "loss before step one": starts_alike,
-    }
-    first: dict[tuple[str, int], Curve] = {}
-    for curve in curves:
-        first.setdefault((curve.run.stage, curve.run.seed), curve)
-    found = []
-    for what, alike in checks.items():
-        pairs = [(first[curve.run.stage, curve.run.seed], curve) for curve in curves]
-        found.append(
-            (
-                what,
-                [
-                    f"{title(b.run.rule)} at {b.run.learning_rate:g}, {b.run.stage} seed "
-                    f"{b.run.seed}: not the {what} of {title(a.run.rule)}"
-                    for a, b in pairs
-                    if not alike(a, b)
-                ],
-            )
-        )
-    return found
 
 
 def _stages(curves: Iterable[Curve]) -> dict[str, int]:

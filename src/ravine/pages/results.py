@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from ravine.racing.plan import Plan
 from ravine.racing.store import Curve
-from ravine.verdict import Sensitivity, Spread, Standing, Verdict, protocol
+from ravine.verdict import Audit, Sensitivity, Spread, Standing, Verdict, protocol
 from ravine.verdict.checking import Checked
 
 if TYPE_CHECKING:
@@ -145,6 +145,7 @@ class Results:
             "versions": dict(self.versions),
             "verdict": self.verdict.sentence,
             "warnings": list(self.verdict.warnings),
+            "audits": [_audit(audit) for audit in self.verdict.audits],
             "leads_by_target": [stretch._asdict() for stretch in self.verdict.leads_by_target],
             "leads_by_tries": [lead._asdict() for lead in self.verdict.leads_by_tries],
             "suspect_tuning": [
@@ -154,7 +155,11 @@ class Results:
             "checks": [_checked(checked) for checked in self.checked],
             "rules": [_entry(standing) for standing in self.verdict.standings],
         }
-        return json.dumps(_finite(content), indent=2, ensure_ascii=False) + "\n"
+        return json.dumps(finite(content), indent=2, ensure_ascii=False) + "\n"
+
+
+def _audit(a: Audit) -> dict[str, Any]:
+    return {"what": a.what, "result": a.result, "found": a.found, "wrong": a.wrong}
 
 
 def _checked(c: Checked) -> dict[str, Any]:
@@ -213,12 +218,12 @@ def _median(found: Spread | None) -> float:
     return math.nan if found is None else found.median
 
 
-def _finite(value: Any) -> Any:
+def finite(value: Any) -> Any:
     """JSON has no infinity; readers that are strict refuse it."""
     if isinstance(value, float):
         return value if math.isfinite(value) else None
     if isinstance(value, Mapping):
-        return {k: _finite(v) for k, v in value.items()}
+        return {k: finite(v) for k, v in value.items()}
     if isinstance(value, list | tuple):
-        return [_finite(v) for v in value]
+        return [finite(v) for v in value]
     return value

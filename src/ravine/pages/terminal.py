@@ -171,7 +171,7 @@ class Display:
             for rule, by_rate in self._tuning.items():
                 # Medians of all tuning seeds alone: of fewer, the lowest is the luckiest.
                 whole = [(_median(e), r) for r, e in by_rate.items() if len(e) == self._seeds]
-                if whole:
+                if whole and math.isfinite(min(whole)[0]):
                     loss, best = min(whole)
                     rows.append((loss, rule, best, len(self._fresh.get(rule, []))))
         return sorted(rows)
@@ -218,7 +218,7 @@ def show(results: Results, console: Console) -> None:
             f"{s.final_loss:.4f}",
             *(f"{value:.4f}" for value in s.final_metrics.values()),
             *(str(getattr(s, name)) for name in lost),
-            style="bold" if i == 0 else "",
+            style="bold" if i == 0 and not results.verdict.refused else "",
         )
     console.print(table)
     wrapped = not console.is_terminal
@@ -243,7 +243,7 @@ def _captions(results: Results) -> Iterator[str]:
             + f"relative to gradient descent's; median of {results.judged_on}"
         )
     yield "forgiving, from tuning: decades of learning rate within 5 % of the rule's best loss"
-    if len(verdict.standings) > 1:
+    if len(verdict.standings) > 1 and not verdict.refused:
         yield from _leads(verdict)
     memory = [f"{title(s.rule)} {s.state_bytes:g}" for s in verdict.standings if s.state_bytes]
     if memory:

@@ -14,6 +14,7 @@ import numpy as np
 from ravine.errors import RavineError
 from ravine.racing.batches import batch_rows, batches_digest
 from ravine.racing.identity import digest
+from ravine.racing.inspection import repeats, shared_rows
 from ravine.racing.plan import Facts, Plan, Run
 from ravine.racing.profile import Spent
 
@@ -54,16 +55,19 @@ class _Watch:
 
     seconds = 0.0
 
+    def __init__(self, clock: Callable[[], float] = time.perf_counter) -> None:
+        self._clock = clock
+
     def __enter__(self) -> None:
-        self._began = time.perf_counter()
+        self._began = self._clock()
 
     def __exit__(self, *_: object) -> None:
-        self.seconds = time.perf_counter() - self._began
+        self.seconds = self._clock() - self._began
 
 
-def _least(compute: Callable[[], Any]) -> float:
+def _least(compute: Callable[[], Any], clock: Callable[[], float] = time.perf_counter) -> float:
     """Seconds of the quickest of a few calls; of one alone where that takes long."""
-    watch = _Watch()
+    watch = _Watch(clock)
     seconds: list[float] = []
     while len(seconds) < 5 and sum(seconds) < TIMED:
         with watch:
@@ -78,9 +82,9 @@ class _Trial(NamedTuple):
     begin: Callable[[], Any]
     advance: Callable[[Any], Any]
 
-    def took(self, periods: int) -> float:
+    def took(self, periods: int, clock: Callable[[], float] = time.perf_counter) -> float:
         """Seconds for so many periods of all lanes."""
-        with (watch := _Watch()):
+        with (watch := _Watch(clock)):
             np.asarray(self.advance((np.float32(0), np.int32(periods))))
         return watch.seconds
 
@@ -132,6 +136,8 @@ class Workbench:
             digest=digest([network.config, contents]),
             frozen_order=self._task.frozen_order,
             operations=engine.operations(network, tuple(drawn), sample) / len(sample[0]),
+            shared=tuple(shared_rows(*data)),
+            repeats=repeats(len(data.train.x), self._task.batch_size, self._task.frozen_order),
         )
 
     def draw(self, seeds: list[int]) -> None:
@@ -216,10 +222,13 @@ class Workbench:
 
         Its share of the evaluations included: that is what a race takes.
         """
+        from ravine.racing import engine
+
         trial = self._trial(plan, program, rule, run)
         trial.took(1)  # compiled by then
         periods = max(1, min(plan.segment, int(TIMED / trial.took(1))))
-        return min(trial.took(periods) for _ in range(5)) / (periods * plan.period)
+        took = min(trial.took(periods, engine.clock) for _ in range(5))
+        return took / (periods * plan.period)
 
     def pace(self, plan: Plan, program: str, rule: bytes, run: Run) -> float:
         """Seconds of a step of one run, without evaluations: what its training takes a user."""
@@ -227,9 +236,12 @@ class Workbench:
         if trial is None:  # warm from the second round on
             trial = self._trials[program] = self._trial(plan, program, rule, run)
             trial.took(1)
-        evaluation = max(0.0, _least(trial.begin) - _least(lambda: trial.took(0)))
+        from ravine.racing import engine
+
+        clock = engine.clock
+        evaluation = max(0.0, _least(trial.begin, clock) - _least(lambda: trial.took(0), clock))
         periods = max(1, min(plan.segment, int(PACED / trial.took(1))))
-        steps = trial.took(periods) - periods * evaluation
+        steps = trial.took(periods, clock) - periods * evaluation
         return max(steps, 0.0) / (periods * plan.period * plan.width)
 
     def _trial(self, plan: Plan, program: str, rule: bytes, run: Run) -> "_Trial":
@@ -244,6 +256,13 @@ class Workbench:
             lambda: begin(hyper, *drawn, held_out)[1],
             lambda span: advance(hyper, carry, span, rows, train, held_out)[1],
         )
+
+    def replay(self, rule: bytes, learning_rates: Sequence[float], rows: Any) -> Any:
+        """Runs along batches that are given."""
+        from ravine.racing.replay import replay
+
+        data, held = self._task.load(), cloudpickle.loads(rule)
+        return replay(self._keras(), data, held, learning_rates, rows, self._programs)
 
     def _keras(self) -> Any:
         if self._network is None:

@@ -38,6 +38,8 @@ class Facts(NamedTuple):
     # The defaults are what races did from before there was a choice.
     operations: float = 0.0  # of a training step, a row of the batch; 0: not counted
     frozen_order: bool = False  # whether every epoch has the same batches
+    shared: tuple[float, ...] = (0.0, 0.0, 0.0)  # rows: see ``inspection.Shared``
+    repeats: int = 0  # steps after which batches of the task's own size repeat; 0: they do not
 
 
 @dataclass(frozen=True)
@@ -186,7 +188,7 @@ class Plan:
         }
         fields["decaying"] = tuple(fields.get("decaying", ()))
         facts = fields.pop("facts")
-        facts["rows"], facts["measures"] = tuple(facts["rows"]), tuple(facts["measures"])
+        facts |= {k: tuple(v) for k, v in facts.items() if isinstance(v, list)}
         return cls(Choices(**choices), Facts(**facts), **fields)
 
 

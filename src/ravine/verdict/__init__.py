@@ -5,6 +5,7 @@ seeds; the target is what tuned gradient descent reliably reaches; rules are jud
 with seeds that nothing was tuned on, in pairs of the same initial weights and batches.
 """
 
+from ravine.verdict.audits import Audit, period_of
 from ravine.verdict.curves import (
     SMOOTHING,
     TEST,
@@ -17,6 +18,7 @@ from ravine.verdict.curves import (
     steps_to,
 )
 from ravine.verdict.judging import judge
+from ravine.verdict.naming import title
 from ravine.verdict.performance import PerformanceProfile, performance_profile
 from ravine.verdict.protocol import protocol
 from ravine.verdict.sensitivity import Sensitivity, Width
@@ -32,13 +34,14 @@ from ravine.verdict.statistics import (
     sign_test,
 )
 from ravine.verdict.tuning import choose, target_of, tuning_scores
-from ravine.verdict.wording import said_ratio, said_speedup, times_the_steps, title
+from ravine.verdict.wording import said_ratio, said_speedup, times_the_steps
 
 __all__ = [
     "CONFIDENCE",
     "SMOOTHING",
     "TEST",
     "VALIDATION",
+    "Audit",
     "PerformanceProfile",
     "Sensitivity",
     "Spread",
@@ -56,6 +59,7 @@ __all__ = [
     "judge",
     "median_interval",
     "performance_profile",
+    "period_of",
     "protocol",
     "quartiles",
     "relevant",

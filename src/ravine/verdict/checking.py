@@ -9,10 +9,11 @@ from ravine.racing.choices import BASELINE
 from ravine.racing.plan import Plan, Run
 from ravine.racing.store import Curve
 from ravine.verdict.curves import Target
+from ravine.verdict.naming import title
 from ravine.verdict.standings import FASTER, Verdict
 from ravine.verdict.statistics import CONFIDENCE, Spread, fewest_seeds, median_interval, sign_test
 from ravine.verdict.studies import study_among
-from ravine.verdict.wording import times_the_steps, title
+from ravine.verdict.wording import times_the_steps
 
 
 @dataclass(frozen=True)

@@ -12,9 +12,11 @@ from ravine.racing.plan import Plan
 from ravine.racing.store import Curve
 from ravine.verdict import standings as found
 from ravine.verdict import wording
+from ravine.verdict.audits import audit
 from ravine.verdict.curves import TEST, VALIDATION, Target, diverged_at, final
 from ravine.verdict.inclusion import suspects
 from ravine.verdict.memory import state_bytes_of
+from ravine.verdict.refusing import audited
 from ravine.verdict.sensitivity import leads_by_tries, sensitivity
 from ravine.verdict.standings import Standing, Verdict, finite_or_highest
 from ravine.verdict.statistics import (
@@ -109,11 +111,12 @@ def judge(
         suspects=suspects(list(names), studies.interval) if enough else (),
     )
     own = target is not None or bool(plan.choices.target)
-    return replace(
+    said = replace(
         verdict,
         sentence=wording.sentence(verdict, curves, own_target=own),
         warnings=tuple(wording.warnings(verdict, curves, start)),
     )
+    return audited(said, audit(plan, curves))
 
 
 def _in_seconds(studies: Studies, rule: str, step_seconds: Mapping[str, float]) -> Spread | None:

@@ -5,8 +5,8 @@ from collections.abc import Iterable, Sequence
 
 from ravine.racing.choices import BASELINE
 from ravine.racing.store import Curve
-from ravine.rules import RULES
 from ravine.verdict.curves import UNTRAINED, untrained
+from ravine.verdict.naming import title
 from ravine.verdict.standings import FASTER, TOO_FEW, Standing, Verdict
 from ravine.verdict.statistics import Spread, fewest_seeds
 
@@ -15,12 +15,6 @@ NOTHING_RELIABLE = (
     "No verdict: gradient descent {} in more than a fifth of its reference runs, so there is "
     "nothing that it reliably reaches."
 )
-
-
-def title(rule: str) -> str:
-    """A rule's name in a sentence: its class's, with what departs from the defaults."""
-    name, bracket, rest = rule.partition("(")
-    return (RULES[name].__name__ if name in RULES else name) + bracket + rest
 
 
 def said_ratio(speedup: Spread) -> tuple[str, str]:
@@ -67,8 +61,6 @@ def sentence(verdict: Verdict, curves: Sequence[Curve], own_target: bool) -> str
     goal = f"a test {verdict.measure} of {verdict.target:.4g}"
     said = f"{title(leader.rule)} reaches {goal if own_target else BASELINES_LOSS} in {steps}"
     said += f", a speed-up of {said_speedup(leader.speedup)}"
-    if leader.speedup_seconds:
-        said += f" ({said_speedup(leader.speedup_seconds)} in seconds)"
     if verdict.studies > 1:
         said += f", over {verdict.studies} studies, each tuned anew"
     if verdict.ties:

@@ -77,6 +77,8 @@ def missing(results: Results, name: str, chosen: Mapping[str, str]) -> str:
     """Why a chart cannot be drawn; empty where it can."""
     if (name == "clocks" or chosen.get("by") == "seconds") and not timed(results):
         return "how long a step takes was not measured for every rule"
+    if name == "targets" and results.verdict.refused:
+        return "an audit found that the race was not fair"
     if name == "targets" and not results.verdict.leads_by_target:
         return (
             "rates decay over a run, so its middle says nothing about a shorter one"
