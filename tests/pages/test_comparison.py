@@ -7,11 +7,12 @@ import pytest
 from rich.console import Console
 
 from ravine.pages import comparison
+from ravine.verdict import Target
 
 
 @pytest.fixture
 def races(make_results):
-    other = make_results(speed={"sgd": 0.02, "adam": 0.03})
+    other = make_results(speed={"sgd": 0.02, "adam": 0.03}, target=Target(0.4))
     return {"one": make_results(), "</script><script>alert(1)</script>": other}
 
 
