@@ -8,9 +8,13 @@ from pathlib import Path
 ENGINE = ("jax", "jaxlib", "keras", "tensorflow", "torch", "optax")
 CODE = """
 import pickle, sys
+from importlib.abc import MetaPathFinder
 from pathlib import Path
-for name in {engine}:
-    sys.modules[name] = None  # whoever imports it fails
+class NotInstalled(MetaPathFinder):
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] in {engine}:
+            raise ModuleNotFoundError(name)
+sys.meta_path.insert(0, NotInstalled())
 from ravine import Race
 from ravine.pages import comparison, report
 from ravine.pages.export import export
@@ -18,7 +22,7 @@ results = pickle.loads(Path("results").read_bytes())
 report.write(results, "report.html")
 comparison.write({{"one": results, "two": results}}, "compared.html")
 export(results, "csv", Path("csv"))
-print(*[name for name in {engine} if sys.modules[name] is not None])
+print(*[name for name in {engine} if name in sys.modules])
 """
 
 
