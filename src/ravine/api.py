@@ -11,8 +11,6 @@ from pathlib import Path as FilePath
 from threading import Thread
 from typing import TYPE_CHECKING, Any
 
-import cloudpickle
-
 from ravine import verdict as verdicts
 from ravine.errors import RavineError, WrongCall
 from ravine.folder import check_new, locked, using
@@ -20,14 +18,16 @@ from ravine.frameworks.spelling import is_spelled, read_rule, read_rules
 from ravine.outcome import PAGES, Race, publish_pages
 from ravine.pages import report
 from ravine.pages.terminal import Display
-from ravine.racing import provenance
+from ravine.racing import luggage, provenance
 from ravine.racing.driver import WORK, Driver
+from ravine.racing.luggage import Luggage
 from ravine.racing.plan import choose, settle
 from ravine.racing.pool import Pool
 from ravine.racing.store import FILE, Store
 from ravine.rules import RULES
 from ravine.surfaces.walk import Path, ValueAndGradient, walk
 from ravine.tasks import TASKS, find
+from ravine.tasks.own.entry import task_of
 from ravine.tasks.task import Task
 from ravine.update_rule import Rule
 
@@ -39,8 +39,15 @@ Rates = str | Sequence[float] | Mapping[str, Sequence[float]]
 
 
 def race(
-    task: str | Task = "digits-mlp",
+    task: Any = "digits-mlp",
+    data: Any = None,
     *,
+    loss: Any = None,
+    metrics: Any = None,
+    loss_weights: Any = None,
+    validation_data: Any = None,
+    test_data: Any = None,
+    class_weight: Mapping[int, float] | None = None,
     rules: str | Sequence[AnyRule] | None = None,
     learning_rates: Rates | None = None,
     seeds: int = 3,
@@ -55,6 +62,17 @@ def race(
     profile: bool = False,
 ) -> Race:
     """Race update rules on a task: tune each, then judge all against gradient descent.
+
+    ``task``: a name (``ravine tasks``), a ``ravine.Task``, a place in code (``"my_task.py:make"``),
+    or a Keras model of yours, or a function that builds one. With a model, ``data`` is ``(x, y)``
+    or ``(x, y, sample_weight)``, arrays of NumPy, pandas, TensorFlow or PyTorch, or lists or dicts
+    of them where there are several inputs or outputs; or a ``tf.data.Dataset``, a PyTorch
+    ``DataLoader``, a ``keras.utils.PyDataset``. ``validation_data`` and ``test_data`` are such too;
+    what is missing is split off, a fifth of the rows each. ``loss``, ``metrics`` and
+    ``loss_weights`` are as in ``model.compile``, whose they are by default; ``class_weight`` as in
+    ``model.fit``. Trainable weights are drawn anew from their initialisers for each seed; what does
+    not train (frozen layers, what ``Normalization`` was adapted to) stays as it is in a model
+    given. A function decides by itself: one that loads pretrained weights starts from them.
 
     ``rules``: a list of names, spellings such as ``"adam(beta_1=0.8)"``, classes or objects, or one
     text, ``"sgd,adam(beta_1=0.8)"``; by default all that ravine has. ``learning_rates``: for every
@@ -76,7 +94,9 @@ def race(
         race = ravine.race("digits-mlp", rules=["sgd", ravine.Adam(beta_1=0.8)])
         print(race.verdict)
     """
-    chosen_task = find(task) if isinstance(task, str) else task
+    own = {"loss": loss, "metrics": metrics, "loss_weights": loss_weights}
+    own |= {"validation_data": validation_data, "test_data": test_data}
+    chosen_task = task_of(task, data, class_weight=class_weight, **own)
     if isinstance(rules, str):
         rules = read_rules(rules)
     asked = [read_rule(rule) for rule in (RULES if rules is None else rules)]
@@ -144,6 +164,9 @@ def resume(
         return found
     plan, written_with = found.plan, found.meta["versions"]
     own = {str(rule): rule for rule in map(read_rule, rules)}
+    if (digest := luggage.signed(folder / WORK)) is not None:
+        task_then, rules_then = luggage.unpack(folder / WORK, digest)
+        task, own = task or task_then, {**rules_then, **own}
     unknown = [n for n in plan.choices.rules if n not in own and not is_spelled(n)]
     if unknown or (task is None and plan.choices.task not in TASKS):
         raise WrongCall(
@@ -204,7 +227,10 @@ def _run(
     work = folder / WORK
     with using(folder):
         work.mkdir(exist_ok=True)
-    workbench = {"folder": str(work), "task": cloudpickle.dumps(task)}
+    packed = luggage.pack(work, Luggage(task, rules))
+    workbench = {"folder": str(work), "digest": packed}
+    for note in task.notes:
+        display.trouble(note)
     with display, _beside(report.prepare), Pool(workers, workbench) as pool:
         driver = Driver(pool, rules, display, folder)
         store = start(driver)
