@@ -10,14 +10,21 @@ from ravine.tasks.own.judge import Judge
 from ravine.tasks.own.nested import leaves, mapped, named_leaves
 
 
-def judge_of(model: Any, wanted: dict[str, Any], y: Any, x: Any) -> Judge:
-    """A judge that has met the model's outputs. Raises ``WrongCall`` for all that does not fit."""
+def outputs_of(model: Any, x: Any) -> Any:
+    """What the model gives for a few rows. Raises ``WrongCall`` if it cannot be trained."""
     _trains(model)
+    try:
+        return model.predict_on_batch(x)
+    except Exception as error:
+        raise stuck(error, "the model's first call") from error
+
+
+def judge_of(model: Any, wanted: dict[str, Any], y: Any, y_pred: Any) -> Judge:
+    """A judge that has met the model's outputs. Raises ``WrongCall`` for all that does not fit."""
     try:
         judge = Judge(model, wanted)
     except (ValueError, TypeError) as error:
         raise _explained(error) from error
-    y_pred = model(x, training=False)
     for name, target, predicted, loss in _outputs(y["y"], y_pred, judge.given["loss"]):
         _fits(name, target, predicted, loss)
     try:
@@ -38,28 +45,24 @@ def judge_of(model: Any, wanted: dict[str, Any], y: Any, x: Any) -> Judge:
     return judge
 
 
-def labels(judge: Judge, model: Any, task: Any) -> None:
-    """Every label of every split is a class that the model has an output for."""
+def labels(what: str, y: Any, y_pred: Any, loss: Any) -> None:
+    """Every label of a split, ``what``, is a class that the model has an output for."""
     import numpy as np
 
-    for what, split in task.load()._asdict().items():
-        y = task.targets(split.y)["y"]
-        y_pred = model(task.inputs(task.sample.x), training=False)
-        for name, target, predicted, loss in _outputs(y, y_pred, judge.given["loss"]):
-            kind, held = _kind(loss, target, predicted), np.asarray(target)
-            most = {"sparse": predicted.shape[-1] - 1, "binary": 1, "categorical": 1}.get(kind)
-            if most is None:
-                continue
-            bad = (held < 0) | (held > most)
-            if kind == "sparse":
-                bad |= held != np.floor(held)
-            if bad.any():
-                row = np.argwhere(bad)[0]
-                raise WrongCall(
-                    f"{what}: {name} holds {held[tuple(row)]:g} in row {row[0]}, but the "
-                    f"model's output {tuple(predicted.shape)} and loss {_said(loss)} allow 0 to "
-                    f"{most}"
-                )
+    for name, target, predicted, its in _outputs(y, y_pred, loss):
+        kind, held = _kind(its, target, predicted), np.asarray(target)
+        most = {"sparse": predicted.shape[-1] - 1, "binary": 1, "categorical": 1}.get(kind)
+        if most is None:
+            continue
+        bad = (held < 0) | (held > most)
+        if kind == "sparse":
+            bad |= held != np.floor(held)
+        if bad.any():
+            row = np.argwhere(bad)[0]
+            raise WrongCall(
+                f"{what}: {name} holds {held[tuple(row)]:g} in row {row[0]}, but loss {_said(its)} "
+                f"and the model's {predicted.shape[-1]} outputs allow 0 to {most}"
+            )
 
 
 def _trains(model: Any) -> None:

@@ -53,8 +53,10 @@ class OwnModel(Task):
         """See ``Task.criterion``."""
         wanted = {"loss": self.loss, "metrics": self.metrics, "loss_weights": self.loss_weights}
         y, x = self.targets(self.sample.y), self.inputs(self.sample.x)
-        judge = fitting.judge_of(model, wanted, y, x)
-        fitting.labels(judge, model, self)
+        y_pred = fitting.outputs_of(model, x)
+        judge = fitting.judge_of(model, wanted, y, y_pred)
+        for what, split in self.load()._asdict().items():
+            fitting.labels(what, self.targets(split.y)["y"], y_pred, judge.given["loss"])
         return judge
 
     def inputs(self, x: Any) -> Any:
@@ -66,10 +68,14 @@ class OwnModel(Task):
         return filled(self.y_like, y if isinstance(y, list | tuple) else [y])
 
     def _try(self, model: Any) -> None:
+        import keras
+
         x = self.inputs(self.sample.x)
         checks.shapes(model, x)
-        try:
-            model(x)
+        if model.built and model.variables:
+            return
+        try:  # without computing anything
+            model(mapped(lambda a: keras.KerasTensor((None, *a.shape[1:]), a.dtype.name), x))
         except Exception as error:
             raise checks.stuck(error, "the model's first call") from error
 
@@ -143,7 +149,7 @@ def _split(rows: Rows) -> Split:
 def _ones(rows: Rows) -> Any:
     import numpy as np
 
-    return np.ones(len(rows), np.float32)
+    return np.ones(rows.number, np.float32)
 
 
 def _listed(metrics: Any) -> Any:

@@ -27,10 +27,10 @@ def parted(rows: Rows, validation: Rows | None, test: Rows | None) -> tuple[Part
     lacking = [name for name, part in (("validation", validation), ("test", test)) if part is None]
     said = ""
     if lacking:
-        if len(rows) < 10:
+        if rows.number < 10:
             raise WrongCall(
-                f"{len(rows)} rows are too few to split off {' and '.join(lacking)}: give more, or "
-                f"{' and '.join(f'{name}_data' for name in lacking)}"
+                f"{rows.number} rows are too few to split off {' and '.join(lacking)}: give more, "
+                f"or {' and '.join(f'{name}_data' for name in lacking)}"
             )
         classes = _classes(rows.y)
         kept, off = _cut(rows, SHARE * len(lacking), classes)
@@ -44,7 +44,7 @@ def parted(rows: Rows, validation: Rows | None, test: Rows | None) -> tuple[Part
     assert validation is not None
     assert test is not None
     parts = Parts(rows, validation, test)
-    counts = ", ".join(f"{len(p):,} {name}" for name, p in zip(parts._fields, parts, strict=True))
+    counts = ", ".join(f"{p.number:,} {name}" for name, p in zip(parts._fields, parts, strict=True))
     return parts, f"rows: {counts}{said}"
 
 
@@ -52,7 +52,7 @@ def _cut(rows: Rows, share: float, classes: Any) -> tuple[Rows, Rows]:
     import numpy as np
     from sklearn.model_selection import train_test_split
 
-    numbers = np.arange(len(rows))
+    numbers = np.arange(rows.number)
     one, other = train_test_split(numbers, test_size=share, stratify=classes, random_state=0)
     return rows.at(np.sort(one)), rows.at(np.sort(other))
 

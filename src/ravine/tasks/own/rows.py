@@ -19,7 +19,9 @@ class Rows(NamedTuple):
     y: Any
     weights: Any = None
 
-    def __len__(self) -> int:
+    @property
+    def number(self) -> int:
+        """How many rows there are."""
         return len(leaves(self.x)[0])
 
     def at(self, rows: Any) -> "Rows":
