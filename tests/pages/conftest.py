@@ -8,7 +8,8 @@ import pytest
 
 from ravine import verdict
 from ravine.pages.results import Results
-from ravine.racing.plan import Choices, Facts, Plan, Run
+from ravine.racing.choices import Choices
+from ravine.racing.plan import Facts, Plan, Run
 from ravine.racing.store import Curve
 
 HOSTILE = "</script><script>alert(1)</script>"

@@ -180,8 +180,8 @@ def test_a_race_that_was_not_fair_says_so_at_the_top(make_results, tmp_path, wha
         return change(curve) if (curve.run.rule, curve.run.seed) == ("adam", 2_000_002) else curve
 
     honest, rigged = make_results(), make_results(tampered)
-    assert all(not wrong for _, wrong in report.audits(honest.curves))
-    ((found, (line,)),) = [entry for entry in report.audits(rigged.curves) if entry[1]]
+    assert not honest.verdict.refused
+    ((found, (line,)),) = [(a.what, a.wrong) for a in rigged.verdict.audits if a.refuses]
     assert found == what
     assert line == f"Adam at 0.1, fresh seed 2000002: not the {what} of SGD"
     report.write(rigged, tmp_path / "report.html")

@@ -116,7 +116,7 @@ def curves(results: Results, paint: style.Paint = style.LIGHT) -> Any:
     choices = results.plan.choices
     heading = alt.TitleParams(
         "Test loss by step, each rule at its chosen learning rate",
-        subtitle=f"{choices.task}: median and quartiles of {choices.fresh_seeds} fresh seeds, "
+        subtitle=f"{choices.task}: median and quartiles of {results.judged_on}, "
         "the same for every rule",
     )
     return _dressed(alt.layer(*layers, width=WIDTH, height=height, title=heading), paint)

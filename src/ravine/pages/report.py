@@ -12,7 +12,8 @@ from typing import Any
 
 from ravine.pages import charts, style
 from ravine.pages.results import Results
-from ravine.racing.plan import BASELINE
+from ravine.pages.templates import render
+from ravine.racing.choices import BASELINE
 from ravine.racing.store import Curve
 from ravine.verdict import (
     TEST,
@@ -26,31 +27,21 @@ from ravine.verdict import (
 
 def write(results: Results, path: str | os.PathLike[str]) -> None:
     """Write the report. It asks for nothing from anywhere, and can be read without scripts."""
-    from jinja2 import Environment, PackageLoader, StrictUndefined
     from markupsafe import Markup
 
-    environment = Environment(
-        loader=PackageLoader("ravine.pages", ""),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters |= {"hash": _hash, "number": number, "name": title}
     diverged = failures(results.curves)
-    page = environment.get_template("report.html").render(
+    page = render(
+        "report.html",
+        {"hash": _hash, "number": number},
         results=results,
         plan=results.plan,
         choices=results.plan.choices,
         verdict=results.verdict,
         looks=style.looks(results.plan.choices.rules, style.PAGE),
-        light=style.variables(style.LIGHT),
-        dark=style.variables(style.DARK),
         stages=_stages(results.curves),
         rows=[_row(standing) for standing in results.verdict.standings],
         failures=diverged,
         diverged_runs=sum(case["runs"] for case in diverged),
-        audits=audits(results.curves),
         starts=_starts(results.curves),
         pictures=[_picture(results, "curves"), _picture(results, "sensitivity")],
         curves=_curves_table(results),
@@ -97,39 +88,6 @@ def failures(curves: Iterable[Curve]) -> list[dict[str, Any]]:
         }
         for key, cases in found.items()
     ]
-
-
-def audits(curves: Sequence[Curve]) -> list[tuple[str, list[str]]]:
-    """What must be the same for all rules on a seed, each with the runs where it is not."""
-    import numpy as np
-
-    def starts_alike(a: Curve, b: Curve) -> bool:
-        # Each rule's program computes it anew: the same but for rounding.
-        return bool(np.allclose(a.measures[0], b.measures[0], rtol=1e-5, equal_nan=True))
-
-    checks = {
-        "initial weights": lambda a, b: a.weights_digest == b.weights_digest,
-        "batch order": lambda a, b: a.batches_digest == b.batches_digest,
-        "loss before step one": starts_alike,
-    }
-    first: dict[tuple[str, int], Curve] = {}
-    for curve in curves:
-        first.setdefault((curve.run.stage, curve.run.seed), curve)
-    found = []
-    for what, alike in checks.items():
-        pairs = [(first[curve.run.stage, curve.run.seed], curve) for curve in curves]
-        found.append(
-            (
-                what,
-                [
-                    f"{title(b.run.rule)} at {b.run.learning_rate:g}, {b.run.stage} seed "
-                    f"{b.run.seed}: not the {what} of {title(a.run.rule)}"
-                    for a, b in pairs
-                    if not alike(a, b)
-                ],
-            )
-        )
-    return found
 
 
 def _how(cases: Sequence[Curve]) -> str:
