@@ -119,4 +119,5 @@ def import_keras() -> Any:
         raise RavineError(
             f"Keras already runs on {keras.backend.backend()} in this process; the engine needs JAX"
         )
+    keras.config.disable_traceback_filtering()  # whose code it is tells which layer failed
     return keras

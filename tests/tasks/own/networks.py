@@ -151,7 +151,7 @@ CASES = {
         attentive, (labels(9, 6), labels(9, 6)), {"loss": logits, "metrics": ["accuracy"]}
     ),
     "adapted, regularised": Case(
-        adapted, (measured, measured.sum(1) / 20), {"loss": "mse", "metrics": ["mae"]}
+        adapted, (measured, measured.sum(1) / 20), {"loss": "mse", "metrics": ["mae", "mse"]}
     ),
     "dicts, weighted": Case(
         several,

@@ -1,7 +1,7 @@
 """What cannot be trained is named before anything is: rows, shapes, losses, layers."""
 
 import re
-import traceback
+from types import FrameType, ModuleType
 from typing import Any
 
 from ravine.errors import WrongCall
@@ -76,17 +76,15 @@ def shapes(model: Any, x: Any) -> None:
 
 def stuck(error: Exception, doing: str) -> WrongCall:
     """What to say when the user's own code fails on JAX: where, and why."""
-    frames = traceback.extract_tb(error.__traceback__)
-    where = ""
-    layer = _failing_layer(error)
-    if layer is not None:
+    frame = _failing_frame(error)
+    layer, where, modules = None, "", set()
+    if frame is not None:
+        layer = frame.f_locals["self"]
         where = f"layer '{layer.name}' ({type(layer).__name__}): "
-    modules = {
-        part
-        for frame in frames
-        for part in ("tensorflow", "torch")
-        if f"/{part}/" in frame.filename
-    }
+        # TensorFlow takes its own frames out of what it raises: what the layer's code uses tells.
+        used = {n: frame.f_globals.get(n) for n in frame.f_code.co_names} | frame.f_locals
+        names = {v.__name__.split(".")[0] for v in used.values() if isinstance(v, ModuleType)}
+        modules = names & {"tensorflow", "torch"}
     said = line_of(error)
     if modules:
         name = modules.pop()
@@ -97,17 +95,22 @@ def stuck(error: Exception, doing: str) -> WrongCall:
     return WrongCall(f"{where}{doing} failed on JAX: {said}")
 
 
-def _failing_layer(error: Exception) -> Any:
-    """The innermost layer of the user's own in whose code it failed."""
+def _failing_frame(error: Exception) -> FrameType | None:
+    """Where a layer of the user's own failed, the innermost."""
     import keras
 
-    found, step = None, error.__traceback__
-    while step is not None:
-        held = step.tb_frame.f_locals.get("self")
-        if isinstance(held, keras.Layer) and not isinstance(held, keras.Sequential):
-            found = held
-        step = step.tb_next
-    return found
+    cause: BaseException | None = error
+    while cause is not None:  # Keras raises anew what a layer raised
+        found, step = None, cause.__traceback__
+        while step is not None:
+            frame, step = step.tb_frame, step.tb_next
+            ours = not str(frame.f_globals.get("__name__")).startswith("keras.")
+            if ours and isinstance(frame.f_locals.get("self"), keras.Layer):
+                found = frame
+        if found is not None:
+            return found
+        cause = cause.__cause__ or cause.__context__
+    return None
 
 
 def line_of(error: Exception) -> str:

@@ -52,6 +52,12 @@ class OwnModel(Task):
     def criterion(self, model: Any) -> Judge:
         """See ``Task.criterion``."""
         wanted = {"loss": self.loss, "metrics": self.metrics, "loss_weights": self.loss_weights}
+        again = [tuple(v.shape) for v in self.build().variables]
+        if again != [tuple(v.shape) for v in model.variables]:
+            raise WrongCall(
+                f"{self.name} gives models of different shapes on two calls: the race needs the "
+                "same network for every seed"
+            )
         y, x = self.targets(self.sample.y), self.inputs(self.sample.x)
         y_pred = fitting.outputs_of(model, x)
         judge = fitting.judge_of(model, wanted, y, y_pred)

@@ -1,6 +1,7 @@
 """Whatever users keep data in becomes rows of NumPy arrays."""
 
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from typing import Any, NamedTuple
 
 from ravine.errors import WrongCall
@@ -137,10 +138,10 @@ def _numbers(value: Any, name: str) -> Any:
     array = _array(value)
     if array.dtype.kind in "OUSMmc" or array.ndim == 0:
         if array.dtype.kind == "O":
-            try:
-                return _numbers(array.astype(np.float64), name)
-            except (ValueError, TypeError):
-                pass
+            with suppress(ValueError, TypeError):
+                numbers = array.astype(np.float64)
+                if not np.isnan(numbers).all():
+                    return _numbers(numbers, name)
         wanted = "an array of numbers, a row a sample"
         held = f"{array.dtype}" if array.ndim else "a single value"
         example = f" such as {array.reshape(-1)[0]!r}" if array.size and array.ndim else ""
