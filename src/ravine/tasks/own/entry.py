@@ -71,7 +71,7 @@ def called(make: Any) -> Task:
     if not isinstance(made, Task):
         raise WrongCall(
             f"'{make.__name__}' gives a {type(made).__name__}, not a task: end it with "
-            "return ravine.task(model, (x, y), loss=…)"
+            "return ravine.Task(…)"
         )
     return made
 
