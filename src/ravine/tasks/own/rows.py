@@ -81,16 +81,15 @@ def _batches(given: Any, what: str) -> Iterable[Any] | None:
     if "DataLoader" in kinds:
         return given  # type: ignore[no-any-return]
     if "Dataset" in kinds and hasattr(given, "__len__"):  # of PyTorch: row by row
-        return ([[mapped(_row, part)] for part in given[i]] for i in range(len(given)))
+        return ([mapped(_row, part) for part in given[i]] for i in range(len(given)))
     if hasattr(given, "__next__") or callable(given):
         raise WrongCall(f"{what} is a {_kind(given)}, which has no known end: {KNOWN}")
     return None
 
 
 def _row(value: Any) -> Any:
-    import numpy as np
-
-    return _array(value) if hasattr(value, "shape") else np.asarray(value)
+    """A batch of one row."""
+    return _array(value)[None]
 
 
 def _joined(batches: Iterable[Any], what: str) -> tuple[Any, ...]:
