@@ -32,7 +32,7 @@ def write(results: Results, path: str | os.PathLike[str]) -> None:
     diverged = failures(results.curves)
     page = render(
         "report.html",
-        {"hash": _hash, "number": number},
+        {"hash": fingerprint, "number": number},
         results=results,
         plan=results.plan,
         choices=results.plan.choices,
@@ -203,6 +203,6 @@ def _bundle() -> str:
     return str(script).replace("</script", "<\\/script").replace("<!--", "<\\!--")
 
 
-def _hash(script: str) -> str:
+def fingerprint(script: str) -> str:
     """A script as a Content-Security-Policy names it: nothing else may run."""
     return f"'sha256-{base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()}'"
