@@ -143,7 +143,7 @@ def test_the_deepest_that_is_read_has_a_gradient() -> None:
 @pytest.mark.parametrize(
     ("text", "position", "said"),
     [
-        ("5*x**2 + 2x", 10, "write 2*x"),
+        ("5*x**2 + 2x", 10, r"write 2\*x"),
         ("2xy", 1, r"write 2\*x\*y"),
         ("x y", 2, r"write x\*y"),
         ("3(x + 1)", 1, r"write 3\*\(…\)"),
@@ -166,7 +166,7 @@ def test_the_deepest_that_is_read_has_a_gradient() -> None:
     ],
 )
 def test_what_is_wrong_is_pointed_at(text: str, position: int, said: str) -> None:
-    with pytest.raises(WrongFormula, match=re.escape(said)) as caught:
+    with pytest.raises(WrongFormula, match=said) as caught:
         Formula.read(text)
     assert caught.value.position == position
     _, shown, caret, allowed = str(caught.value).splitlines()
