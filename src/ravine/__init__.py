@@ -22,9 +22,9 @@ from ravine.update_rule import Rule, hyper, rule, step
 from ravine.wrapping import L2, Clip, Decay, Partition, Scheduled
 
 if TYPE_CHECKING:
-    from ravine import verdict
+    from ravine import surfaces, verdict
     from ravine.again import grow, resume, verify
-    from ravine.api import descend, race
+    from ravine.api import descend, explore, race
     from ravine.frameworks.keras import to_keras
     from ravine.frameworks.optax import to_optax
     from ravine.frameworks.torch import to_torch
@@ -53,6 +53,7 @@ __all__ = [
     "Suite",
     "Task",
     "descend",
+    "explore",
     "grow",
     "hyper",
     "race",
@@ -60,6 +61,7 @@ __all__ = [
     "rule",
     "step",
     "suite",
+    "surfaces",
     "to_keras",
     "to_optax",
     "to_torch",
@@ -75,6 +77,7 @@ _LAZY = {
     "Suite": "ravine.suites",
     "Task": "ravine.tasks.task",
     "descend": "ravine.api",
+    "explore": "ravine.api",
     "grow": "ravine.again",
     "race": "ravine.api",
     "resume": "ravine.again",
@@ -92,8 +95,8 @@ _LAZY = {
 def __getattr__(name: str) -> Any:
     if name in _LAZY:
         return getattr(import_module(_LAZY[name]), name)
-    if name == "verdict":
-        return import_module("ravine.verdict")
+    if name in ("surfaces", "verdict"):
+        return import_module(f"ravine.{name}")
     if name == "__version__":
         return import_module("importlib.metadata").version("ravine")
     listed = [*RULES.values(), *VARIANTS.values()]

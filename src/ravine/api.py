@@ -2,12 +2,14 @@
 
 import os
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path as FilePath
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from ravine import surfaces
 from ravine.conduct import check_workers, conduct
+from ravine.errors import WrongCall
 from ravine.folder import check_new, locked
 from ravine.frameworks.spelling import AnyRule, read_rule, read_rules
 from ravine.outcome import Race
@@ -19,15 +21,24 @@ from ravine.racing.grids import Rates
 from ravine.racing.plan import settle
 from ravine.racing.store import FILE, WORK, Store
 from ravine.rules import RULES
-from ravine.surfaces.walk import Path, ValueAndGradient, walk
-from ravine.tasks import find
-from ravine.tasks.task import Task
+from ravine.surfaces.walk import Path, Walkable, walk
+from ravine.tasks.own.entry import task_of
 from ravine.verdict import stages
+
+if TYPE_CHECKING:
+    from ravine.pages.explorer import Explorer
 
 
 def race(
-    task: str | Task = "digits-mlp",
+    task: Any = "digits-mlp",
+    data: Any = None,
     *,
+    loss: Any = None,
+    metrics: Any = None,
+    loss_weights: Any = None,
+    validation_data: Any = None,
+    test_data: Any = None,
+    class_weight: Mapping[int, float] | None = None,
     rules: str | Sequence[AnyRule] | None = None,
     learning_rates: Rates = None,
     seeds: int = 3,
@@ -46,6 +57,17 @@ def race(
     profile: bool = False,
 ) -> Race:
     """Race update rules on a task: tune each, then judge all against gradient descent.
+
+    ``task``: a name (``ravine tasks``), a ``ravine.Task``, a place in code (``"my_task.py:make"``),
+    or a Keras model of yours, or a function that builds one. With a model, ``data`` is ``(x, y)``
+    or ``(x, y, sample_weight)``, arrays of NumPy, pandas, TensorFlow or PyTorch, or lists or dicts
+    of them where there are several inputs or outputs; or a ``tf.data.Dataset``, a PyTorch
+    ``DataLoader``, a ``keras.utils.PyDataset``. ``validation_data`` and ``test_data`` are such too;
+    what is missing is split off, a fifth of the rows each. ``loss``, ``metrics`` and
+    ``loss_weights`` are as in ``model.compile``, whose they are by default; ``class_weight`` as in
+    ``model.fit``. Trainable weights are drawn anew from their initialisers for each seed; what does
+    not train (frozen layers, what ``Normalization`` was adapted to) stays as it is in a model
+    given. A function decides by itself: one that loads pretrained weights starts from them.
 
     ``rules``: a list of names, spellings such as ``"adam(beta_1=0.8)"``, classes or objects, or one
     text, ``"sgd,adam(beta_1=0.8)"``; by default all that ravine has. ``learning_rates``: for every
@@ -73,7 +95,9 @@ def race(
         race = ravine.race("digits-mlp", rules=["sgd", ravine.Adam(beta_1=0.8)])
         print(race.verdict)
     """
-    chosen_task = find(task) if isinstance(task, str) else task
+    own = {"loss": loss, "metrics": metrics, "loss_weights": loss_weights}
+    own |= {"validation_data": validation_data, "test_data": test_data}
+    chosen_task = task_of(task, data, class_weight=class_weight, **own)
     if isinstance(rules, str):
         rules = read_rules(rules)
     asked = [read_rule(rule) for rule in (RULES if rules is None else rules)]
@@ -121,18 +145,64 @@ def race(
 
 
 def descend(
-    rule: AnyRule, f: ValueAndGradient, start: float | Sequence[float] | Any, steps: int
+    rule: AnyRule,
+    f: Walkable,
+    start: float | Sequence[float] | Any = None,
+    steps: int = 50,
+    *,
+    seed: int = 0,
 ) -> Path:
     """Walk a rule down a function.
 
-    ``f`` is a pair of functions, ``(value, gradient)``, of a float or a float64 array, whichever
-    ``start`` is; ``value`` gives a number, ``gradient`` what is shaped like its argument. The path
-    has ``weights``, (steps + 1, …), ``values``, (steps + 1,), ``gradients``, (steps, …), and
-    ``diverged_at``, the step at which it left the finite numbers, where it ends, or None.
+    ``f`` is a surface (``ravine.surfaces.SURFACES``), its name, a formula in x and y such as
+    ``"5*x**2 + 2*x*y + 3*y**2"``, or a pair of functions, ``(value, gradient)``, of a float or a
+    float64 array, whichever ``start`` is; ``value`` gives a number, ``gradient`` what is shaped
+    like its argument. ``start`` is by default the surface's own, (1, 1) for a formula; ``seed`` is
+    that of a noisy surface. The path has ``weights``, (steps + 1, …), ``values``, (steps + 1,),
+    ``gradients``, (steps, …), and ``diverged_at``, the step at which it left the finite numbers,
+    where it ends, or None. Raises ``WrongCall`` for a formula that cannot be read, with the place.
 
     >>> import ravine
+    >>> path = ravine.descend("sgd", "5*x**2 + 2*x*y + 3*y**2", (1, 1), steps=2)
+    >>> path.gradients[0].tolist(), path.weights[1].tolist()
+    ([12.0, 8.0], [0.88, 0.92])
     >>> path = ravine.descend("sgd", (lambda x: x * x, lambda x: 2 * x), 1.0, steps=2)
     >>> path.weights.round(4).tolist()
     [1.0, 0.98, 0.9604]
     """
-    return walk(read_rule(rule), f, start, steps)
+    if isinstance(f, str):
+        f = surfaces.find(f)
+    if start is None:
+        if not isinstance(f, surfaces.Surface):
+            raise WrongCall("give a start: only a surface or a formula has one of its own")
+        start = f.start
+    return walk(read_rule(rule), f, start, steps, seed)
+
+
+def explore(
+    surface: str | surfaces.Surface = "ravine",
+    *,
+    rules: str | Sequence[AnyRule] | None = None,
+    start: Sequence[float] | str | None = None,
+    steps: int = 200,
+) -> "Explorer":
+    """The page that shows rules walking down a surface; a notebook shows it at once.
+
+    ``surface``: a surface, its name, or a formula in x and y. ``rules``: those that are switched
+    on, as in :func:`race`; by default six that differ. ``start``: two numbers, by default the
+    surface's own. ``steps``: of every walk. ``.write(path)`` makes it a file, which needs no
+    network. Raises ``WrongCall``.
+
+    >>> import ravine
+    >>> page = ravine.explore("rosenbrock", rules="sgd,adam(learning_rate=0.05)")
+    >>> len(page.html()) < 150_000
+    True
+    """
+    from ravine.pages.explorer import explorer
+
+    found = surfaces.find(surface) if isinstance(surface, str) else surface
+    if start is not None:
+        found = found.at(start)
+    if isinstance(rules, str):
+        rules = read_rules(rules)
+    return explorer(found, [read_rule(rule) for rule in rules or ()], steps)

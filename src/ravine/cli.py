@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from ravine.commands import evidence, finished
+from ravine.commands import evidence, finished, walks
 from ravine.commands.exits import exit_codes
 from ravine.commands.options import (
     AsJson,
@@ -299,6 +299,11 @@ def translate(
             out.out(read(optimizer)[1], highlight=False)
         else:
             translated.show(translation(optimizer, to), out, notes)
+
+
+app.command(epilog=walks.DESCEND_EXAMPLES)(walks.descend)
+app.command(epilog=walks.EXPLORE_EXAMPLES)(walks.explore)
+app.command()(walks.surfaces)
 
 
 @app.command()

@@ -9,7 +9,7 @@ import json
 import re
 
 from ravine.errors import RavineError
-from ravine.notation.node import COMPARISONS, Node, Symbol
+from ravine.notation.node import COMPARISONS, FUNCTIONS, Node, Symbol
 from ravine.notation.trace import Method, hyperparameters, is_structure, steps, trace
 from ravine.notation.writing import is_negative
 from ravine.update_rule import Rule
@@ -45,6 +45,7 @@ function minimum(x, y) {
 }
 # Of one number the norm is its size.
 _FUNCTIONS = {"sqrt": "Math.sqrt", "abs": "Math.abs", "norm": "Math.abs", "cos": "Math.cos"}
+_FUNCTIONS |= {name: f"Math.{name}" for name in FUNCTIONS}
 _FUNCTIONS |= {name: name for name in HELPERS}
 _WORDS = (
     "arguments await break case catch class const continue debugger default delete do else enum "

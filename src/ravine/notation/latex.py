@@ -19,7 +19,7 @@ _SPECIAL = {
 }
 _TALL = re.compile(r"\\(frac|sqrt|begin|left)")
 _CALLED = {"gradient": r"\nabla J", "sign": r"\operatorname{sign}", "maximum": r"\max"}
-_CALLED |= {"minimum": r"\min", "cos": r"\cos"}
+_CALLED |= {"minimum": r"\min", "asin": r"\arcsin", "acos": r"\arccos", "atan": r"\arctan"}
 
 
 def write(rule: Rule) -> str:
@@ -98,7 +98,7 @@ class Latex(Writer):
         if function in ("abs", "norm"):
             bar = "|" if function == "abs" else r"\|"
             return rf"\left{bar}{inside}\right{bar}"
-        return _CALLED[function] + self._brackets(inside)
+        return _CALLED.get(function, f"\\{function}") + self._brackets(inside)
 
     def _cases(self, condition: Node, x: Node, y: Node) -> str:
         return (

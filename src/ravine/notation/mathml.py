@@ -18,10 +18,8 @@ _LEFT = "padding-left: 0; text-align: left; text-align: -webkit-left"
 _TALL = re.compile("<(mfrac|msqrt|mtable)")
 _CALLED = {
     "gradient": "<mo>∇</mo><mi>J</mi>",
-    "sign": f"<mi>sign</mi>{_APPLY}",
     "maximum": f"<mi>max</mi>{_APPLY}",
     "minimum": f"<mi>min</mi>{_APPLY}",
-    "cos": f"<mi>cos</mi>{_APPLY}",
 }
 
 
@@ -121,7 +119,8 @@ class MathML(Writer):
         inside = '<mo separator="true">,</mo>'.join(arguments)
         if bar := {"abs": "|", "norm": "‖"}.get(function):
             return f"<mrow><mo>{bar}</mo>{inside}<mo>{bar}</mo></mrow>"
-        return f"<mrow>{_CALLED[function]}{self._brackets(inside)}</mrow>"
+        called = _CALLED.get(function, f"<mi>{function}</mi>{_APPLY}")
+        return f"<mrow>{called}{self._brackets(inside)}</mrow>"
 
     def _cases(self, condition: Node, x: Node, y: Node) -> str:
         rows = [

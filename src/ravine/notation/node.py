@@ -7,6 +7,8 @@ from typing import Any, NamedTuple, NoReturn
 from ravine.errors import RavineError
 
 COMPARISONS = ("<", "<=", ">", ">=", "==", "!=")
+# Functions of one number that formulas of surfaces have beyond what rules use, named as in C.
+FUNCTIONS = ("sin", "tan", "asin", "acos", "atan", "sinh", "cosh", "tanh", "exp", "log")
 
 
 class Symbol(NamedTuple):

@@ -11,7 +11,7 @@ from ravine.wrapping.partition import BIASES, parts
 _ACCENTS = {"hat": "\u0302", "bar": "\u0304", "tilde": "\u0303"}
 _BELOW = str.maketrans("0123456789+-t", "₀₁₂₃₄₅₆₇₈₉₊₋ₜ")
 _ABOVE = dict(zip("0123456789+−t() ", "⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻ᵗ⁽⁾ ", strict=True))
-_CALLED = {"gradient": "∇J", "sign": "sign", "maximum": "max", "minimum": "min", "cos": "cos"}
+_CALLED = {"gradient": "∇J", "maximum": "max", "minimum": "min"}  # all else as it is
 _BARS = {"abs": "|", "norm": "‖"}
 
 
@@ -110,7 +110,7 @@ class Plain(Writer):
     def _call(self, function: str, arguments: list[str]) -> str:
         if bar := _BARS.get(function):
             return f"{bar}{arguments[0]}{bar}"
-        return f"{_CALLED[function]}({', '.join(arguments)})"
+        return f"{_CALLED.get(function, function)}({', '.join(arguments)})"
 
     def _cases(self, condition: Node, x: Node, y: Node) -> str:
         x_text, y_text = self.write(x, SUM), self.write(y, SUM)

@@ -5,10 +5,12 @@ from abc import ABC, abstractmethod
 from itertools import groupby
 
 from ravine.notation.equations import Glyph
-from ravine.notation.node import Node
+from ravine.notation.node import FUNCTIONS, Node
 
 # How tightly an expression holds together; it is bracketed where something tighter is needed.
 LOOSE, SUM, QUOTIENT, PRODUCT, POWER, ATOM = range(6)
+_CONSTANTS = {math.pi: "π", math.e: "e"}
+_CALLS = ("gradient", "sign", "maximum", "minimum", "cos", "abs", "norm", *FUNCTIONS)
 RELATIONS = {"<": "<", "<=": "≤", ">": ">", ">=": "≥", "==": "=", "!=": "≠"}
 Said = tuple[str, int]
 
@@ -25,8 +27,8 @@ class Writer(ABC):
         """The text of an expression, and how tightly it holds together."""
         kind, parts = node.kind, node.parts
         match kind:
-            case "number" if node.value == math.pi:
-                said = self._glyph(Glyph("π")), ATOM
+            case "number" if node.value in _CONSTANTS:
+                said = self._glyph(Glyph(_CONSTANTS[node.value])), ATOM
             case "number":
                 said = self._number(node.value)
             case "symbol":
@@ -47,7 +49,7 @@ class Writer(ABC):
                 said = self._root(parts[0]), POWER
             case "where":
                 said = self._cases(*parts), LOOSE
-            case "gradient" | "sign" | "maximum" | "minimum" | "cos" | "abs" | "norm":
+            case _ if kind in _CALLS:
                 said = self._call(kind, [self.write(part) for part in parts]), ATOM
             case _:
                 relation = self._operator(RELATIONS[kind])
@@ -106,7 +108,7 @@ class Writer(ABC):
 
     @abstractmethod
     def _call(self, function: str, arguments: list[str]) -> str:
-        """gradient, sign, maximum, minimum, cos, abs or norm of texts."""
+        """gradient, sign, maximum, minimum, abs, norm, cos or another function of texts."""
 
     @abstractmethod
     def _cases(self, condition: Node, x: Node, y: Node) -> str:

@@ -1,4 +1,4 @@
-"""What exists: the rules and the tasks, as tables in the terminal."""
+"""What exists: the rules, the tasks and the surfaces, as tables in the terminal."""
 
 import sys
 from collections.abc import Mapping
@@ -8,6 +8,7 @@ from rich.table import Table
 from rich.text import Text
 
 from ravine.rules import RULES, VARIANTS
+from ravine.surfaces import SURFACES
 from ravine.tasks import TASKS
 from ravine.update_rule import Rule, declared_defaults, declared_hyperparameters
 from ravine.wrapping import WRAPPING
@@ -65,3 +66,11 @@ def show_tasks() -> None:
     for name, task in TASKS.items():
         table.add_row(name, task.description, str(task.epochs), str(task.batch_size))
     Console().print(table)
+
+
+def show_surfaces() -> None:
+    """Print every surface: name, what it shows, formula."""
+    console = Console()
+    for name, surface in SURFACES.items():
+        console.print(Text.assemble((name, "bold"), f"  {surface.about}"))
+        console.out(f"  f(x, y) = {surface.formula.plain()}\n", highlight=False)

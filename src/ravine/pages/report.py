@@ -28,7 +28,7 @@ def write(results: Results, path: str | os.PathLike[str]) -> None:
     datasets: dict[str, Any] = {}
     page = render(
         "report.html",
-        {"hash": _hash, "number": tables.number},
+        {"hash": fingerprint, "number": tables.number},
         results=results,
         plan=results.plan,
         choices=results.plan.choices,
@@ -171,6 +171,6 @@ def _version() -> str:
     return ".".join(alt.SCHEMA_VERSION.removeprefix("v").split(".")[:2])
 
 
-def _hash(script: str) -> str:
+def fingerprint(script: str) -> str:
     """A script as a Content-Security-Policy names it: nothing else may run."""
     return f"'sha256-{base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()}'"

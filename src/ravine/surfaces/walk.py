@@ -1,7 +1,7 @@
 """A rule walking down a function, step by step in plain Python."""
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,9 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ravine.errors import WrongCall
+from ravine.surfaces import Surface, find
 from ravine.update_rule import Rule, step
 
 ValueAndGradient = tuple[Callable[[Any], Any], Callable[[Any], Any]]
+Walkable = Surface | str | ValueAndGradient
 
 
 @dataclass(frozen=True)
@@ -33,14 +35,23 @@ class Path:
         return None if math.isfinite(self.values[-1]) else len(self.values) - 1
 
 
-def walk(rule: Rule, f: ValueAndGradient, start: float | Sequence[float] | Any, steps: int) -> Path:
-    """Take ``steps`` steps from ``start``; ``f`` is a pair of functions, value and gradient.
+def walk(rule: Rule, f: Walkable, start: Any, steps: int, seed: int = 0) -> Path:
+    """Take ``steps`` steps from ``start``.
 
+    ``f`` is a surface, its name, a formula in x and y, or a pair of functions, value and gradient.
     ``start`` is a number, or a list or array of numbers; the functions are given the same kind:
-    a float, or a float64 array.
+    a float, or a float64 array. A surface wants two numbers; ``seed`` is that of its noise.
     """
+    if isinstance(f, str):
+        f = find(f)
+    if isinstance(f, Surface):
+        start = f.at(start).start
+        f = f.functions(seed)
     if not (isinstance(f, tuple | list) and len(f) == 2 and all(map(callable, f))):
-        raise WrongCall(f"f is a pair of functions, (value, gradient), not {f!r}")
+        raise WrongCall(
+            "f is a surface, its name, a formula in x and y, or a pair of functions, "
+            f"(value, gradient), not {f!r}"
+        )
     if not isinstance(steps, int) or steps < 1:
         raise WrongCall(f"steps={steps!r} is not allowed: give a whole number of at least 1")
     value, gradient = f
