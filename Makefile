@@ -11,7 +11,7 @@ race: .venv/.installed
 	$(BIN)/ravine race
 
 test: .venv/.installed-test
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n auto --dist loadfile  # a file stays together: its races are shared
 
 check: .venv/.installed-test
 	$(BIN)/ruff format --check .

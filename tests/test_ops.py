@@ -96,7 +96,7 @@ def test_bfloat16_scalars_of_numpy_are_arrays_too() -> None:
 
 
 @given(st.floats(-1e3, 1e3), st.floats(-1e3, 1e3))
-@settings(database=None, deadline=None)
+@settings(database=None)
 def test_plain_numbers_give_what_math_gives(x: float, y: float) -> None:
     assert ops.sqrt(abs(x)) == math.sqrt(abs(x))
     assert ops.sign(x) == np.sign(x)
@@ -112,7 +112,7 @@ def test_plain_numbers_give_what_math_gives(x: float, y: float) -> None:
 
 
 @given(st.floats(0.01, 1.0), st.integers(0, 5000))
-@settings(database=None, deadline=None)
+@settings(database=None)
 def test_power_is_repeated_squaring_close_to_the_exact_power(base: float, exponent: int) -> None:
     found = ops.power(base, exponent)
     exact = Fraction(base) ** min(exponent, 400)  # the fraction grows by 53 bits a factor
@@ -135,7 +135,7 @@ def _by_halves(base: float, exponent: int) -> float:
 
 
 @given(st.floats(0.01, 10.0), st.floats(-5, 5))
-@settings(database=None, deadline=None)
+@settings(database=None)
 def test_power_takes_any_other_exponent_from_math(base: float, exponent: float) -> None:
     if exponent < 0 or exponent != int(exponent):
         assert ops.power(base, exponent) == math.pow(base, exponent)

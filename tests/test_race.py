@@ -22,7 +22,9 @@ import ravine
 from ravine import api, verdict
 from ravine.errors import RavineError, WrongCall
 from ravine.folder import LOCK
+from ravine.outcome import PAGES
 from ravine.racing import plan, provenance
+from ravine.racing.choices import choose
 from ravine.racing.store import Curve, Store
 from ravine.tasks import TASKS
 
@@ -172,8 +174,9 @@ def test_early_stopping_changes_no_verdict(tmp_path: Path) -> None:
     early = ravine.race(**same, out=tmp_path / "early")  # type: ignore[arg-type]
     whole = ravine.race(**same, early_stopping=False, out=tmp_path / "whole")  # type: ignore[arg-type]
     assert str(early.verdict) == str(whole.verdict)
-    # But the cliff: a run that was stopped is as bad as it was then.
-    boards = [r.leaderboard.drop(columns="cliff") for r in (early, whole)]
+    # But the cliff, a run that was stopped being as bad as it was then; and what was timed.
+    other_ways = ["cliff", "speedup_seconds", "seconds_to_target"]
+    boards = [r.leaderboard.drop(columns=other_ways) for r in (early, whole)]
     pd.testing.assert_frame_equal(*boards)
     rest = {c.run.id: c for c in stored(tmp_path / "whole")}
     stopped = [c for c in stored(tmp_path / "early") if c.stopped]
@@ -274,7 +277,7 @@ def test_of_two_races_into_one_folder_one_is_run(tmp_path: Path) -> None:
     assert sorted(said.values()) == [0, 2]
     (refused,) = (heard for heard, code in said.items() if code == 2)
     assert len(refused.splitlines()) == 1
-    assert sorted(os.listdir(tmp_path / "out")) == sorted([*api.PAGES, "race.sqlite"])
+    assert sorted(os.listdir(tmp_path / "out")) == sorted([*PAGES, "race.sqlite"])
 
 
 @pytest.mark.parametrize("running", [True, False])
@@ -327,7 +330,7 @@ def test_killed_while_publishing_it_publishes_again(folder: Path, tmp_path: Path
     out = tmp_path / "out"
     shutil.copytree(folder, out)
     (out / "report.html").unlink()
-    pages = {page: (out / page).read_bytes() for page in api.PAGES if page != "report.html"}
+    pages = {page: (out / page).read_bytes() for page in PAGES if page != "report.html"}
     killed = f"""
 import os, signal, ravine
 from ravine.pages import report
@@ -376,7 +379,7 @@ def test_a_race_of_own_rules_says_how_it_goes_on(tmp_path: Path) -> None:
     class Mine(ravine.SGD):
         """A rule that ravine does not ship."""
 
-    choices, rules = plan.choose(TASKS["digits-mlp"], [Mine()], None, 1, 1, 1, 32)
+    choices, rules = choose(TASKS["digits-mlp"], [Mine()], None, 1, 1, 1, 32)
     settled = plan.settle(choices, rules, plan.Facts(10, (64, 8, 8), ("loss",), "0"))
     meta = {"plan": settled.to_json(), "rules": {}, "versions": {}}
     Store.create(tmp_path, meta).close()
@@ -386,7 +389,7 @@ def test_a_race_of_own_rules_says_how_it_goes_on(tmp_path: Path) -> None:
         ravine.resume(tmp_path)
     with pytest.raises(WrongCall, match="have changed since it was planned"):
         ravine.resume(tmp_path, rules=[Mine], workers=1, progress=False)  # it was of other data
-    said = provenance.command(choices, None, TASKS["digits-mlp"])
+    said = provenance.command(choices, TASKS["digits-mlp"])
     assert said.startswith("ravine.race('digits-mlp', rules=['sgd', mine], seeds=1")
 
 

@@ -12,7 +12,10 @@ SOURCE = Path(__file__).parents[1] / "src" / "ravine"
 FLOORS = [
     {"__main__"},
     {"cli"},
-    {"api"},
+    {"commands"},
+    {"suites"},
+    {"api", "again", "validation"},
+    {"conduct"},
     {"outcome"},
     {"folder"},
     {"pages"},

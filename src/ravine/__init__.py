@@ -23,13 +23,16 @@ from ravine.wrapping import L2, Clip, Decay, Partition, Scheduled
 
 if TYPE_CHECKING:
     from ravine import surfaces, verdict
-    from ravine.api import descend, race, resume
+    from ravine.again import grow, resume, verify
+    from ravine.api import descend, explore, race
     from ravine.frameworks.keras import to_keras
     from ravine.frameworks.optax import to_optax
     from ravine.frameworks.torch import to_torch
     from ravine.frameworks.translation import translate, translation
     from ravine.outcome import Race
+    from ravine.suites import Suite, suite
     from ravine.tasks.task import Task
+    from ravine.validation import validate
 
 __all__ = [
     "L2",
@@ -47,33 +50,45 @@ __all__ = [
     "Race",
     "Rule",
     "Scheduled",
+    "Suite",
     "Task",
     "descend",
+    "explore",
+    "grow",
     "hyper",
     "race",
     "resume",
     "rule",
     "step",
+    "suite",
     "surfaces",
     "to_keras",
     "to_optax",
     "to_torch",
     "translate",
     "translation",
+    "validate",
     "verdict",
+    "verify",
 ]
 
 _LAZY = {
     "Race": "ravine.outcome",
+    "Suite": "ravine.suites",
     "Task": "ravine.tasks.task",
     "descend": "ravine.api",
+    "explore": "ravine.api",
+    "grow": "ravine.again",
     "race": "ravine.api",
-    "resume": "ravine.api",
+    "resume": "ravine.again",
+    "suite": "ravine.suites",
     "to_keras": "ravine.frameworks.keras",
     "to_optax": "ravine.frameworks.optax",
     "to_torch": "ravine.frameworks.torch",
     "translate": "ravine.frameworks.translation",
     "translation": "ravine.frameworks.translation",
+    "validate": "ravine.validation",
+    "verify": "ravine.again",
 }
 
 

@@ -1,61 +1,73 @@
-"""The few verbs that users call."""
+"""The verbs that begin something: a race, a walk."""
 
 import os
-import shlex
 import shutil
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager, suppress
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path as FilePath
-from threading import Thread
 from typing import TYPE_CHECKING, Any
 
-import cloudpickle
-
 from ravine import surfaces
-from ravine import verdict as verdicts
-from ravine.errors import RavineError, WrongCall
-from ravine.folder import check_new, locked, using
-from ravine.frameworks.spelling import is_spelled, read_rule, read_rules
-from ravine.outcome import PAGES, Race, publish_pages
-from ravine.pages import report
+from ravine.conduct import check_workers, conduct
+from ravine.errors import WrongCall
+from ravine.folder import check_new, locked
+from ravine.frameworks.spelling import AnyRule, read_rule, read_rules
+from ravine.outcome import Race
 from ravine.pages.terminal import Display
 from ravine.racing import provenance
-from ravine.racing.driver import WORK, Driver
-from ravine.racing.plan import choose, settle
-from ravine.racing.pool import Pool
-from ravine.racing.store import FILE, Store
+from ravine.racing.choices import choose
+from ravine.racing.driver import Driver
+from ravine.racing.grids import Rates
+from ravine.racing.plan import settle
+from ravine.racing.store import FILE, WORK, Store
 from ravine.rules import RULES
 from ravine.surfaces.walk import Path, Walkable, walk
-from ravine.tasks import TASKS, find
-from ravine.tasks.task import Task
-from ravine.update_rule import Rule
+from ravine.tasks.own.entry import task_of
+from ravine.verdict import stages
 
 if TYPE_CHECKING:
-    pass
-
-AnyRule = str | type[Rule] | Rule
-Rates = str | Sequence[float] | Mapping[str, Sequence[float]]
+    from ravine.pages.explorer import Explorer
 
 
 def race(
-    task: str | Task = "digits-mlp",
+    task: Any = "digits-mlp",
+    data: Any = None,
     *,
+    loss: Any = None,
+    metrics: Any = None,
+    loss_weights: Any = None,
+    validation_data: Any = None,
+    test_data: Any = None,
+    class_weight: Mapping[int, float] | None = None,
     rules: str | Sequence[AnyRule] | None = None,
-    learning_rates: Rates | None = None,
+    learning_rates: Rates = None,
     seeds: int = 3,
     fresh_seeds: int = 12,
     epochs: int | None = None,
     batch_size: int | None = None,
     schedule: str = "constant",
     early_stopping: bool = True,
+    target: float | str | None = None,
+    studies: int = 1,
+    search: str | Sequence[str] | None = None,
+    trials: int | None = None,
     out: str | os.PathLike[str] | None = None,
     workers: int | None = None,
     progress: bool = True,
     profile: bool = False,
 ) -> Race:
     """Race update rules on a task: tune each, then judge all against gradient descent.
+
+    ``task``: a name (``ravine tasks``), a ``ravine.Task``, a place in code (``"my_task.py:make"``),
+    or a Keras model of yours, or a function that builds one. With a model, ``data`` is ``(x, y)``
+    or ``(x, y, sample_weight)``, arrays of NumPy, pandas, TensorFlow or PyTorch, or lists or dicts
+    of them where there are several inputs or outputs; or a ``tf.data.Dataset``, a PyTorch
+    ``DataLoader``, a ``keras.utils.PyDataset``. ``validation_data`` and ``test_data`` are such too;
+    what is missing is split off, a fifth of the rows each. ``loss``, ``metrics`` and
+    ``loss_weights`` are as in ``model.compile``, whose they are by default; ``class_weight`` as in
+    ``model.fit``. Trainable weights are drawn anew from their initialisers for each seed; what does
+    not train (frozen layers, what ``Normalization`` was adapted to) stays as it is in a model
+    given. A function decides by itself: one that loads pretrained weights starts from them.
 
     ``rules``: a list of names, spellings such as ``"adam(beta_1=0.8)"``, classes or objects, or one
     text, ``"sgd,adam(beta_1=0.8)"``; by default all that ravine has. ``learning_rates``: for every
@@ -64,7 +76,13 @@ def race(
     ``epochs``, ``batch_size``: by default the task's. ``schedule``: of every rule's learning rate,
     over the steps of a run: constant, linear, cosine, exponential or step, as it is or such as
     ``"cosine(warmup=0.05)"``. ``early_stopping``: whether tuning runs end at an eighth, a quarter
-    or half of their steps where their learning rate has no hope left. ``out``: a new or empty
+    or half of their steps where their learning rate has no hope left. ``target``: a test loss,
+    or a measure and where it must get to, ``"accuracy>=0.95"``; by default the test loss that tuned
+    gradient descent reliably reaches. ``studies``: how often tuning and judging are done, each time
+    on other seeds; from six on claims are about the rules rather than the learning rates they got.
+    ``search``: hyperparameters to search beside the learning rate, ``"beta_2,weight_decay"``, with
+    their ranges if the rules' own are not meant, ``"beta_2=0.9:0.999"``. ``trials``: how many
+    settings each rule tries, by default 9, or 27 with ``search``. ``out``: a new or empty
     folder, by default ``ravine-runs/<task>-<UTC time>``. ``workers``: how many processes, by
     default one a core. ``progress``: whether to show it, on standard error. ``profile``: whether
     to print there, in the end, where the time went.
@@ -77,7 +95,9 @@ def race(
         race = ravine.race("digits-mlp", rules=["sgd", ravine.Adam(beta_1=0.8)])
         print(race.verdict)
     """
-    chosen_task = find(task) if isinstance(task, str) else task
+    own = {"loss": loss, "metrics": metrics, "loss_weights": loss_weights}
+    own |= {"validation_data": validation_data, "test_data": test_data}
+    chosen_task = task_of(task, data, class_weight=class_weight, **own)
     if isinstance(rules, str):
         rules = read_rules(rules)
     asked = [read_rule(rule) for rule in (RULES if rules is None else rules)]
@@ -91,8 +111,12 @@ def race(
         batch_size,
         schedule,
         early_stopping,
+        target=target,
+        studies=studies,
+        search=search,
+        trials=trials,
     )
-    _check_workers(workers)
+    check_workers(workers)
     name = f"{chosen_task.name}-{datetime.now(UTC):%Y%m%dT%H%M%SZ}"
     folder = FilePath("ravine-runs", name) if out is None else FilePath(out)
     check_new(folder)
@@ -104,74 +128,19 @@ def race(
             "rules": {name: rule.values() for name, rule in by_name.items()},
             "machine": provenance.machine(),
             "versions": provenance.versions(),
-            "command": provenance.command(choices, learning_rates, chosen_task),
+            "command": provenance.command(choices, chosen_task),
         }
         return Store.create(folder, meta)
 
     with locked(folder):
         check_new(folder)  # until now it was anybody's
         try:
-            _run(folder, chosen_task, by_name, workers, Display(progress, profile), start)
+            display = Display(progress, profile)
+            conduct(folder, chosen_task, by_name, workers, display, start, stages)
         except BaseException:
             if not (folder / FILE).exists():  # nothing was found out: leave no trace
                 shutil.rmtree(folder / WORK, ignore_errors=True)
             raise
-    return Race(folder)
-
-
-def resume(
-    folder: str | os.PathLike[str],
-    *,
-    task: Task | None = None,
-    rules: Sequence[AnyRule] = (),
-    workers: int | None = None,
-    progress: bool = True,
-    profile: bool = False,
-) -> Race:
-    """Go on with a race that was interrupted; what is stored is not run again.
-
-    ``task`` and ``rules`` are for those of your own, which ravine cannot find by name. Raises
-    ``WrongCall`` if the folder holds no race or another than that task and those rules make.
-    A finished race is published if that is what was interrupted, and else left as it is.
-    """
-    _check_workers(workers)
-    folder = FilePath(folder)
-    found = Race(folder)
-    if found.finished:
-        if (folder / WORK).exists() or not all((folder / page).exists() for page in PAGES):
-            with locked(folder):
-                Store(folder).close()  # what a kill left in the write-ahead log is folded in
-                publish_pages(found)
-        return found
-    plan, written_with = found.plan, found.meta["versions"]
-    own = {str(rule): rule for rule in map(read_rule, rules)}
-    unknown = [n for n in plan.choices.rules if n not in own and not is_spelled(n)]
-    if unknown or (task is None and plan.choices.task not in TASKS):
-        raise WrongCall(
-            f"the race in '{folder}' is of things that ravine does not ship; go on from Python: "
-            f"ravine.resume('{folder}', rules=[{', '.join(unknown)}]"
-            + ("" if plan.choices.task in TASKS else f", task=<the task '{plan.choices.task}'>")
-            + ")"
-        )
-    by_name = {name: own.get(name) or read_rule(name) for name in plan.choices.rules}
-    task = task or find(plan.choices.task)
-
-    def start(driver: Driver) -> Store:
-        settled = settle(plan.choices, by_name, driver.describe())
-        if replace(settled, width=plan.width) != plan:
-            raise WrongCall(
-                f"the race in '{folder}' cannot go on: its task, its rules or ravine itself have "
-                "changed since it was planned"
-            )
-        if changed := provenance.differing(provenance.versions(), written_with):
-            raise WrongCall(
-                f"the race in '{folder}' cannot go on with {', '.join(changed)}: "
-                "its curves would not be those of one experiment"
-            )
-        return Store(folder)
-
-    with locked(folder):
-        _run(folder, task, by_name, workers, Display(progress, profile), start)
     return Race(folder)
 
 
@@ -210,57 +179,30 @@ def descend(
     return walk(read_rule(rule), f, start, steps, seed)
 
 
-def _run(
-    folder: FilePath,
-    task: Task,
-    rules: Mapping[str, Rule],
-    workers: int | None,
-    display: Display,
-    start: Callable[[Driver], Store],
-) -> None:
-    """Run what is left to run, and publish."""
-    work = folder / WORK
-    with using(folder):
-        work.mkdir(exist_ok=True)
-    workbench = {"folder": str(work), "task": cloudpickle.dumps(task)}
-    with display, _beside(report.prepare), Pool(workers, workbench) as pool:
-        driver = Driver(pool, rules, display, folder)
-        store = start(driver)
-        plan = store.plan
-        try:
-            with closing(store):
-                try:
-                    display.planned(plan, store.curves())
-                    driver.run(plan, store, verdicts.choose)
-                finally:
-                    kept = len(store.curves())
-            display.publishing()
-            publish_pages(Race(folder))
-            display.profiled(driver.profile)
-        except (KeyboardInterrupt, RavineError) as stop:
-            way = f"ravine resume {shlex.quote(str(folder))}"
-            if not all(map(is_spelled, rules)) or task.name not in TASKS:
-                way = f"ravine.resume({str(folder)!r}, …), naming your own rules and task again"
-            stop.add_note(f"{kept} of {plan.count} runs are kept in '{folder}'; go on with: {way}")
-            raise
+def explore(
+    surface: str | surfaces.Surface = "ravine",
+    *,
+    rules: str | Sequence[AnyRule] | None = None,
+    start: Sequence[float] | str | None = None,
+    steps: int = 200,
+) -> "Explorer":
+    """The page that shows rules walking down a surface; a notebook shows it at once.
 
+    ``surface``: a surface, its name, or a formula in x and y. ``rules``: those that are switched
+    on, as in :func:`race`; by default six that differ. ``start``: two numbers, by default the
+    surface's own. ``steps``: of every walk. ``.write(path)`` makes it a file, which needs no
+    network. Raises ``WrongCall``.
 
-@contextmanager
-def _beside(work: Callable[[], None]) -> Iterator[None]:
-    """Do something else meanwhile; if it fails, that shows where its result is needed."""
+    >>> import ravine
+    >>> page = ravine.explore("rosenbrock", rules="sgd,adam(learning_rate=0.05)")
+    >>> len(page.html()) < 150_000
+    True
+    """
+    from ravine.pages.explorer import explorer
 
-    def quietly() -> None:
-        with suppress(Exception):
-            work()
-
-    thread = Thread(target=quietly)
-    thread.start()
-    try:
-        yield
-    finally:
-        thread.join()
-
-
-def _check_workers(workers: int | None) -> None:
-    if workers is not None and (not isinstance(workers, int) or workers < 1):
-        raise WrongCall(f"workers={workers!r} is not allowed: give a whole number of at least 1")
+    found = surfaces.find(surface) if isinstance(surface, str) else surface
+    if start is not None:
+        found = found.at(start)
+    if isinstance(rules, str):
+        rules = read_rules(rules)
+    return explorer(found, [read_rule(rule) for rule in rules or ()], steps)

@@ -1,17 +1,26 @@
 """The command line: a thin function a command over ``ravine.api``."""
 
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
-from ravine.errors import RavineError, WrongCall
-
-if TYPE_CHECKING:
-    from ravine.outcome import Race
+from ravine.commands import evidence, finished, walks
+from ravine.commands.exits import exit_codes
+from ravine.commands.options import (
+    AsJson,
+    EarlyStopping,
+    Epochs,
+    Folder,
+    FreshSeeds,
+    Quiet,
+    Rules,
+    Schedule,
+    Seeds,
+    Workers,
+)
+from ravine.errors import WrongCall
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -23,10 +32,6 @@ app = typer.Typer(
     epilog="Start with `ravine race`; `ravine COMMAND --help` has examples.",
 )
 
-Folder = Annotated[Path, typer.Argument(metavar="DIR", help="The folder of a race.")]
-Workers = Annotated[
-    int | None, typer.Option(metavar="N", help="Worker processes. Default: one a core.")
-]
 Profile = Annotated[
     bool, typer.Option("--profile", help="Print where the time went, and the lanes used.")
 ]
@@ -41,6 +46,14 @@ RACE_EXAMPLES = """**Examples**
 - `ravine race --rules "adam,clip(momentum, clipnorm=1),partition(momentum)" --schedule cosine`
 
 - `ravine race --rules adam --epochs 5 --fresh-seeds 6`: a quick look
+
+- `ravine race --rules momentum,adam --target "accuracy>=0.95" --studies 6`
+
+- `ravine race --rules adam,adamw --search beta_2,weight_decay`
+
+- `ravine race --quiet --json > verdict.json`: for scripts
+
+- `ravine race --into my-race --rules nadam`: one more rule in a finished race
 """
 
 
@@ -64,17 +77,11 @@ def ravine(
 
 @app.command(epilog=RACE_EXAMPLES)
 def race(
+    context: typer.Context,
     task: Annotated[str, typer.Argument(help="What to train; `ravine tasks` lists them.")] = (
         "digits-mlp"
     ),
-    rules: Annotated[
-        str | None,
-        typer.Option(
-            metavar="LIST",
-            help="Rules, such as 'sgd,adam(beta_1=0.8),decay(momentum)'. Default: the first that "
-            "`ravine rules` lists. Gradient descent (sgd) always takes part.",
-        ),
-    ] = None,
+    rules: Rules = None,
     learning_rates: Annotated[
         str | None,
         typer.Option(
@@ -83,29 +90,51 @@ def race(
             "0.1,0.3,1, for every rule. Default: nine over each rule's own range.",
         ),
     ] = None,
-    seeds: Annotated[int, typer.Option(metavar="N", help="Seeds to tune on.")] = 3,
-    fresh_seeds: Annotated[int, typer.Option(metavar="N", help="Other seeds, to judge on.")] = 12,
-    epochs: Annotated[
-        int | None, typer.Option(metavar="N", help="How long to train. Default: the task's.")
-    ] = None,
+    seeds: Seeds = 3,
+    fresh_seeds: FreshSeeds = 12,
+    epochs: Epochs = None,
     batch_size: Annotated[
         int | None, typer.Option(metavar="N", help="Rows a step. Default: the task's.")
     ] = None,
-    schedule: Annotated[
-        str,
+    schedule: Schedule = "constant",
+    early_stopping: EarlyStopping = True,
+    target: Annotated[
+        str | None,
         typer.Option(
-            metavar="NAME",
-            help="Of every rule's learning rate: constant, linear, cosine, exponential or step; "
-            "with options as in 'cosine(warmup=0.05)'.",
+            metavar="TARGET",
+            help="What has to be reached: a test loss such as 0.3, or such as 'accuracy>=0.95'. "
+            "Default: what tuned gradient descent reliably reaches.",
         ),
-    ] = "constant",
-    early_stopping: Annotated[
-        bool,
+    ] = None,
+    studies: Annotated[
+        int,
         typer.Option(
-            help="End tuning runs at an eighth, a quarter or half of their steps where their "
-            "learning rate has no hope left."
+            metavar="K",
+            help="How often to tune and judge, each time on other seeds. From six on claims are "
+            "about the rules, not about the learning rates they got.",
         ),
-    ] = True,
+    ] = 1,
+    search: Annotated[
+        str | None,
+        typer.Option(
+            metavar="LIST",
+            help="Hyperparameters to search beside the learning rate, such as "
+            "'beta_2,weight_decay' or 'beta_2=0.9:0.999'; as many trials for every rule.",
+        ),
+    ] = None,
+    trials: Annotated[
+        int | None,
+        typer.Option(
+            metavar="N", help="Settings that each rule tries. Default: 9, or 27 with --search."
+        ),
+    ] = None,
+    into: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR",
+            help="A finished race that the rules are added to, under its own plan.",
+        ),
+    ] = None,
     out: Annotated[
         Path | None,
         typer.Option(
@@ -115,13 +144,26 @@ def race(
     ] = None,
     workers: Workers = None,
     profile: Profile = False,
+    quiet: Quiet = False,
+    as_json: AsJson = False,
 ) -> None:
     """Race update rules: tune each, judge all against gradient descent, report."""
-    with _exit_codes():
-        from ravine import api
+    with exit_codes():
+        from ravine import again, api
         from ravine.frameworks.spelling import read_rules
 
-        finished = api.race(
+        if into is not None:
+            _only_with_into(context)
+            found = again.grow(
+                into,
+                read_rules(rules or ""),
+                workers=workers,
+                progress=not quiet,
+                profile=profile,
+            )
+            finished.show(found, as_json=as_json, quiet=quiet)
+            return
+        found = api.race(
             task,
             rules=None if rules is None else read_rules(rules),
             learning_rates=learning_rates,
@@ -131,31 +173,60 @@ def race(
             batch_size=batch_size,
             schedule=schedule,
             early_stopping=early_stopping,
+            target=target,
+            studies=studies,
+            search=search,
+            trials=trials,
             out=out,
             workers=workers,
+            progress=not quiet,
             profile=profile,
         )
-        _show(finished)
+        finished.show(found, as_json=as_json, quiet=quiet)
 
 
 @app.command()
-def resume(folder: Folder, workers: Workers = None, profile: Profile = False) -> None:
-    """Go on with a race that was interrupted; what is stored is not run again."""
-    with _exit_codes():
-        from ravine import api
+def resume(
+    folder: Folder,
+    workers: Workers = None,
+    profile: Profile = False,
+    quiet: Quiet = False,
+    as_json: AsJson = False,
+) -> None:
+    """Go on with a race, or a suite, that was interrupted; what is stored is not run again."""
+    with exit_codes():
+        from ravine import again, suites
 
-        _show(api.resume(folder, workers=workers, profile=profile))
+        if suites.is_suite(folder):
+            evidence.show(suites.resume(folder, workers=workers))
+            return
+        found = again.resume(folder, workers=workers, progress=not quiet, profile=profile)
+        finished.show(found, as_json=as_json, quiet=quiet)
 
 
-@app.command()
-def report(folder: Folder) -> None:
-    """Print a finished race's leaderboard and write its pages again."""
-    with _exit_codes():
-        from ravine.outcome import Race
+@app.command(
+    epilog="**Examples**: `ravine verify my-race`, `ravine verify my-race --seeds 20`; a claim "
+    "that does not hold is exit code 1"
+)
+def verify(
+    folder: Folder,
+    seeds: Annotated[int, typer.Option(metavar="N", help="Unused seeds to take.")] = 12,
+    workers: Workers = None,
+) -> None:
+    """Run a finished race's winning claim again on seeds that nobody has used."""
+    with exit_codes():
+        from ravine import again
 
-        found = Race.open(folder)
-        found.publish()
-        _show(found)
+        checked = again.verify(folder, seeds=seeds, workers=workers)
+        typer.echo(str(checked))
+        sys.exit(0 if checked.held else 1)
+
+
+app.command()(finished.report)
+app.command(epilog=finished.COMPARE_EXAMPLES)(finished.compare)
+app.command(epilog=finished.EXPORT_EXAMPLES)(finished.export)
+app.command(epilog=evidence.VALIDATE_EXAMPLES)(evidence.validate)
+app.command(epilog=evidence.SUITE_EXAMPLES)(evidence.suite)
 
 
 @app.command()
@@ -183,7 +254,7 @@ def show(
     ] = None,
 ) -> None:
     """Show a rule in full: its equations, from its own code, its hyperparameters, its source."""
-    with _exit_codes():
+    with exit_codes():
         from rich.console import Console
 
         from ravine.frameworks.spelling import read_rule
@@ -216,7 +287,7 @@ def translate(
 
     The line goes to standard output; how sure it is, and what differs, to standard error.
     """
-    with _exit_codes():
+    with exit_codes():
         from rich.console import Console
 
         from ravine.frameworks.natives import read
@@ -230,59 +301,9 @@ def translate(
             translated.show(translation(optimizer, to), out, notes)
 
 
-DESCEND_EXAMPLES = """**Examples**
-
-- `ravine descend "5*x**2 + 2*x*y + 3*y**2" --from 1,1 --rule adam --steps 50`
-
-- `ravine descend elongated-bowl --rule sgd,adagrad --learning-rate 0.4 --png paths.png`
-
-- `ravine descend rosenbrock --rule "momentum,adam(beta_1=0.8)" --steps 2000 --json`
-
-- `ravine descend "x**2 - y**2" --from=-1,0 --learning-rate 0.1`: down to a saddle
-
-- `ravine surfaces`: the surfaces that have a name
-"""
-
-
-@app.command(epilog=DESCEND_EXAMPLES)
-def descend(
-    surface: Annotated[
-        str, typer.Argument(metavar="FORMULA|NAME", help="A formula in x and y, or a surface.")
-    ],
-    start: Annotated[
-        str | None,
-        typer.Option("--from", metavar="X,Y", help="Default: the surface's; of a formula 1,1."),
-    ] = None,
-    rule: Annotated[
-        str, typer.Option(metavar="LIST", help="Rules, such as 'sgd,adam(beta_1=0.8)'.")
-    ] = "sgd",
-    steps: Annotated[int, typer.Option(metavar="N", help="How many steps.")] = 50,
-    learning_rate: Annotated[
-        float | None,
-        typer.Option(metavar="RATE", help="Of every rule. Default: as the rule is spelled."),
-    ] = None,
-    seed: Annotated[int, typer.Option(metavar="N", help="Of a noisy surface.")] = 0,
-    json: Annotated[
-        bool, typer.Option("--json", help="Print all of it, for other programs.")
-    ] = False,
-    png: Annotated[Path | None, typer.Option(metavar="FILE", help="Draw the paths.")] = None,
-    svg: Annotated[Path | None, typer.Option(metavar="FILE", help="The same, as SVG.")] = None,
-) -> None:
-    """Walk rules down a function of x and y: its gradient, every path, how each ends."""
-    with _exit_codes():
-        from ravine.pages.descent import deliver
-        from ravine.surfaces.descent import Descent
-
-        found = Descent.read(surface, start, rule, learning_rate, steps, seed)
-        deliver(found, json, {".png": png, ".svg": svg})
-
-
-@app.command()
-def surfaces() -> None:
-    """List the surfaces that have a name, with their formulas."""
-    from ravine.pages import listings
-
-    listings.show_surfaces()
+app.command(epilog=walks.DESCEND_EXAMPLES)(walks.descend)
+app.command(epilog=walks.EXPLORE_EXAMPLES)(walks.explore)
+app.command()(walks.surfaces)
 
 
 @app.command()
@@ -298,22 +319,13 @@ def main() -> None:
     app()
 
 
-def _show(race: "Race") -> None:
-    from rich.console import Console
-
-    from ravine.pages import terminal
-
-    terminal.show(race.results, Console())
-    typer.echo(f"\nReport: {race.folder / 'report.html'}")
-
-
-@contextmanager
-def _exit_codes() -> Iterator[None]:
-    """Errors become one line and an exit code: 2 wrong call, 1 failure, 130 interrupted."""
-    try:
-        yield
-    except (RavineError, KeyboardInterrupt) as error:
-        said = "interrupted" if isinstance(error, KeyboardInterrupt) else str(error)
-        typer.echo("\n".join([f"ravine: {said}", *getattr(error, "__notes__", [])]), err=True)
-        codes = {WrongCall: 2, RavineError: 1, KeyboardInterrupt: 130}
-        sys.exit(next(code for kind, code in codes.items() if isinstance(error, kind)))
+def _only_with_into(context: typer.Context) -> None:
+    """A race that grows keeps its plan: options that would change it are refused, by name."""
+    free = {"rules", "into", "workers", "profile", "quiet", "as_json"}
+    for name in context.params:
+        given = context.get_parameter_source(name)
+        if name not in free and given is not None and given.name != "DEFAULT":
+            raise WrongCall(
+                f"--into keeps the plan of the race it adds to: leave out "
+                f"{name if name == 'task' else '--' + name.replace('_', '-')}"
+            )

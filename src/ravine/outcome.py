@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING, Any
 from ravine import verdict as verdicts
 from ravine.errors import RavineError
 from ravine.folder import locked, using
-from ravine.pages import charts, report
+from ravine.pages import charts, report, style
 from ravine.pages.results import Results
-from ravine.racing.store import WORK, Store
+from ravine.racing.store import CHECKS, STEP_SECONDS, WORK, Store
+from ravine.verdict import stages
+from ravine.verdict.checking import Check, Checked, checked
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -28,10 +30,12 @@ class Race:
             store = Store(folder, reading=True)
         try:
             self.plan = store.plan
-            self._curves = store.curves()
+            self.stored = store.curves()
             meta = {key: store.read_meta(key) for key in ("machine", "versions", "command")}
             self.meta: dict[str, Any] = meta
+            self.checks = [Check.from_json(kept) for kept in store.read_meta(CHECKS) or ()]
             self._rules = store.read_meta("rules")
+            self._step_seconds = store.read_meta(STEP_SECONDS) or {}
         finally:
             store.close()
 
@@ -43,18 +47,28 @@ class Race:
     @property
     def finished(self) -> bool:
         """Whether every run is there."""
-        return len(self._curves) == self.plan.count
+        return not stages.due(self.plan, self.stored)
 
     @cached_property
     def results(self) -> Results:
         """Everything the race found. Raises ``RavineError`` while it is unfinished."""
         if not self.finished:
             raise RavineError(
-                f"the race in '{self.folder}' is unfinished ({len(self._curves)} of "
+                f"the race in '{self.folder}' is unfinished ({len(self.stored)} of "
                 f"{self.plan.count} runs): go on with 'ravine resume {self.folder}'"
             )
-        judged = verdicts.judge(self.plan, self._rules, self._curves)
-        return Results(self.plan, self._curves, judged, **self.meta)
+        curves = stages.relevant(self.plan, self.stored)
+        judged = verdicts.judge(self.plan, self._rules, curves, step_seconds=self._step_seconds)
+        return Results(self.plan, curves, judged, checked=self.checked, **self.meta)
+
+    @property
+    def checked(self) -> tuple[Checked, ...]:
+        """What came of running the claim again, as often as that was done to the end."""
+        return tuple(
+            checked(check, self.plan, self.stored)
+            for check in self.checks
+            if not check.due(self.plan, self.stored)
+        )
 
     @property
     def verdict(self) -> "verdicts.Verdict":
@@ -75,9 +89,15 @@ class Race:
         """Every measurement: rule, learning_rate, seed, stage, step, metric, split, value."""
         return self.results.frame()
 
-    def chart(self, name: str) -> Any:
-        """An Altair chart: ``"curves"`` or ``"sensitivity"``."""
-        return charts.chart(self.results, name)
+    def chart(self, name: str, **options: str) -> Any:
+        """An Altair chart, for a page or notebook of your own; it saves as HTML, PNG or SVG too.
+
+        ``"curves"`` and ``"reached"`` take ``by="steps"``, ``"gradients"`` or ``"seconds"``;
+        ``"curves"``, ``"tries"`` and ``"training"`` take ``scale="log"`` or ``"linear"``; there
+        are ``"sensitivity"``, ``"clocks"`` and ``"targets"`` too. Raises ``WrongCall`` for others,
+        and for what the race did not measure.
+        """
+        return charts.chart(self.results, name, style.LIGHT, **options)
 
     def report(self, path: str | os.PathLike[str] | None = None) -> Path:
         """Write the report, one HTML file that needs no network; by default into the folder."""
@@ -94,7 +114,7 @@ class Race:
             publish_pages(self)
 
     def __repr__(self) -> str:
-        said = self.verdict if self.finished else f"{len(self._curves)}/{self.plan.count} runs"
+        said = self.verdict if self.finished else f"{len(self.stored)}/{self.plan.count} runs"
         return f"<Race '{self.folder}': {said}>"
 
 

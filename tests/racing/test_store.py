@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from ravine.errors import RavineError, WrongCall
-from ravine.racing.plan import Facts, Plan, Run, choose, settle
+from ravine.racing.choices import choose
+from ravine.racing.plan import Facts, Plan, Run, settle
 from ravine.racing.store import FILE, Store
 from ravine.rules import SGD
 from ravine.tasks import TASKS

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from ravine.racing import widths
-from ravine.racing.plan import Facts, Plan, choose, settle
+from ravine.racing.choices import choose
+from ravine.racing.plan import Facts, Plan, settle
 from ravine.racing.pool import Job, Source
 from ravine.rules import SGD, Adam
 from ravine.tasks import TASKS

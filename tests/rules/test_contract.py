@@ -275,7 +275,7 @@ def test_some_searched_learning_rate_converges_on_a_quadratic(kind: type[Rule]) 
 
 @every_rule
 @given(data=st.data())
-@settings(database=None, deadline=None, max_examples=40)
+@settings(database=None, max_examples=40)
 def test_the_declared_units_hold(kind: type[Rule], data: st.DataObject) -> None:
     """Count weights and f in other units, each hyperparameter with them: the same path.
 

@@ -1,13 +1,14 @@
 """Races made of formulas: the verdict is tested without running one."""
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 import pytest
 
 from ravine import verdict
-from ravine.racing.plan import Facts, Plan, choose, settle
+from ravine.racing.choices import choose
+from ravine.racing.plan import Facts, Plan, Run, settle
 from ravine.racing.store import Curve
 from ravine.rules import RULES
 from ravine.tasks import TASKS
@@ -40,14 +41,25 @@ class Made:
         """The test loss 0.5 from some evaluation on, whose trailing mean of three is the first."""
         return np.where(np.arange(101) > evaluation - 3, 0.5, 2.0)
 
-    def raced(self, plan: Plan, losses: Losses) -> list[Curve]:
+    def raced(
+        self,
+        plan: Plan,
+        losses: Losses,
+        study: int = 0,
+        best: Mapping[str, float] | None = None,
+    ) -> list[Curve]:
         """The curves of a race in which a run's validation and test losses are as given."""
-        best = dict.fromkeys(plan.choices.rules, 0.1)
+        best = best or dict.fromkeys(plan.choices.rules, 0.1)
+        return self.curves([*plan.tuning(study), *plan.judging(best, study)], plan, losses)
+
+    def curves(self, runs: Sequence[Run], plan: Plan, losses: Losses) -> list[Curve]:
+        """The same of some runs."""
         curves = []
-        for run in [*plan.tuning(), *plan.judging(best)]:
-            loss = losses(run.rule, run.learning_rate, run.seed, run.stage)
+        for run in runs:
+            loss = losses(run.rule, run.learning_rate, run.seed, run.stage).copy()
+            loss[0] = self.start  # the same for all, or the race would not be fair
             measures = np.stack([loss, 1 / (1 + loss)], axis=-1)[:, None, :].repeat(2, axis=1)
-            training = np.full(plan.steps, 1.0)
+            training = np.full(plan.horizon(run.stage), 1.0)
             if not np.isfinite(loss[-1]):
                 training[400:] = np.nan
             curves.append(Curve(run, "w", "b", training.astype("f4"), measures.astype("f4")))

@@ -254,7 +254,8 @@ def test_three_clocks(made) -> None:
     assert adam.speedup_seconds == pytest.approx((2 / 3,) * 3)
     assert adam.steps_to_target == adam.gradients_to_target == (300, 300, 300)
     assert adam.seconds_to_target == pytest.approx((0.9,) * 3)
-    assert "(0.67 [0.67, 0.67] in seconds)" in str(found)
+    # Measured on some machine on some day: it stands beside the sentence, not in it.
+    assert "second" not in str(found)
     unmeasured = made.judged(plan, curves).leader
     assert unmeasured.seconds_to_target is unmeasured.speedup_seconds is None
 

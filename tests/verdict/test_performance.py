@@ -6,7 +6,7 @@ from fractions import Fraction
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 import ravine
@@ -39,7 +39,6 @@ def by_definition(rows: list[list[float]], tau_max: int) -> list[float]:
 @given(st.integers(1, 4).flatmap(
     lambda n: st.lists(st.lists(TIMES, min_size=n, max_size=n), min_size=1, max_size=5)
 ), st.sampled_from([2, 4, 10]))  # fmt: skip
-@settings(deadline=None)
 def test_the_score_is_algoperfs(rows: list[list[float]], tau_max: int) -> None:
     # A ratio that lies on a point exactly may round to either side of it: those are left out.
     shortest = [min(row[j] for row in rows) for j in range(len(rows[0]))]

@@ -16,7 +16,7 @@ PACES = st.fixed_dictionaries(
 
 
 @given(PACES, st.randoms(use_true_random=False))
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 def test_the_order_of_runs_and_of_rules_changes_nothing(made, paces, random) -> None:
     plan = made.planned("sgd", "adam", "nadam")
     curves = made.raced(plan, made.noisy(paces))
@@ -34,7 +34,7 @@ def test_not_even_where_rules_are_equal(made) -> None:
 
 
 @given(PACES, st.integers(-20, 20))
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 def test_the_unit_of_the_loss_does_not_matter(made, paces, power) -> None:
     """Of another scale: by a power of two, which rounds nothing."""
     plan, unit = made.planned("sgd", "adam", "nadam"), np.float32(2.0**power)
@@ -65,7 +65,7 @@ def test_but_its_scale_does() -> None:
 
 
 @given(PACES, st.sampled_from([0.1, 3.0, 1e6]))
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 def test_the_unit_of_time_does_not_matter(made, paces, unit) -> None:
     """Steps, or seconds of equal steps: one speed-up."""
     plan = made.planned("sgd", "adam", "nadam")
@@ -77,7 +77,7 @@ def test_the_unit_of_time_does_not_matter(made, paces, unit) -> None:
 
 
 @given(PACES)
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 def test_a_rule_that_never_arrives_changes_nobodys_interval(made, paces) -> None:
     """Nor anything else that was measured; p-values are adjusted for one rule more."""
     plan, more = (

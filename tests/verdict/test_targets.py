@@ -28,7 +28,7 @@ def test_a_quick_starter_is_overtaken(made) -> None:
 
 
 @given(st.integers(0, 10_000), st.integers(1, 5))
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 def test_it_is_what_each_target_alone_would_give(made, seed: int, runs: int) -> None:
     """Random walks that rise and fall, some lost on their way; ties are between whoever ties."""
     rng = np.random.default_rng(seed)

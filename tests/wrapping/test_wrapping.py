@@ -16,7 +16,7 @@ import pytest
 from ravine.errors import WrongCall
 from ravine.frameworks.spelling import read_rule
 from ravine.ops import cast, dtype_name
-from ravine.racing.plan import source_digest
+from ravine.racing.identity import source_digest
 from ravine.rules import RULES, SGD, Adam, Momentum, Nadam, Nesterov
 from ravine.update_rule import Rule, hyper, rule, step
 from ravine.wrapping import L2, WRAPPING, Clip, Decay, Partition, Scheduled

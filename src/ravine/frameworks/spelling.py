@@ -10,10 +10,11 @@ from ravine.schedules import SCHEDULES
 from ravine.update_rule import Rule, declared_defaults
 from ravine.wrapping import WRAPPING, Scheduled, Wrapper
 
+AnyRule = str | type[Rule] | Rule
 KNOWN: Mapping[str, type[Rule]] = {**RULES, **VARIANTS, **WRAPPING}
 
 
-def read_rule(given: str | type[Rule] | Rule) -> Rule:
+def read_rule(given: AnyRule) -> Rule:
     """A rule from its name, its spelling with hyperparameters, its class or itself."""
     if isinstance(given, Rule):
         return given

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from ravine.racing.plan import Plan
 from ravine.racing.store import Curve
-from ravine.verdict import PROTOCOL, Sensitivity, Spread, Standing, Verdict
+from ravine.verdict import Audit, Sensitivity, Spread, Standing, Verdict, protocol
+from ravine.verdict.checking import Checked
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -26,12 +27,20 @@ class Results:
     machine: Mapping[str, Any]
     versions: Mapping[str, str]
     command: str  # what reproduces it, on the command line
+    checked: Sequence[Checked] = ()  # what came of running the claim again
 
     @property
     def protocol(self) -> dict[str, str]:
         """How it was done, in words."""
-        early = self.plan.choices.early_stopping
-        return {k: v for k, v in PROTOCOL.items() if early or k != "early_stopping"}
+        return protocol(self.plan)
+
+    @property
+    def judged_on(self) -> str:
+        """What medians and intervals are over, in words."""
+        choices = self.plan.choices
+        if choices.studies > 1:
+            return f"{choices.studies} studies of {choices.fresh_seeds} fresh seeds"
+        return f"{choices.fresh_seeds} fresh seeds"
 
     @property
     def stopped(self) -> int:
@@ -42,7 +51,7 @@ class Results:
     def saved(self) -> float:
         """The share of all steps that was not taken for that reason."""
         steps = sum(len(curve.losses) for curve in self.curves)
-        return 1 - steps / (len(self.curves) * self.plan.steps)
+        return 1 - steps / sum(self.plan.horizon(curve.run.stage) for curve in self.curves)
 
     def leaderboard(self) -> "pd.DataFrame":
         """A row a rule, best first: speed-up over gradient descent, and what stands behind it.
@@ -123,6 +132,10 @@ class Results:
                 "epochs": self.plan.choices.epochs,
                 "batch_size": self.plan.choices.batch_size,
                 "schedule": self.plan.choices.schedule,
+                "studies": self.plan.choices.studies,
+                "own_target": self.plan.choices.target or None,
+                "widened_decades": dict(self.plan.choices.widened),
+                "searched": {rule: dict(o) for rule, o in self.plan.choices.others.items()},
                 "steps": self.plan.steps,
                 "evaluated_every": self.plan.period,
                 "learning_rates": dict(self.plan.choices.learning_rates),
@@ -132,21 +145,38 @@ class Results:
             "versions": dict(self.versions),
             "verdict": self.verdict.sentence,
             "warnings": list(self.verdict.warnings),
+            "audits": [_audit(audit) for audit in self.verdict.audits],
             "leads_by_target": [stretch._asdict() for stretch in self.verdict.leads_by_target],
             "leads_by_tries": [lead._asdict() for lead in self.verdict.leads_by_tries],
             "suspect_tuning": [
                 {**suspect._asdict(), "speedup": suspect.speedup._asdict()}
                 for suspect in self.verdict.suspects
             ],
+            "checks": [_checked(checked) for checked in self.checked],
             "rules": [_entry(standing) for standing in self.verdict.standings],
         }
-        return json.dumps(_finite(content), indent=2, ensure_ascii=False) + "\n"
+        return json.dumps(finite(content), indent=2, ensure_ascii=False) + "\n"
+
+
+def _audit(a: Audit) -> dict[str, Any]:
+    return {"what": a.what, "result": a.result, "found": a.found, "wrong": a.wrong}
+
+
+def _checked(c: Checked) -> dict[str, Any]:
+    return {
+        "rule": c.check.rule,
+        "seeds": c.check.seeds,
+        "speedup": c.speedup._asdict(),
+        "p_value": c.p_value,
+        "held": c.held,
+    }
 
 
 def _entry(s: Standing) -> dict[str, Any]:
     return {
         "rule": s.rule,
         "learning_rate": s.learning_rate,
+        "chosen": s.chosen,
         "hyperparameters": {k: v for k, v in s.hyperparameters.items() if k != "learning_rate"},
         "finding": s.finding,
         "tied_for_first": s.tied_for_first,
@@ -188,12 +218,12 @@ def _median(found: Spread | None) -> float:
     return math.nan if found is None else found.median
 
 
-def _finite(value: Any) -> Any:
+def finite(value: Any) -> Any:
     """JSON has no infinity; readers that are strict refuse it."""
     if isinstance(value, float):
         return value if math.isfinite(value) else None
     if isinstance(value, Mapping):
-        return {k: _finite(v) for k, v in value.items()}
+        return {k: finite(v) for k, v in value.items()}
     if isinstance(value, list | tuple):
-        return [_finite(v) for v in value]
+        return [finite(v) for v in value]
     return value

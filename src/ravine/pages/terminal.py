@@ -15,7 +15,8 @@ from rich.table import Table
 from rich.text import Text
 
 from ravine.pages.results import Results
-from ravine.racing.plan import BASELINE, REFERENCE_SEEDS, Plan, Run
+from ravine.racing.choices import BASELINE
+from ravine.racing.plan import Plan, Run
 from ravine.racing.profile import Profile
 from ravine.racing.store import Curve
 from ravine.verdict import SMOOTHING, VALIDATION, Verdict, Width, said_ratio, said_speedup, title
@@ -36,7 +37,7 @@ class Display:
         self._doing: dict[int, str] = {}
         self._stage = "preparing"
         self._began = time.monotonic()
-        self._done = self._kept = self._seeds = 0
+        self._done = self._kept = self._seeds = self._count = 0
         self._tuning: dict[str, dict[float, list[float]]] = {}
         self._fresh: dict[str, list[float]] = {}
         self._lock = threading.Lock()  # a live table is drawn by a thread of its own
@@ -60,7 +61,14 @@ class Display:
 
     def planned(self, plan: Plan, stored: Sequence[Curve]) -> None:
         """The plan is settled; some of it may be stored from before."""
-        self._plan, self._seeds = plan, plan.choices.seeds
+        grown, self._count = self._plan is not None, plan.count
+        self._plan, self._seeds = plan, plan.choices.seeds * plan.choices.studies
+        if grown:
+            self._say(
+                "a best learning rate lies at the edge of its grid: every rule gets a decade more, "
+                f"{plan.count} runs in all"
+            )
+            return
         for curve in stored:
             self._note(curve.run, curve.measures[1:])
         self._kept = self._done = len(stored)
@@ -68,10 +76,22 @@ class Display:
         rates = sum(map(len, plan.choices.learning_rates.values()))
         self._say(
             f"{plan.choices.task}: {len(plan.choices.rules)} rules, {rates} learning rates × "
-            f"{plan.choices.seeds} seeds, then {REFERENCE_SEEDS} reference runs and "
-            f"{plan.choices.fresh_seeds} fresh seeds a rule: {plan.count} runs of "
-            f"{plan.steps} steps" + (f", {self._kept} of them stored already" if self._kept else "")
+            f"{plan.choices.seeds} seeds, then {plan.references} reference runs and "
+            f"{plan.choices.fresh_seeds} fresh seeds a rule"
+            + (f", in {plan.choices.studies} studies" if plan.choices.studies > 1 else "")
+            + f": {plan.count} runs of {plan.steps} steps"
+            + (f", {self._kept} of them stored already" if self._kept else "")
         )
+
+    def checking(self, runs: Sequence[Run], plan: Plan, stored: Sequence[Curve]) -> None:
+        """A claim is run again; some of it may be stored from before."""
+        ids = {run.id for run in runs}
+        self._plan, self._count = plan, len(runs)
+        self._kept = self._done = sum(curve.run.id in ids for curve in stored)
+        self._began = time.monotonic()
+        seeds = len({run.seed for run in runs})
+        rules = " against ".join(reversed(dict.fromkeys(title(run.rule) for run in runs)))
+        self._say(f"{rules} again, on {seeds} unused seeds: {len(runs)} runs")
 
     def doing(self, worker: int, what: str) -> None:
         """See ``racing.driver.Watcher``."""
@@ -84,9 +104,10 @@ class Display:
         self._note(run, measures)
         self._done += 1
         if self._live is None:
-            part = self._done * PLAIN_LINES // self._plan.count
-            if part > (self._done - 1) * PLAIN_LINES // self._plan.count:
-                self._say(f"{self._progress()}; {self._leader()}")
+            part = self._done * PLAIN_LINES // self._count
+            if part > (self._done - 1) * PLAIN_LINES // self._count:
+                leader = f"; {self._leader()}" if self._tuning else ""
+                self._say(f"{self._progress()}{leader}")
 
     def trouble(self, what: str) -> None:
         """See ``racing.driver.Watcher``."""
@@ -137,9 +158,9 @@ class Display:
         if self._plan is None:
             return self._stage
         now = self._done - self._kept
-        said = f"{self._stage}: {self._done}/{self._plan.count} runs"
-        if now > 0 and self._done < self._plan.count:
-            left = (time.monotonic() - self._began) / now * (self._plan.count - self._done)
+        said = f"{self._stage}: {self._done}/{self._count} runs"
+        if now > 0 and self._done < self._count:
+            left = (time.monotonic() - self._began) / now * (self._count - self._done)
             said += f", about {_duration(left)} left"
         return said
 
@@ -150,7 +171,7 @@ class Display:
             for rule, by_rate in self._tuning.items():
                 # Medians of all tuning seeds alone: of fewer, the lowest is the luckiest.
                 whole = [(_median(e), r) for r, e in by_rate.items() if len(e) == self._seeds]
-                if whole:
+                if whole and math.isfinite(min(whole)[0]):
                     loss, best = min(whole)
                     rows.append((loss, rule, best, len(self._fresh.get(rule, []))))
         return sorted(rows)
@@ -169,7 +190,7 @@ class Display:
             table.add_column(heading, justify="right")
         for loss, rule, rate, fresh in self._standings():
             table.add_row(Text(rule), f"{rate:g}", f"{loss:.4f}", str(fresh or ""))
-        share = 0.0 if self._plan is None else self._done / self._plan.count
+        share = self._done / self._count if self._count else 0.0
         bar = ProgressBar(total=1.0, completed=share, width=40)
         with self._lock:
             workers = [Text(f"  {what}", "dim") for _, what in sorted(self._doing.items()) if what]
@@ -197,7 +218,7 @@ def show(results: Results, console: Console) -> None:
             f"{s.final_loss:.4f}",
             *(f"{value:.4f}" for value in s.final_metrics.values()),
             *(str(getattr(s, name)) for name in lost),
-            style="bold" if i == 0 else "",
+            style="bold" if i == 0 and not results.verdict.refused else "",
         )
     console.print(table)
     wrapped = not console.is_terminal
@@ -215,13 +236,14 @@ def _captions(results: Results) -> Iterator[str]:
     if math.isinf(verdict.target):
         yield "no target: nothing to measure the steps to"
     else:
+        own = results.plan.choices.target
         yield (
-            f"× steps: to a test {verdict.measure} of {verdict.target:.4g}, which tuned gradient "
-            "descent reliably reaches, relative to its own; median of "
-            f"{results.plan.choices.fresh_seeds} fresh seeds"
+            f"× steps: to a test {verdict.measure} of {verdict.target:.4g}, "
+            + ("" if own else "which tuned gradient descent reliably reaches, ")
+            + f"relative to gradient descent's; median of {results.judged_on}"
         )
     yield "forgiving, from tuning: decades of learning rate within 5 % of the rule's best loss"
-    if len(verdict.standings) > 1:
+    if len(verdict.standings) > 1 and not verdict.refused:
         yield from _leads(verdict)
     memory = [f"{title(s.rule)} {s.state_bytes:g}" for s in verdict.standings if s.state_bytes]
     if memory:
@@ -230,6 +252,15 @@ def _captions(results: Results) -> Iterator[str]:
     if timed:
         said = [f"{title(s.rule)} {said_speedup(s.speedup_seconds)}" for s in timed]  # type: ignore[arg-type]  # as filtered
         yield f"speed-up in seconds: {', '.join(said)}"
+    if any(results.plan.choices.widened.values()):
+        yield f"tuning: {results.protocol['tuning']}"
+    if results.plan.choices.others:
+        for s in verdict.standings:
+            if others := results.plan.choices.settings(s.rule, s.learning_rate):
+                best = ", ".join(f"{name}={value:g}" for name, value in others.items())
+                yield f"{title(s.rule)} was best with {best}"
+    for checked in results.checked:
+        yield f"run again on unused seeds: {checked}"
     if results.stopped:
         yield (
             f"{results.stopped} tuning runs without hope were stopped early: {results.saved:.0%} "

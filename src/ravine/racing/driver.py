@@ -2,17 +2,18 @@
 
 import time
 from collections import Counter, deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import cloudpickle
 import numpy as np
 
 from ravine.errors import RavineError
 from ravine.racing import stopping, widths
+from ravine.racing.choices import scheduled
 from ravine.racing.climb import Climb
 from ravine.racing.jobs import (
     DATA,
@@ -24,28 +25,17 @@ from ravine.racing.jobs import (
     program_file,
     weights_file,
 )
+from ravine.racing.materials import SAID, Materials
+from ravine.racing.pace import Pace
 from ravine.racing.packs import RETRIES, Pack, packed
-from ravine.racing.plan import FIRST_SEED, REFERENCE_SEEDS, Facts, Plan, Run, scheduled
+from ravine.racing.plan import Facts, Plan, Run, study_of
 from ravine.racing.pool import Job, Pool
 from ravine.racing.profile import Profile
-from ravine.racing.store import WORK, Curve, Store
+from ravine.racing.roles import Course, Watcher
+from ravine.racing.store import STEP_SECONDS, WORK, Store
 from ravine.update_rule import Rule
 
-__all__ = ["WORK", "Driver", "Watcher"]  # WORK: for ``api``, which makes and clears that folder
 REPAIRS = 3  # of one file; more, and the disk is at fault
-
-
-class Watcher(Protocol):
-    """Who is told how the race goes."""
-
-    def doing(self, worker: int, what: str) -> None:
-        """A worker took something up; empty when it has nothing to do."""
-
-    def finished(self, run: Run, measures: Any) -> None:
-        """A run is stored: its measurements, (evaluations, splits, measures)."""
-
-    def trouble(self, what: str) -> None:
-        """Something went wrong and was dealt with."""
 
 
 class Driver:
@@ -59,16 +49,13 @@ class Driver:
         self._listed = rules
         self._rules: dict[str, bytes] = {}
         self._watcher = watcher
-        self._keras: deque[Job] = deque()  # for worker 0, the one that has Keras
-        self._makers: dict[str, Job] = {}  # which of those makes a file
-        self._missing: set[str] = set()  # files that a job is yet to make
-        self._hopeless: dict[str, str] = {}  # programs that cannot be traced, and why not
+        self._materials = Materials(self._work)  # what worker 0 makes, the one that has Keras
         self._troubles: Counter[str] = Counter()  # of jobs and files
         self.profile = Profile(len(pool))
         self._handed: dict[int, float] = {}  # when each worker was given its job
         self._unsaved: list[tuple[Pack, Advanced]] = []
         self._packs: dict[str, deque[Pack]] = {}  # by program
-        self._climbs: dict[str, Climb] = {}  # of the stage that is being run, by rule
+        self._climbs: dict[tuple[str, int], Climb] = {}  # of the stage that is being run
         self._running: dict[int, Pack] = {}
         self._compiled: dict[int, set[str]] = {}
         self._proven = False  # whether this machine could do anything
@@ -78,8 +65,7 @@ class Driver:
 
     def describe(self) -> Facts:
         """What the task's model and data are."""
-        self._makers[DATA] = Job("describe", {})
-        self._make(DATA)  # even if it is there: whoever goes on asks whether it is still the same
+        self._materials.describe()
         self._pool.work(self)
         assert self._facts is not None
         return self._facts
@@ -92,34 +78,40 @@ class Driver:
         self.profile.job("time", time.monotonic() - began)
         return fitted
 
-    def run(
-        self,
-        plan: Plan,
-        store: Store,
-        choose: Callable[[Plan, Sequence[Curve]], Mapping[str, float]],
-    ) -> None:
-        """Tune, choose, judge. What is stored already is not run again."""
+    def run(self, plan: Plan, store: Store, course: Course) -> None:
+        """Do what the protocol says is due until nothing is. What is stored is not run again."""
         self._plan, self._store = plan, store
         self._proven = bool(store.segments_done())
         for torn in self._work.glob(f"*{PARTIAL}"):
             torn.unlink(missing_ok=True)
         self._rules = {name: self._pickled(plan, name) for name in self._listed}
-        counts = {"reference": REFERENCE_SEEDS, "fresh": plan.choices.fresh_seeds}
-        judging = [FIRST_SEED[stage] + i for stage, n in counts.items() for i in range(n)]
         try:
-            self._race(plan.tuning(), later=judging)
-            self._race(plan.judging(choose(plan, store.curves())))
+            while runs := self._due(course):
+                tuning = runs[0].stage == "tuning"
+                if not tuning:
+                    self._time_steps()
+                self._race(runs, later=plan.later_seeds() if tuning else ())
         except BaseException:  # interrupted: what is here already is kept
             with suppress(RavineError):
                 self._save()
             raise
 
+    def _due(self, course: Course) -> list[Run]:
+        """The runs of the next stage; of the last, if grids are found to be too narrow, wider."""
+        store, plan = self._kept, self._settled
+        curves = store.curves()
+        wider = course.widened(plan, curves)
+        if wider != plan:
+            store.replan(wider)
+            self._plan = wider
+            self._watcher.planned(wider, curves)
+        return course.due(wider, curves)
+
     def take(self, worker: int) -> Job | None:
         """See ``pool.Source``."""
         self._handed[worker] = time.monotonic()
-        if worker == 0 and self._keras:
-            job = self._keras.popleft()
-            self._watcher.doing(worker, _SAID[job.name])
+        if worker == 0 and (job := self._materials.next()) is not None:
+            self._watcher.doing(worker, SAID[job.name])
             return job
         pack = self._next_pack(worker)
         if pack is None:
@@ -150,7 +142,7 @@ class Driver:
             self._go_on(self._running.pop(worker), answer)
         else:
             self.profile.job(job.name, took)
-            self._missing.difference_update(_files(job))
+            self._materials.made(job)
             if job.name == "describe":
                 self._facts = answer
 
@@ -162,14 +154,12 @@ class Driver:
             return
         self._troubles[repr(job)] += 1
         if self._troubles[repr(job)] <= RETRIES:
-            self._keras.appendleft(job)
+            self._materials.again(job)
             return
         said = f"'{job.name}' ended its worker {RETRIES + 1} times: {why}"
         if job.name != "trace":
             raise RavineError(said)
-        # Its packs fail when their turn comes: by then it may be known that others work.
-        self._hopeless[job.arguments["program"]] = said
-        self._missing.discard(job.arguments["program"])
+        self._materials.give_up(job, said)
 
     def handed_out(self) -> None:
         """See ``pool.Source``: while the workers go on, what they brought is stored."""
@@ -191,48 +181,44 @@ class Driver:
         pickled: bytes = cloudpickle.dumps(raced)
         return pickled
 
-    def _draw(self, seed: int) -> None:
-        self._need(weights_file(seed), Job("draw", {"seeds": [seed]}))
-
     def _trace(self, rule: str, width: int) -> None:
-        program = program_file(rule, width)
         plan = replace(self._settled, width=width)
-        job = Job("trace", {"rule": self._rules[rule], "program": program, "plan": plan})
-        self._need(program, job)
+        self._materials.trace(rule, self._rules[rule], plan)
 
-    def _need(self, file: str, maker: Job) -> None:
-        """Have a file made now; or, if it is there from before, once it proves torn."""
-        if file not in self._makers:
-            self._makers[file] = maker
-            if not (self._work / file).exists():
-                self._make(file)
-
-    def _make(self, file: str) -> None:
-        self._keras.append(self._makers[file])
-        self._missing.add(file)
+    def _time_steps(self) -> None:
+        """Have a step of every rule timed, once a race."""
+        plan, store = self._settled, self._kept
+        if set(plan.choices.rules) <= set(store.read_meta(STEP_SECONDS) or {}):
+            return
+        self._watcher.doing(0, "timing a step of each rule")
+        began, pace = time.monotonic(), Pace(plan, self._rules, self._materials)
+        self._pool.work(pace)
+        self.profile.job("pace", time.monotonic() - began)
+        store.write_meta(STEP_SECONDS, pace.seconds)
 
     def _race(self, runs: Sequence[Run], later: Sequence[int] = ()) -> None:
         """Do what is not stored of these runs, and draw the seeds of those that come later."""
         plan, store = self._settled, self._kept
         over, stored = store.failed() | store.stopped(), store.segments_done()
-        for rule in plan.choices.rules:
-            own = [run for run in runs if run.rule == rule and run.id not in over]
-            if not own:
-                continue
-            cuts = plan.cuts(own[0].stage)
-            rungs = plan.rungs if own[0].stage == "tuning" else ()
-            gates = [cuts.index(rung) + 1 for rung in rungs]
+        groups: dict[tuple[str, int], list[Run]] = {}
+        for run in runs:
+            if run.id not in over:
+                groups.setdefault(_group(run), []).append(run)
+        for group, own in groups.items():
+            stages = {run.stage: len(plan.cuts(run.stage)) for run in own}
+            rungs = plan.rungs if "tuning" in stages else ()
+            gates = [plan.cuts("tuning").index(rung) + 1 for rung in rungs]
             done = {run.id: stored[run.id] for run in own if self._can_go_on(run, stored)}
-            climb = self._climbs[rule] = Climb(own, done, gates)
-            self._pack([run for run in climb.moving() if climb.done[run.id] < len(cuts)])
-            self._gather(rule)
+            climb = self._climbs[group] = Climb(own, done, gates)
+            self._pack([r for r in climb.moving() if climb.done[r.id] < stages[r.stage]])
+            self._gather(group)
         if any(self._packs.values()):  # with runs for the other workers to go on with meanwhile
             for seed in later:
-                self._draw(seed)
+                self._materials.draw(seed)
         self._pool.work(self)
         for program, packs in self._packs.items():  # those whose program cannot be traced
             while packs:
-                self._fail(packs.popleft(), self._hopeless[program])
+                self._fail(packs.popleft(), self._materials.hopeless[program])
 
     def _can_go_on(self, run: Run, stored: Mapping[str, int]) -> bool:
         done = stored.get(run.id, 0)
@@ -240,19 +226,20 @@ class Driver:
         return whole or (self._work / checkpoint_file(run, done)).exists()
 
     def _pack(self, runs: Sequence[Run]) -> None:
-        """Runs of one rule are to go on from where they are."""
-        for rule in {run.rule for run in runs}:
-            done, widths = self._climbs[rule].done, self._kept.narrowed()
-            for pack in packed(runs, done, widths, self._settled.width):
+        """Runs of one group are to go on from where they are."""
+        stages = dict.fromkeys(run.stage for run in runs)  # each as long as its own
+        for own in ([run for run in runs if run.stage == stage] for stage in stages):
+            done, widths = self._climbs[_group(own[0])].done, self._kept.narrowed()
+            for pack in packed(own, done, widths, self._settled.width):
                 if pack.segment == 0:
                     for run in pack.runs:
-                        self._draw(run.seed)
-                self._trace(rule, pack.width)
+                        self._materials.draw(run.seed)
+                self._trace(pack.rule, pack.width)
                 self._queue(pack).append(pack)
 
-    def _gather(self, rule: str) -> None:
-        """Where a rule's runs have waited for each other: who goes on."""
-        climb, store = self._climbs[rule], self._kept
+    def _gather(self, group: tuple[str, int]) -> None:
+        """Where the runs of a group have waited for each other: who goes on."""
+        climb, store = self._climbs[group], self._kept
         here, deciding = climb.gathered()
         if not here:
             return
@@ -279,7 +266,8 @@ class Driver:
         """Rather what this worker has compiled, then what nobody has: each compiles its share."""
         mine = self._compiled.get(worker, set())
         theirs = set().union(*self._compiled.values())
-        there = [p for p in self._packs if p not in self._missing and p not in self._hopeless]
+        made = self._materials
+        there = [p for p in self._packs if p not in made.missing and p not in made.hopeless]
         for program in sorted(there, key=lambda p: (p not in mine, p in theirs)):
             packs = self._packs[program]
             if (pack := next(filter(self._ready, packs), None)) is not None:
@@ -288,18 +276,19 @@ class Driver:
         return None
 
     def _ready(self, pack: Pack) -> bool:
-        missing = self._missing
+        missing = self._materials.missing
         return not missing or not (
             DATA in missing or any(weights_file(run.seed) in missing for run in pack.runs)
         )
 
     def _go_on(self, pack: Pack, answer: Advanced) -> None:
         self._unsaved.append((pack, answer))
-        done, climb = pack.segment + 1, self._climbs[pack.rule]
+        group = _group(pack.runs[0])
+        done, climb = pack.segment + 1, self._climbs[group]
         climb.arrive(pack.runs, done)
         if done < len(self._settled.cuts(pack.stage)) and done not in climb.gates:
             self._queue(pack).appendleft(replace(pack, segment=done, deaths=0))
-        self._gather(pack.rule)
+        self._gather(group)
 
     def _save(self) -> None:
         """Store what the workers brought. A run's old checkpoint is needed until then."""
@@ -328,7 +317,8 @@ class Driver:
         (self._work / checkpoint_file(run, segment)).unlink(missing_ok=True)
 
     def _tell_lost(self, run: Run) -> None:
-        shape = self._settled.evaluations, 2, len(self._settled.facts.measures)
+        plan = self._settled
+        shape = plan.horizon(run.stage) // plan.period, 2, len(plan.facts.measures)
         self._watcher.finished(run, np.full(shape, np.nan))
 
     def _repair(self, file: str, job: Job, pack: Pack | None) -> None:
@@ -336,15 +326,12 @@ class Driver:
         self._troubles[file] += 1
         if self._troubles[file] > REPAIRS:
             raise RavineError(f"'{file}' is damaged again and again: is the disk failing?")
-        if pack is None:
-            self._keras.appendleft(job)
-        else:
-            maker = self._makers.get(file)
+        if pack is not None:
             # A checkpoint is made by nobody else: what it came from is done again.
-            self._again(pack if maker else replace(pack, segment=0))
-        if (maker := self._makers.get(file)) is not None and file not in self._missing:
-            self._keras.appendleft(maker)
-            self._missing.add(file)
+            self._again(pack if self._materials.known(file) else replace(pack, segment=0))
+        else:
+            self._materials.again(job)
+        self._materials.remake(file)
         self._watcher.trouble(f"'{file}' was damaged; it is made again")
 
     def _try_again(self, pack: Pack, why: str) -> None:
@@ -365,10 +352,10 @@ class Driver:
 
     def _again(self, pack: Pack) -> None:
         """Last in the queue: what works goes first."""
-        self._climbs[pack.rule].go_back(pack.runs, pack.segment)
+        self._climbs[_group(pack.runs[0])].go_back(pack.runs, pack.segment)
         if pack.segment == 0:
             for run in pack.runs:
-                self._draw(run.seed)
+                self._materials.draw(run.seed)
         self._queue(pack).append(pack)
 
     def _fail(self, pack: Pack, why: str) -> None:
@@ -377,23 +364,13 @@ class Driver:
             raise RavineError(f"no run could be done; of {pack.rule}, {why}")
         self._kept.fail(pack.runs, pack.width, why)
         self._watcher.trouble(f"{len(pack.runs)} runs of {pack.rule} failed: {why}")
-        self._climbs[pack.rule].leave(pack.runs)
+        group = _group(pack.runs[0])
+        self._climbs[group].leave(pack.runs)
         for run in pack.runs:
             self._tell_lost(run)
-        self._gather(pack.rule)
+        self._gather(group)
 
 
-def _files(job: Job) -> list[str]:
-    """What a job of worker 0 makes."""
-    if job.name == "describe":
-        return [DATA]
-    if job.name == "trace":
-        return [job.arguments["program"]]
-    return [weights_file(seed) for seed in job.arguments["seeds"]]
-
-
-_SAID = {
-    "describe": "building the model",
-    "draw": "drawing initial weights",
-    "trace": "tracing the rules",
-}
+def _group(run: Run) -> tuple[str, int]:
+    """Runs that may wait for each other: of one rule, and of one study, which knows no other."""
+    return run.rule, study_of(run.seed)

@@ -4,7 +4,7 @@ import os
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from functools import cache, lru_cache
+from functools import cache, cached_property, lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -12,13 +12,17 @@ import cloudpickle
 import numpy as np
 
 from ravine.errors import RavineError
+from ravine.racing import luggage
 from ravine.racing.batches import batch_rows, batches_digest
-from ravine.racing.plan import Facts, Plan, Run, digest
+from ravine.racing.identity import digest
+from ravine.racing.inspection import repeats, shared_rows
+from ravine.racing.plan import Facts, Plan, Run
 from ravine.racing.profile import Spent
 
 DATA = "data.npz"
 PARTIAL = ".part"  # how the names of files end that are being written
 TIMED = 0.1  # seconds that a timed piece of training is to take
+PACED = 0.03  # the same where a step of each rule is timed, in several rounds
 LATELY = 1e-3  # seconds: a program that took longer to get was not there before
 SEEDS, KEPT = 64, 1 << 18  # of so many seeds a worker keeps what has at most so many numbers
 COUNTED = 32  # rows of a batch whose operations are counted
@@ -52,22 +56,38 @@ class _Watch:
 
     seconds = 0.0
 
+    def __init__(self, clock: Callable[[], float] = time.perf_counter) -> None:
+        self._clock = clock
+
     def __enter__(self) -> None:
-        self._began = time.perf_counter()
+        self._began = self._clock()
 
     def __exit__(self, *_: object) -> None:
-        self.seconds = time.perf_counter() - self._began
+        self.seconds = self._clock() - self._began
 
 
-def _least(compute: Callable[[], Any]) -> float:
+def _least(compute: Callable[[], Any], clock: Callable[[], float] = time.perf_counter) -> float:
     """Seconds of the quickest of a few calls; of one alone where that takes long."""
-    watch = _Watch()
+    watch = _Watch(clock)
     seconds: list[float] = []
     while len(seconds) < 5 and sum(seconds) < TIMED:
         with watch:
             np.asarray(compute())
         seconds.append(watch.seconds)
     return min(seconds)
+
+
+class _Trial(NamedTuple):
+    """A program at hand, to be timed."""
+
+    begin: Callable[[], Any]
+    advance: Callable[[Any], Any]
+
+    def took(self, periods: int, clock: Callable[[], float] = time.perf_counter) -> float:
+        """Seconds for so many periods of all lanes."""
+        with (watch := _Watch(clock)):
+            np.asarray(self.advance((np.float32(0), np.int32(periods))))
+        return watch.seconds
 
 
 class _TornError(Exception):
@@ -79,12 +99,13 @@ class _TornError(Exception):
 class Workbench:
     """A worker's memory between jobs. Weights, programs and data are shared through ``folder``."""
 
-    def __init__(self, folder: str, task: bytes) -> None:
+    def __init__(self, folder: str, digest: str) -> None:
         self._folder = Path(folder)
-        self._task = cloudpickle.loads(task)
+        self._packed = digest  # of the task
         self._network: Any = None
         self._data: Any = None
         self._programs: dict[str, Any] = {}
+        self._trials: dict[str, _Trial] = {}
         self._drawn: dict[int, tuple[dict[str, list[Any]], str]] = {}
 
     def do(self, name: str, arguments: Mapping[str, Any]) -> Any:
@@ -98,24 +119,31 @@ class Workbench:
         """Build the model and load the data, for everyone to use; say what they are."""
         from ravine.racing import engine
 
-        data = self._task.load()
         network = self._keras()
+        data = self._task.load()
         arrays = {
-            f"{name}_{part}": [np.asarray(array)]
+            f"{name}_{part}": list(map(np.asarray, _listed(nest)))
             for name, split in zip(data._fields, data, strict=True)
-            for part, array in zip("xy", split, strict=True)
+            for part, nest in zip("xy", split, strict=True)
         }
         _write(self._folder / DATA, arrays)
         contents = [_digest(array) for array in arrays.values()]
         drawn = network.draw(0)
-        sample = data.train.x[:COUNTED], data.train.y[:COUNTED]
+        x, y = ([array[:COUNTED] for array in arrays[f"train_{part}"]] for part in "xy")
+        sample = _one_or_all(x), _one_or_all(y)
         return Facts(
             parameters=sum(w.size for w in drawn.trainable),
-            rows=tuple(len(split.x) for split in data),
+            rows=tuple(len(arrays[f"{name}_x"][0]) for name in data._fields),
             measures=network.measures,
             digest=digest([network.config, contents]),
             frozen_order=self._task.frozen_order,
-            operations=engine.operations(network, tuple(drawn), sample) / len(sample[0]),
+            operations=engine.operations(network, tuple(drawn), sample) / len(x[0]),
+            shared=tuple(
+                shared_rows(*((arrays[f"{name}_x"], arrays[f"{name}_y"]) for name in data._fields))
+            ),
+            repeats=repeats(
+                len(arrays["train_x"][0]), self._task.batch_size, self._task.frozen_order
+            ),
         )
 
     def draw(self, seeds: list[int]) -> None:
@@ -141,7 +169,7 @@ class Workbench:
         """Take up to W runs of one rule through one segment, from where the last one ended."""
         # Unused lanes repeat the last run: a program has one width, whatever there is to do.
         lanes = runs + runs[-1:] * (plan.width - len(runs))
-        hyper = _hyper(rule, lanes)
+        hyper = _hyper(plan, rule, lanes)
         train, held_out = self._splits()
         watch = _Watch()
         with watch:
@@ -160,7 +188,7 @@ class Workbench:
             begun = [
                 Begun(
                     weights[run.seed][1],
-                    digest_of(run.seed, *data, plan.steps, frozen),
+                    digest_of(run.seed, *data, plan.horizon(run.stage), frozen),
                     measured,
                 )
                 for run, measured in zip(runs, np.asarray(start), strict=False)
@@ -196,30 +224,61 @@ class Workbench:
         )
 
     def time(self, plan: Plan, program: str, rule: bytes, run: Run) -> float:
-        """Seconds that a step of all lanes takes, each lane doing the same run."""
-        hyper = _hyper(rule, [run] * plan.width)
+        """Seconds that a step of all lanes takes, each lane doing the same run.
+
+        Its share of the evaluations included: that is what a race takes.
+        """
+        from ravine.racing import engine
+
+        trial = self._trial(plan, program, rule, run)
+        trial.took(1)  # compiled by then
+        periods = max(1, min(plan.segment, int(TIMED / trial.took(1))))
+        took = min(trial.took(periods, engine.clock) for _ in range(5))
+        return took / (periods * plan.period)
+
+    def pace(self, plan: Plan, program: str, rule: bytes, run: Run) -> float:
+        """Seconds of a step of one run, without evaluations: what its training takes a user."""
+        trial = self._trials.get(program)
+        if trial is None:  # warm from the second round on
+            trial = self._trials[program] = self._trial(plan, program, rule, run)
+            trial.took(1)
+        from ravine.racing import engine
+
+        clock = engine.clock
+        evaluation = max(0.0, _least(trial.begin, clock) - _least(lambda: trial.took(0), clock))
+        periods = max(1, min(plan.segment, int(PACED / trial.took(1))))
+        steps = trial.took(periods, clock) - periods * evaluation
+        return max(steps, 0.0) / (periods * plan.period * plan.width)
+
+    def _trial(self, plan: Plan, program: str, rule: bytes, run: Run) -> "_Trial":
+        hyper = _hyper(plan, rule, [run] * plan.width)
         train, held_out = self._splits()
         begin, advance = self._program(program)
-        drawn = [_read(self._folder / weights_file(run.seed))] * plan.width
-        carry, _ = begin(hyper, *_stack(drawn, ("trainable", "state")), held_out)
+        weights = [self._weights(run.seed, plan)[0]] * plan.width
+        drawn = _stack(weights, ("trainable", "state"))
+        carry, _ = begin(hyper, *drawn, held_out)
         rows = np.zeros((plan.width, plan.segment, plan.period, plan.choices.batch_size), np.int32)
+        return _Trial(
+            lambda: begin(hyper, *drawn, held_out)[1],
+            lambda span: advance(hyper, carry, span, rows, train, held_out)[1],
+        )
 
-        def took(periods: int) -> float:
-            span = np.float32(0), np.int32(periods)
-            with (watch := _Watch()):
-                np.asarray(advance(hyper, carry, span, rows, train, held_out)[1])
-            return watch.seconds
+    def replay(self, rule: bytes, learning_rates: Sequence[float], rows: Any) -> Any:
+        """Runs along batches that are given."""
+        from ravine.racing.replay import replay
 
-        took(1)  # compiled by then
-        periods = max(1, min(plan.segment, int(TIMED / took(1))))
-        return min(took(periods) for _ in range(5)) / (periods * plan.period)
+        data, held = self._task.load(), cloudpickle.loads(rule)
+        return replay(self._keras(), data, held, learning_rates, rows, self._programs)
 
     def _keras(self) -> Any:
         if self._network is None:
-            from ravine.tasks.intake import Network
-
-            self._network = Network(self._task)
+            self._network = self._task.network()
         return self._network
+
+    @cached_property
+    def _task(self) -> Any:
+        """For whoever builds the model: to open it may import what others do without."""
+        return luggage.unpack(self._folder, self._packed).task
 
     def _weights(self, seed: int, plan: Plan) -> tuple[dict[str, list[Any]], str]:
         """A seed's initial weights and their digest, at hand for the next run where small."""
@@ -239,7 +298,8 @@ class Workbench:
 
             x = _read(self._folder / DATA)
             train, *held_out = (
-                (x[f"{name}_x"][0], x[f"{name}_y"][0]) for name in ("train", "validation", "test")
+                (_one_or_all(x[f"{name}_x"]), _one_or_all(x[f"{name}_y"]))
+                for name in ("train", "validation", "test")
             )
             self._data = engine.resident((train, held_out))
         return self._data
@@ -251,6 +311,15 @@ class Workbench:
             exported = _read(self._folder / name)["program"]
             self._programs[name] = engine.load([array.tobytes() for array in exported])
         return self._programs[name]
+
+
+def _listed(nest: Any) -> list[Any]:
+    return nest if isinstance(nest, list) else [nest]
+
+
+def _one_or_all(arrays: list[Any]) -> Any:
+    """As a split holds them: an array alone is not in a list."""
+    return arrays[0] if len(arrays) == 1 else arrays
 
 
 def weights_file(seed: int) -> str:
@@ -273,12 +342,12 @@ _rows = lru_cache(SEEDS * 4)(batch_rows)
 _rows_digest = lru_cache(SEEDS)(batches_digest)
 
 
-def _hyper(rule: bytes, lanes: Sequence[Run]) -> dict[str, Any]:
+def _hyper(plan: Plan, rule: bytes, lanes: Sequence[Run]) -> dict[str, Any]:
     """The hyperparameters of each lane: a (W,) array each."""
     from ravine.racing import engine
 
     held = cloudpickle.loads(rule)
-    settings = [engine.numeric(held.replace({"learning_rate": run.learning_rate})) for run in lanes]
+    settings = [engine.numeric(held.replace(plan.settings(run))) for run in lanes]
     return {k: np.array([s[k] for s in settings], np.float32) for k in settings[0]}
 
 

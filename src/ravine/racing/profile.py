@@ -20,6 +20,7 @@ JOBS = {
     "draw": "drawing weights",
     "trace": "tracing",
     "time": "timing widths",
+    "pace": "timing steps",
 }
 
 

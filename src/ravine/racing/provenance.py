@@ -3,14 +3,15 @@
 import os
 import platform
 import shlex
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 from ravine.frameworks.spelling import is_spelled
-from ravine.racing.plan import Choices
+from ravine.racing.choices import Choices
+from ravine.racing.grids import POINTS, TRIALS, log_grid
 from ravine.rules import RULES
 from ravine.tasks.task import Task
 
@@ -46,16 +47,23 @@ def differing(one: Mapping[str, str], other: Mapping[str, str]) -> list[str]:
     ]
 
 
-def command(choices: Choices, learning_rates: Any, task: Task) -> str:
+def command(choices: Choices, task: Task) -> str:
     """What makes the same choices: a command line, or Python where rates are given rule by rule."""
     options: dict[str, Any] = {}
     if choices.rules != tuple(RULES):
         options["rules"] = ",".join(choices.rules)
-    if isinstance(learning_rates, str | Mapping):
-        options["learning_rates"] = learning_rates
-    elif learning_rates is not None:
-        rates: Iterable[float] = choices.learning_rates[choices.rules[0]]
-        options["learning_rates"] = ",".join(f"{rate:g}" for rate in rates)
+    lists = set(choices.learning_rates.values())
+    if not choices.points:
+        options["learning_rates"] = (
+            _rates(lists.pop()) if len(lists) == 1 else choices.learning_rates
+        )
+    elif choices.points != (TRIALS if choices.search else POINTS):
+        options["trials"] = choices.points
+    if choices.search:
+        options["search"] = ",".join(
+            f"{name}={interval[0]:g}:{interval[1]:g}" if interval else name
+            for name, interval in choices.search.items()
+        )
     options["seeds"] = choices.seeds
     options["fresh_seeds"] = choices.fresh_seeds
     if choices.epochs != task.epochs:
@@ -66,8 +74,12 @@ def command(choices: Choices, learning_rates: Any, task: Task) -> str:
         options["schedule"] = choices.schedule
     if not choices.early_stopping:
         options["early_stopping"] = False
+    if choices.target:
+        options["target"] = choices.target
+    if choices.studies > 1:
+        options["studies"] = choices.studies
     own = [rule for rule in choices.rules if not is_spelled(rule)]
-    if own or isinstance(learning_rates, Mapping):
+    if own or isinstance(options.get("learning_rates"), Mapping):
         # A rule of the user's own is an object in the user's Python, not a name.
         rules = [rule if rule in own else repr(rule) for rule in choices.rules]
         options["rules"] = Text(f"[{', '.join(rules)}]")
@@ -80,6 +92,13 @@ def command(choices: Choices, learning_rates: Any, task: Task) -> str:
         for k, v in options.items()
     ]
     return " ".join(["ravine race", choices.task, *words])
+
+
+def _rates(rates: Sequence[float]) -> str:
+    """A list of learning rates as it may be typed."""
+    if len(rates) > 2 and log_grid(rates[0], rates[-1], len(rates)) == rates:
+        return f"{rates[0]:g}:{rates[-1]:g}:{len(rates)}"
+    return ",".join(f"{rate:g}" for rate in rates)
 
 
 def _processor() -> str:

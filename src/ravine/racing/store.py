@@ -16,6 +16,8 @@ from ravine.errors import RavineError, WrongCall
 from ravine.racing.plan import FIRST_SEED, Plan, Run
 
 FILE = "race.sqlite"
+STEP_SECONDS = "step_seconds"  # what is known of how long a step of each rule takes
+CHECKS = "checks"  # claims that were run again, as ``verdict.checking`` writes them
 WORK = "work"  # the folder, inside that of the race, through which workers share files
 FORMAT = 3  # 1 had no marks: whatever went wrong ended the race; 2 stopped no run early
 _MARKS = """
@@ -141,10 +143,19 @@ class Store:
         row = self._db.execute("SELECT value FROM meta WHERE key = ?", (key,)).fetchone()
         return None if row is None else json.loads(row[0])
 
+    def write_meta(self, key: str, value: Any) -> None:
+        """Keep a value, in the place of the one before."""
+        with self._writing():
+            self._db.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (key, json.dumps(value)))
+
     @property
     def plan(self) -> Plan:
         """What the race set out to do."""
         return Plan.from_json(self.read_meta("plan"))
+
+    def replan(self, plan: Plan) -> None:
+        """The race sets out to do more."""
+        self.write_meta("plan", plan.to_json())
 
     def segments_done(self) -> dict[str, int]:
         """How many segments of each run are stored, by run id."""
@@ -251,7 +262,7 @@ class Store:
                 run = Run(id_, stage, rule, rate, seed)
                 curves.append(_failed(run, failure, plan, starts.get((stage, seed))))
         order = {rule: i for i, rule in enumerate(plan.choices.rules)}
-        stages = ("tuning", "reference", "fresh")
+        stages = list(FIRST_SEED)
         return sorted(
             curves,
             key=lambda c: (
@@ -297,8 +308,10 @@ class Store:
 
 def _failed(run: Run, why: str, plan: Plan, start: tuple[str, str, bytes] | None) -> Curve:
     """No curve; what its seed sets out from is known if another rule's run has been there."""
-    measures = np.full((plan.evaluations + 1, 2, len(plan.facts.measures)), np.nan, np.float32)
-    losses = np.full(plan.steps, np.nan, np.float32)
+    steps = plan.horizon(run.stage)
+    shape = steps // plan.period + 1, 2, len(plan.facts.measures)
+    measures = np.full(shape, np.nan, np.float32)
+    losses = np.full(steps, np.nan, np.float32)
     if start is None:
         return Curve(run, "", "", losses, measures, why)
     weights, batches, first = start

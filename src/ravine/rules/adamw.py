@@ -14,7 +14,9 @@ class AdamW(Adam):
     Keras decays by 0.004, Optax by 1e-4, PyTorch by 0.01, and Keras has the paper's ε̂.
     """
 
-    weight_decay: float = hyper(1e-2, "share of w lost per learning rate", unit="1/w", valid=">= 0")
+    weight_decay: float = hyper(
+        1e-2, "share of w lost per learning rate", unit="1/w", valid=">= 0", search=(1e-5, 1.0)
+    )
 
     def update(self, w: Array, g: Array, state: State, t: float) -> tuple[Array, State]:
         w = w - self.learning_rate * self.weight_decay * w

@@ -23,7 +23,7 @@ class Momentum(Rule):
     learning_rate: float = hyper(
         1e-2, "length of a step per unit of slope", unit="w/g", valid="> 0", search=(1e-3, 10.0)
     )
-    momentum: float = hyper(0.9, "memory of the gradients, β", valid="[0, 1)")
+    momentum: float = hyper(0.9, "memory of the gradients, β", valid="[0, 1)", search=(0.5, 0.99))
     dampening: float | None = hyper(
         None, "share of a gradient kept out of V; None: β (the mean), 0: the sum", valid="[0, 1]"
     )

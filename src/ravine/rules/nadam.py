@@ -24,8 +24,8 @@ class Nadam(Rule):
     learning_rate: float = hyper(
         2e-3, "length of a step", unit="w", valid="> 0", search=(1e-5, 1e-1)
     )
-    beta_1: float = hyper(0.9, "memory of the mean, once warm", valid="[0, 1)")
-    beta_2: float = hyper(0.999, "memory of the square", valid="[0, 1)")
+    beta_1: float = hyper(0.9, "memory of the mean, once warm", valid="[0, 1)", search=(0.5, 0.99))
+    beta_2: float = hyper(0.999, "memory of the square", valid="[0, 1)", search=(0.9, 0.9999))
     epsilon: float = hyper(
         1e-8, "floor under the divisor", unit="g", valid="> 0", search=(1e-12, 1e-2)
     )

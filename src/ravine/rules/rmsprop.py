@@ -24,7 +24,7 @@ class RMSprop(Rule):
     learning_rate: float = hyper(
         1e-3, "length of a step", unit="w", valid="> 0", search=(1e-5, 1e-1)
     )
-    rho: float = hyper(0.9, "memory of the square, β", valid="[0, 1)")
+    rho: float = hyper(0.9, "memory of the square, β", valid="[0, 1)", search=(0.5, 0.999))
     epsilon: float = hyper(
         1e-9, "floor under the divisor, inside the root", unit="g^2", valid=">= 0"
     )

@@ -13,6 +13,7 @@ from ravine.tasks.task import Data, Split, Task
 
 SIZE = 100
 STEEP = 10  # directions
+BATCH_SIZE, EPOCHS = 128, 100
 NOISE = 0.6  # standard deviation of the data
 ROWS = {"train": 1000, "validation": 896, "test": 896}  # DeepOBS evaluates on seven batches of 1000
 SEEDS = {"train": 42, "validation": 44, "test": 43}  # DeepOBS has no validation data
@@ -27,6 +28,13 @@ def hessian() -> Any:
     flat, steep = draw.uniform(0, 1, SIZE - STEEP), draw.uniform(30, 60, STEEP)
     turned = _rotation(draw)
     return turned.T @ np.diag([*flat, *steep]) @ turned
+
+
+def threshold() -> float:
+    """The learning rate from which on plain descent diverges: 2 / λmax."""
+    import numpy as np
+
+    return float(2 / np.linalg.eigvalsh(hessian())[-1])
 
 
 def _rotation(draw: Any) -> Any:
@@ -86,8 +94,8 @@ task = Task(
     load=load,
     loss=height,
     metrics={},
-    epochs=100,
-    batch_size=128,
+    epochs=EPOCHS,
+    batch_size=BATCH_SIZE,
     # Plain descent diverges above 2 / 53.13 = 0.0376.
     learning_rates=dict.fromkeys(("sgd", "momentum", "nesterov"), (1e-4, 1.0)),
 )

@@ -5,20 +5,24 @@ seeds; the target is what tuned gradient descent reliably reaches; rules are jud
 with seeds that nothing was tuned on, in pairs of the same initial weights and batches.
 """
 
+from ravine.verdict.audits import Audit, period_of
 from ravine.verdict.curves import (
     SMOOTHING,
     TEST,
     VALIDATION,
     Target,
     diverged_at,
+    ends_at,
     final,
     speedup,
     steps_to,
 )
 from ravine.verdict.judging import judge
+from ravine.verdict.naming import title
 from ravine.verdict.performance import PerformanceProfile, performance_profile
-from ravine.verdict.protocol import PROTOCOL
+from ravine.verdict.protocol import protocol
 from ravine.verdict.sensitivity import Sensitivity, Width
+from ravine.verdict.stages import due, relevant, widened
 from ravine.verdict.standings import Standing, Verdict
 from ravine.verdict.statistics import (
     CONFIDENCE,
@@ -30,14 +34,14 @@ from ravine.verdict.statistics import (
     sign_test,
 )
 from ravine.verdict.tuning import choose, target_of, tuning_scores
-from ravine.verdict.wording import said_ratio, said_speedup, times_the_steps, title
+from ravine.verdict.wording import said_ratio, said_speedup, times_the_steps
 
 __all__ = [
     "CONFIDENCE",
-    "PROTOCOL",
     "SMOOTHING",
     "TEST",
     "VALIDATION",
+    "Audit",
     "PerformanceProfile",
     "Sensitivity",
     "Spread",
@@ -47,13 +51,18 @@ __all__ = [
     "Width",
     "choose",
     "diverged_at",
+    "due",
+    "ends_at",
     "fewest_seeds",
     "final",
     "holm",
     "judge",
     "median_interval",
     "performance_profile",
+    "period_of",
+    "protocol",
     "quartiles",
+    "relevant",
     "said_ratio",
     "said_speedup",
     "sign_test",
@@ -63,4 +72,5 @@ __all__ = [
     "times_the_steps",
     "title",
     "tuning_scores",
+    "widened",
 ]

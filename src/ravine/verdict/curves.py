@@ -82,6 +82,14 @@ def steps_to(curve: Curve, target: float | Target, period: int) -> float:
     return float((reached[0] + SMOOTHING) * period) if reached.size else math.inf
 
 
+def ends_at(curve: Curve, target: Target) -> bool:
+    """Whether a run's end is at the target, or past it."""
+    if math.isinf(target.value) or curve.failure or diverged_at(curve, TEST) is not None:
+        return False
+    end = final(curve, TEST, target.measure)
+    return end >= target.value if target.rising else end <= target.value
+
+
 def speedup(baseline: float, rule: float, horizon: float) -> float:
     """How many times less time the rule took. One that missed took infinitely long.
 

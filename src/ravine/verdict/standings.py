@@ -7,6 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from ravine.errors import RavineError
+from ravine.verdict.audits import Audit
 from ravine.verdict.inclusion import Suspect
 from ravine.verdict.sensitivity import Lead, Sensitivity
 from ravine.verdict.statistics import Spread
@@ -20,14 +22,20 @@ REFERENCE = "reference"  # gradient descent itself
 NO_DIFFERENCE = "no difference found"
 TOO_FEW = "too few seeds to claim"
 NO_TARGET = "no target"
+UNRANKED = "no ranking"  # the race was not fair
 
 
 @dataclass(frozen=True)
 class Standing:
-    """How a rule did at its chosen learning rate, on the fresh seeds."""
+    """How a rule did at its chosen learning rate, on the fresh seeds.
+
+    Of several studies, each with a choice of its own, ``learning_rate`` is what all tuning runs
+    together choose.
+    """
 
     rule: str
     learning_rate: float
+    chosen: tuple[float, ...]  # the learning rate of each study
     hyperparameters: Mapping[str, Any]
     at_edge: bool  # the chosen rate is the smallest or largest tried: a wider grid may do better
     runs: int
@@ -74,16 +82,29 @@ class Verdict:
     sentence: str
     warnings: tuple[str, ...]
     measure: str = "loss"
+    rising: bool = False  # whether the target is reached from below
+    studies: int = 1  # above 1 intervals and tests are over studies, not over seeds
     leads_by_target: tuple[Stretch, ...] = ()  # of the fresh runs
     leads_by_tries: tuple[Lead, ...] = ()  # of the tuning runs
     suspects: tuple[Suspect, ...] = ()
+    audits: tuple[Audit, ...] = ()
 
     def __str__(self) -> str:
         return self.sentence
 
     @property
+    def refused(self) -> bool:
+        """Whether an audit found that the rules cannot be ranked."""
+        return any(a.refuses for a in self.audits)
+
+    @property
     def leader(self) -> Standing:
-        """The rule with the largest median speed-up, of those reliably faster if there are any."""
+        """The rule with the largest median speed-up, of those reliably faster if there are any.
+
+        Raises ``RavineError`` where an audit refused to rank.
+        """
+        if self.refused:
+            raise RavineError(f"nobody leads: {self.sentence}")
         return self.standings[0]
 
     @property

@@ -3,10 +3,10 @@
 import math
 from collections.abc import Iterable, Sequence
 
-from ravine.racing.plan import BASELINE
+from ravine.racing.choices import BASELINE
 from ravine.racing.store import Curve
-from ravine.rules import RULES
 from ravine.verdict.curves import UNTRAINED, untrained
+from ravine.verdict.naming import title
 from ravine.verdict.standings import FASTER, TOO_FEW, Standing, Verdict
 from ravine.verdict.statistics import Spread, fewest_seeds
 
@@ -15,12 +15,6 @@ NOTHING_RELIABLE = (
     "No verdict: gradient descent {} in more than a fifth of its reference runs, so there is "
     "nothing that it reliably reaches."
 )
-
-
-def title(rule: str) -> str:
-    """A rule's name in a sentence: its class's, with what departs from the defaults."""
-    name, bracket, rest = rule.partition("(")
-    return (RULES[name].__name__ if name in RULES else name) + bracket + rest
 
 
 def said_ratio(speedup: Spread) -> tuple[str, str]:
@@ -49,8 +43,10 @@ def sentence(verdict: Verdict, curves: Sequence[Curve], own_target: bool) -> str
         return "Only gradient descent was raced: there is nothing to compare."
     steps = times_the_steps(leader.speedup)
     if any(s.finding == TOO_FEW for s in verdict.standings):
+        units = "studies" if verdict.studies > 1 else "seeds"
+        there = verdict.studies if verdict.studies > 1 else leader.runs
         return (
-            f"Too few seeds to claim anything: {leader.runs} of the {fewest_seeds(comparisons)} "
+            f"Too few {units} to claim anything: {there} of the {fewest_seeds(comparisons)} "
             f"that a race of {len(verdict.standings)} rules needs; on these {title(leader.rule)} "
             f"took {steps} of gradient descent."
         )
@@ -65,8 +61,8 @@ def sentence(verdict: Verdict, curves: Sequence[Curve], own_target: bool) -> str
     goal = f"a test {verdict.measure} of {verdict.target:.4g}"
     said = f"{title(leader.rule)} reaches {goal if own_target else BASELINES_LOSS} in {steps}"
     said += f", a speed-up of {said_speedup(leader.speedup)}"
-    if leader.speedup_seconds:
-        said += f" ({said_speedup(leader.speedup_seconds)} in seconds)"
+    if verdict.studies > 1:
+        said += f", over {verdict.studies} studies, each tuned anew"
     if verdict.ties:
         said += f"; {_listed(map(title, verdict.ties))} cannot be told apart from it"
     return said + "."
@@ -132,7 +128,7 @@ def _suspects(verdict: Verdict) -> list[str]:
 
 def _close_calls(verdict: Verdict) -> list[str]:
     """Learning rates that other tuning seeds might not have chosen, of those a claim is about."""
-    if verdict.leader.finding != FASTER:
+    if verdict.leader.finding != FASTER or verdict.studies > 1:
         return []
     about = [s for s in verdict.standings if s.rule in (verdict.leader.rule, BASELINE)]
     return [

@@ -257,7 +257,7 @@ THERE_AND_BACK = {
 }
 
 
-@settings(max_examples=8, deadline=None)
+@settings(max_examples=8)
 @given(st.tuples(rates, betas, betas, rates))
 @pytest.mark.parametrize("framework", THERE_AND_BACK)
 def test_there_and_back_is_where_it_began(framework: str, numbers: tuple[float, ...]) -> None:

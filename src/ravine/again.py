@@ -1,0 +1,181 @@
+"""What is done with a race that there is: go on with it, let it grow, check its claim."""
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from ravine.conduct import check_workers, conduct
+from ravine.errors import WrongCall
+from ravine.folder import locked
+from ravine.frameworks.spelling import AnyRule, is_spelled, read_rule
+from ravine.outcome import PAGES, Race, publish_pages
+from ravine.pages.terminal import Display
+from ravine.racing import luggage, provenance
+from ravine.racing.choices import joined, named
+from ravine.racing.driver import Driver
+from ravine.racing.plan import Facts, Plan, settle
+from ravine.racing.store import CHECKS, WORK, Store
+from ravine.tasks import TASKS, find
+from ravine.tasks.task import Task
+from ravine.update_rule import Rule
+from ravine.verdict import stages
+from ravine.verdict.checking import Check, Checked, claim_of, unused_study
+
+
+def resume(
+    folder: str | os.PathLike[str],
+    *,
+    task: Task | None = None,
+    rules: Sequence[AnyRule] = (),
+    workers: int | None = None,
+    progress: bool = True,
+    profile: bool = False,
+) -> Race:
+    """Go on with a race that was interrupted; what is stored is not run again.
+
+    ``task`` and ``rules`` are for those of your own, which ravine cannot find by name. Raises
+    ``WrongCall`` if the folder holds no race or another than that task and those rules make.
+    A finished race is published if that is what was interrupted, and else left as it is.
+    """
+    check_workers(workers)
+    found = Race(Path(folder))
+    if found.finished:
+        if (found.folder / WORK).exists() or not all((found.folder / p).exists() for p in PAGES):
+            with locked(found.folder):
+                Store(found.folder).close()  # what a kill left in the log is folded in
+                publish_pages(found)
+        return found
+    task, by_name = _own(found, task, rules)
+
+    def start(driver: Driver) -> Store:
+        _check_same(found, found.plan, by_name, driver)
+        return Store(found.folder)
+
+    with locked(found.folder):
+        display = Display(progress, profile)
+        conduct(found.folder, task, by_name, workers, display, start, stages)
+    return Race(found.folder)
+
+
+def grow(
+    folder: str | os.PathLike[str],
+    rules: Sequence[AnyRule],
+    *,
+    task: Task | None = None,
+    workers: int | None = None,
+    progress: bool = True,
+    profile: bool = False,
+) -> Race:
+    """Add rules to a finished race, under the same plan: ``ravine race --into DIR --rules LIST``.
+
+    They are tuned and judged as the others were, on the same seeds; what is stored is not run
+    again. A rule of your own that is in the race already is to be named again. Raises
+    ``WrongCall`` if the race is unfinished, or has all of these rules already.
+    """
+    check_workers(workers)
+    found = Race(Path(folder))
+    if not found.finished:
+        raise WrongCall(f"the race in '{folder}' is unfinished: first 'ravine resume {folder}'")
+    asked = named([read_rule(rule) for rule in rules])
+    new = {name: rule for name, rule in asked.items() if name not in found.plan.choices.rules}
+    if not new:
+        raise WrongCall(f"{', '.join(asked)}: already in the race in '{folder}'")
+    task, by_name = _own(found, task, list(asked.values()))
+    by_name |= new
+    choices = joined(found.plan.choices, task, by_name)
+
+    def start(driver: Driver) -> Store:
+        facts = _check_same(found, found.plan, by_name, driver)
+        settled = settle(choices, by_name, facts)
+        store = Store(found.folder)
+        store.write_meta("rules", {name: rule.values() for name, rule in by_name.items()})
+        store.write_meta("command", provenance.command(choices, task))
+        store.replan(replace(settled, width=found.plan.width, segment=found.plan.segment))
+        return store
+
+    with locked(found.folder):
+        display = Display(progress, profile)
+        conduct(found.folder, task, by_name, workers, display, start, stages)
+    return Race(found.folder)
+
+
+def verify(
+    folder: str | os.PathLike[str],
+    *,
+    seeds: int = 12,
+    task: Task | None = None,
+    rules: Sequence[AnyRule] = (),
+    workers: int | None = None,
+    progress: bool = True,
+) -> Checked:
+    """Run the winning claim of a finished race again, on seeds that nobody has used.
+
+    The winner and gradient descent, each at its chosen learning rate, to the same target, on
+    ``seeds`` seeds; every call takes others. It holds if the exact sign test and the interval of
+    the speed-up both say so, of this one rule alone. What was run is kept in the race's folder and
+    shown in its report. Raises ``WrongCall`` for an unfinished race or where nothing was claimed.
+    """
+    check_workers(workers)
+    if not isinstance(seeds, int) or isinstance(seeds, bool) or seeds < 1:
+        raise WrongCall(f"seeds={seeds!r} is not allowed: give a whole number of at least 1")
+    found = Race(Path(folder))
+    if not found.finished:
+        raise WrongCall(f"the race in '{folder}' is unfinished: first 'ravine resume {folder}'")
+    rule, rates, target = claim_of(found.verdict, found.plan.facts.measures)
+    task, by_name = _own(found, task, rules)
+    check = next((c for c in found.checks if c.due(found.plan, found.stored)), None)
+    if check is None or (check.rule, check.rates, check.seeds) != (rule, rates, seeds):
+        study = unused_study(found.plan, found.checks)
+        check = Check(rule, rates, target, seeds, study)
+
+    def start(driver: Driver) -> Store:
+        _check_same(found, found.plan, by_name, driver)
+        store = Store(found.folder)
+        kept = [*(c for c in found.checks if c != check), check]
+        store.write_meta(CHECKS, [c.to_json() for c in kept])
+        return store
+
+    with locked(found.folder):
+        display = Display(progress)
+        conduct(
+            *(found.folder, task, by_name, workers, display, start, check),
+            announce=lambda plan, stored: display.checking(check.runs(plan), plan, stored),
+        )
+    return Race(found.folder).checked[-1]
+
+
+def _own(race: Race, task: Task | None, rules: Sequence[AnyRule]) -> tuple[Task, dict[str, Rule]]:
+    """The task and the rules of a race, those of the user's own from what was handed in."""
+    choices, folder = race.plan.choices, race.folder
+    own = {str(rule): rule for rule in map(read_rule, rules)}
+    if (digest := luggage.signed(folder / WORK)) is not None:
+        then = luggage.unpack(folder / WORK, digest)
+        task, own = task or then.task, {**then.rules, **own}
+    unknown = [n for n in choices.rules if n not in own and not is_spelled(n)]
+    if unknown or (task is None and choices.task not in TASKS):
+        raise WrongCall(
+            f"the race in '{folder}' is of things that ravine does not ship; go on from Python: "
+            f"ravine.resume('{folder}', rules=[{', '.join(unknown)}]"
+            + ("" if choices.task in TASKS else f", task=<the task '{choices.task}'>")
+            + ")"
+        )
+    by_name = {name: own.get(name) or read_rule(name) for name in choices.rules}
+    return task or find(choices.task), by_name
+
+
+def _check_same(race: Race, plan: Plan, rules: Mapping[str, Rule], driver: Driver) -> Facts:
+    """Raises ``WrongCall`` unless what would be run now is the experiment that was begun."""
+    facts = driver.describe()
+    settled = settle(plan.choices, {n: rules[n] for n in plan.choices.rules}, facts)
+    if replace(settled, width=plan.width) != plan:
+        raise WrongCall(
+            f"the race in '{race.folder}' cannot go on: its task, its rules or ravine itself have "
+            "changed since it was planned"
+        )
+    if changed := provenance.differing(provenance.versions(), race.meta["versions"]):
+        raise WrongCall(
+            f"the race in '{race.folder}' cannot go on with {', '.join(changed)}: "
+            "its curves would not be those of one experiment"
+        )
+    return facts

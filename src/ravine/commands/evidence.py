@@ -1,0 +1,118 @@
+"""Commands that gather evidence: published runs repeated, several tasks at once."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from ravine.commands.exits import exit_codes
+from ravine.commands.options import (
+    EarlyStopping,
+    Epochs,
+    FreshSeeds,
+    Rules,
+    Schedule,
+    Seeds,
+    Workers,
+)
+from ravine.errors import RavineError
+
+if TYPE_CHECKING:
+    from ravine.suites import Suite
+
+VALIDATE_EXAMPLES = """**Examples**
+
+- `ravine validate`
+
+- `ravine validate --json > validation.json`
+
+- `ravine validate --no-retuning`: a little faster
+"""
+SUITE_EXAMPLES = """**Examples**
+
+- `ravine suite`: all rules on all tasks; minutes
+
+- `ravine suite --tasks diabetes-linear,quadratic-deep --rules sgd,adagrad,adam --out my-suite`
+
+- the same again, or `ravine resume my-suite`, after Ctrl-C
+"""
+
+
+def validate(
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
+    retuning: Annotated[
+        bool, typer.Option(help="Also tune anew, with every epoch shuffled anew.")
+    ] = True,
+    workers: Workers = None,
+) -> None:
+    """Repeat runs that others published, and print theirs beside ours.
+
+    DeepOBS's noisy quadratic bowl, by the programs that race; some 25 s. The exit code is 1 if
+    anything disagrees.
+    """
+    with exit_codes():
+        from rich.console import Console
+
+        from ravine.pages import validated
+        from ravine.validation import validate as run
+
+        found = run(retune=retuning, workers=workers)
+        if as_json:
+            typer.echo(found.to_json(), nl=False)
+        else:
+            validated.show(found.checks, found.seconds, Console())
+        if not found.holds:
+            failed = sum(not check.holds for check in found.checks)
+            raise RavineError(f"{failed} of {len(found.checks)} checks do not hold")
+
+
+def suite(
+    tasks: Annotated[
+        str | None,
+        typer.Option(
+            metavar="LIST", help="Tasks, separated by commas. Default: all of `ravine tasks`."
+        ),
+    ] = None,
+    rules: Rules = None,
+    seeds: Seeds = 3,
+    fresh_seeds: FreshSeeds = 12,
+    epochs: Epochs = None,
+    schedule: Schedule = "constant",
+    early_stopping: EarlyStopping = True,
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR",
+            help="A folder for all of it; a suite that is there goes on. "
+            "Default: ravine-runs/suite-TIME.",
+        ),
+    ] = None,
+    workers: Workers = None,
+) -> None:
+    """Race the same rules on several tasks; score them over all, as AlgoPerf does."""
+    with exit_codes():
+        from ravine import suites
+
+        show(
+            suites.suite(
+                tasks,
+                rules=rules,
+                out=out,
+                workers=workers,
+                seeds=seeds,
+                fresh_seeds=fresh_seeds,
+                epochs=epochs,
+                schedule=schedule,
+                early_stopping=early_stopping,
+            )
+        )
+
+
+def show(found: "Suite") -> None:
+    """Print a suite's tables, and where its report is."""
+    from rich.console import Console
+
+    from ravine.pages import suite_page
+
+    suite_page.show(found.across, found.results, Console())
+    typer.echo(f"\nReport: {found.folder / 'suite.html'}")

@@ -1,0 +1,45 @@
+"""Options that several commands have."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+Rules = Annotated[
+    str | None,
+    typer.Option(
+        metavar="LIST",
+        help="Rules, such as 'sgd,adam(beta_1=0.8),decay(momentum)'. Default: the first that "
+        "`ravine rules` lists. Gradient descent (sgd) always takes part.",
+    ),
+]
+Seeds = Annotated[int, typer.Option(metavar="N", help="Seeds to tune on.")]
+FreshSeeds = Annotated[int, typer.Option(metavar="N", help="Other seeds, to judge on.")]
+Epochs = Annotated[
+    int | None, typer.Option(metavar="N", help="How long to train. Default: the task's.")
+]
+Schedule = Annotated[
+    str,
+    typer.Option(
+        metavar="NAME",
+        help="Of every rule's learning rate: constant, linear, cosine, exponential or step; "
+        "with options as in 'cosine(warmup=0.05)'.",
+    ),
+]
+EarlyStopping = Annotated[
+    bool,
+    typer.Option(
+        help="End tuning runs at an eighth, a quarter or half of their steps where their "
+        "learning rate has no hope left."
+    ),
+]
+Workers = Annotated[
+    int | None, typer.Option(metavar="N", help="Worker processes. Default: one a core.")
+]
+Folder = Annotated[Path, typer.Argument(metavar="DIR", help="The folder of a race.")]
+AsJson = Annotated[
+    bool, typer.Option("--json", help="Print JSON, as in verdict.json, instead of a table.")
+]
+Quiet = Annotated[
+    bool, typer.Option("--quiet", "-q", help="Show no progress, and print the verdict alone.")
+]

@@ -1,0 +1,89 @@
+"""Running what is left of a race, and publishing it."""
+
+import shlex
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager, suppress
+from pathlib import Path
+from threading import Thread
+
+from ravine.errors import RavineError, WrongCall
+from ravine.folder import using
+from ravine.frameworks.spelling import is_spelled
+from ravine.outcome import Race, publish_pages
+from ravine.pages import report
+from ravine.pages.terminal import Display
+from ravine.racing import luggage
+from ravine.racing.driver import Driver
+from ravine.racing.luggage import Luggage
+from ravine.racing.plan import Plan
+from ravine.racing.pool import Pool
+from ravine.racing.roles import Course
+from ravine.racing.store import WORK, Curve, Store
+from ravine.tasks import TASKS
+from ravine.tasks.task import Task
+from ravine.update_rule import Rule
+
+
+def conduct(
+    folder: Path,
+    task: Task,
+    rules: Mapping[str, Rule],
+    workers: int | None,
+    display: Display,
+    start: Callable[[Driver], Store],
+    course: Course,
+    announce: Callable[[Plan, Sequence[Curve]], None] | None = None,
+) -> None:
+    """Run what the course says is due, and publish. For whoever holds the folder's lock.
+
+    ``announce`` tells the display what is to come, of the plan and what is stored of it.
+    """
+    work = folder / WORK
+    with using(folder):
+        work.mkdir(exist_ok=True)
+    packed = luggage.pack(work, Luggage(task, rules))
+    workbench = {"folder": str(work), "digest": packed}
+    for note in task.notes:
+        display.trouble(note)
+    with display, _beside(report.prepare), Pool(workers, workbench) as pool:
+        driver = Driver(pool, rules, display, folder)
+        store = start(driver)
+        try:
+            with closing(store):
+                try:
+                    (announce or display.planned)(store.plan, store.curves())
+                    driver.run(store.plan, store, course)
+                finally:
+                    kept, planned = len(store.curves()), store.plan.count
+            display.publishing()
+            publish_pages(Race(folder))
+            display.profiled(driver.profile)
+        except (KeyboardInterrupt, RavineError) as stop:
+            way = f"ravine resume {shlex.quote(str(folder))}"
+            own = not all(map(is_spelled, rules)) or task.name not in TASKS
+            if own and luggage.signed(work) is None:
+                way = f"ravine.resume({str(folder)!r}, …), naming your own rules and task again"
+            stop.add_note(f"{kept} of {planned} runs are kept in '{folder}'; go on with: {way}")
+            raise
+
+
+@contextmanager
+def _beside(work: Callable[[], None]) -> Iterator[None]:
+    """Do something else meanwhile; if it fails, that shows where its result is needed."""
+
+    def quietly() -> None:
+        with suppress(Exception):
+            work()
+
+    thread = Thread(target=quietly)
+    thread.start()
+    try:
+        yield
+    finally:
+        thread.join()
+
+
+def check_workers(workers: int | None) -> None:
+    """Raises ``WrongCall`` unless that many workers can be."""
+    if workers is not None and (not isinstance(workers, int) or workers < 1):
+        raise WrongCall(f"workers={workers!r} is not allowed: give a whole number of at least 1")

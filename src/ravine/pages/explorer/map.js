@@ -1,0 +1,156 @@
+// The map: contours below, every rule's whole path above, and the start, which can be dragged.
+import {$, dashOf, line, spreadOut, svg, ticks} from "./drawing.js";
+import {drawContours} from "./contours.js";
+import {saidEnding} from "./ending.js";
+import {clamp, said} from "./numbers.js";
+import {stepAt} from "./walking.js";
+import {state} from "./state.js";
+
+const LABEL_GAP = 17;
+const MARGIN = {left: 34, bottom: 22};
+const groups = new Map();
+
+// The window as shown: as long one way as the other, whatever the shape of the page.
+function frame(surface, width, height) {
+  const [x0, x1, y0, y1] = state.window ?? surface.window;
+  const scale = Math.max((x1 - x0) / width, (y1 - y0) / height);
+  const [cx, cy, rx, ry] = [(x0 + x1) / 2, (y0 + y1) / 2, scale * width / 2, scale * height / 2];
+  return [cx - rx, cx + rx, cy - ry, cy + ry];
+}
+
+export const view = {width: 0, height: 0, seen: [0, 1, 0, 1]};
+const across = (x) => (x - view.seen[0]) / (view.seen[1] - view.seen[0]) * view.width;
+const down = (y) => (view.seen[3] - y) / (view.seen[3] - view.seen[2]) * view.height;
+const shows = (x, y) => x >= view.seen[0] && x <= view.seen[1] && y >= view.seen[2] && y <= view.seen[3];
+
+export function placeOfPointer(event) {
+  const box = $("paths").getBoundingClientRect();
+  const [x0, x1, y0, y1] = view.seen;
+  return [x0 + (x1 - x0) * (event.clientX - box.left) / box.width, y1 - (y1 - y0) * (event.clientY - box.top) / box.height];
+}
+
+// What changes only with the surface, the window or the size.
+export function drawGround(surface) {
+  const box = $("map");
+  const width = box.clientWidth - MARGIN.left;
+  const height = Math.round(clamp(width * 0.72, 240, Math.max(320, innerHeight * 0.68)));
+  Object.assign(view, {width, height, seen: frame(surface, width, height)});
+  for (const layer of [$("ground"), $("paths")]) {
+    layer.style.width = `${width}px`;
+    layer.style.height = `${height}px`;
+  }
+  box.style.height = `${height + MARGIN.bottom}px`;
+  $("paths").setAttribute("viewBox", `0 0 ${width} ${height}`);
+  for (const [side, size] of [["width", width], ["height", height]]) $("frame").firstElementChild.setAttribute(side, size + 8);
+  drawContours($("ground"), surface, view.seen, width, height);
+  drawScale();
+  $("minima").replaceChildren(...surface.minima.filter(([x, y]) => shows(x, y)).map(([x, y]) =>
+    svg("path", {class: "minimum", d: `M${across(x) - 6} ${down(y)}h12M${across(x)} ${down(y) - 6}v12`})));
+}
+
+function drawScale() {
+  const [x0, x1, y0, y1] = view.seen;
+  const few = view.width < 420 ? 4 : 8;
+  const xs = ticks(x0, x1, false, few).map((x) => [across(x), view.height + 16, "middle", said(x)]);
+  const ys = ticks(y0, y1, false, 6).map((y) => [-7, down(y) + 4, "end", said(y)]);
+  const inside = ([x, y]) => (y > view.height ? x > 8 && x < view.width - 8 : y > 10 && y < view.height - 2);
+  $("scale").replaceChildren(...[...xs, ...ys].filter(inside).map(([x, y, anchor, text]) => svg("text", {x, y, "text-anchor": anchor}, text)));
+}
+
+function groupOf(rule) {
+  if (groups.has(rule.name)) return groups.get(rule.name);
+  const dash = dashOf(rule);
+  const made = {
+    whole: svg("path", {class: "whole", "stroke-dasharray": dash}),
+    past: svg("path", {class: "past", "stroke-dasharray": dash}),
+    leader: svg("path", {class: "leader"}),
+    dots: svg("path", {class: "dots"}),
+    mark: svg("text", {class: "mark", "text-anchor": "middle"}),
+    now: svg("circle", {class: "now", r: 5}),
+    label: svg("text", {class: "label"}),
+  };
+  // No path may cover a name: names have a layer of their own.
+  const {whole, past, dots, now, leader, mark, label} = made;
+  made.layers = [svg("g", {}, whole, past, dots), svg("g", {}, now, leader, mark, label)];
+  made.layers.forEach((layer, i) => {
+    layer.style.setProperty("--shade", rule.shade);
+    $(["walks", "names"][i]).append(layer);
+  });
+  groups.set(rule.name, made);
+  return made;
+}
+
+// Every frame of a drag: all paths, their ends, their names.
+export function drawPaths(walks, t) {
+  for (const [name, {layers}] of groups) for (const layer of layers) layer.style.display = walks.some((w) => w.rule.name === name) ? "" : "none";
+  const ends = walks.map(drawPath(t));
+  const lowest = view.height - 9;
+  const places = spreadOut(ends.map(([, y]) => y), LABEL_GAP, 12, lowest);
+  walks.forEach(({rule, end}, i) => {
+    const {label, leader} = groupOf(rule);
+    const [x, y] = ends[i];
+    const text = `${rule.title} ${saidEnding(end)}`;
+    const long = 16 + text.length * 7.2;
+    const before = x + long > view.width && (x > long || x > view.width / 2);
+    const at = before ? x - 14 : x + 14;
+    label.textContent = text;
+    label.setAttribute("x", at.toFixed(1));
+    label.setAttribute("y", (places[i] + 4.5).toFixed(1));
+    label.setAttribute("text-anchor", before ? "end" : "start");
+    const away = Math.abs(places[i] - y) > 7;
+    leader.setAttribute("d", away ? `M${x.toFixed(1)} ${y.toFixed(1)}L${(at + (before ? 3 : -3)).toFixed(1)} ${places[i].toFixed(1)}` : "");
+  });
+  const [sx, sy] = state.start;
+  $("start").setAttribute("transform", `translate(${across(sx).toFixed(1)} ${down(sy).toFixed(1)})`);
+  $("start").setAttribute("aria-label", `Start at x ${said(sx)}, y ${said(sy)}. Arrow keys move it, with shift farther.`);
+}
+
+const drawPath = (t) => ({rule, path, end}) => {
+  const {whole, past, mark, now, dots} = groupOf(rule);
+  const at = [(i) => across(path.xs[i]), (i) => down(path.ys[i])];
+  const cursor = Math.min(t, path.n);
+  whole.setAttribute("d", cursor < path.n ? line(path.n + 1, ...at, cursor) : "");
+  past.setAttribute("d", line(cursor + 1, ...at));
+  let steps = "";
+  if (path.n <= 80) for (let i = 1; i <= path.n && i <= 80; i++) steps += shows(path.xs[i], path.ys[i]) ? `M${at[0](i).toFixed(1)} ${at[1](i).toFixed(1)}h0` : "";
+  dots.setAttribute("d", steps);
+  const [x, y] = lastSeen(path);
+  const left = end.mark === "○" && !shows(end.x, end.y);
+  mark.textContent = left ? "→" : end.mark;
+  mark.setAttribute("x", x.toFixed(1));
+  mark.setAttribute("y", (y + 5).toFixed(1));
+  const visible = cursor < path.n && shows(path.xs[cursor], path.ys[cursor]);
+  now.style.display = visible ? "" : "none";
+  if (visible) {
+    now.setAttribute("cx", at[0](cursor).toFixed(1));
+    now.setAttribute("cy", at[1](cursor).toFixed(1));
+  }
+  return [x, y];
+};
+
+// Where a path ends, or where it leaves the map for good, kept inside.
+function lastSeen({xs, ys, n}) {
+  let i = n;
+  while (i > 0 && !shows(xs[i], ys[i])) i--;
+  const [x, y] = [across(xs[i]), down(ys[i])];
+  if (i === n || !Number.isFinite(xs[i + 1]) || !Number.isFinite(ys[i + 1])) return inset(x, y);
+  const [dx, dy] = [across(xs[i + 1]) - x, down(ys[i + 1]) - y];
+  const shares = [[x, dx, view.width], [y, dy, view.height]].map(([p, d, size]) => (d > 0 ? (size - p) / d : d < 0 ? -p / d : 1));
+  const share = clamp(Math.min(...shares), 0, 1);
+  return inset(x + share * dx, y + share * dy);
+}
+
+const inset = (x, y) => [clamp(x, 8, view.width - 8), clamp(y, 8, view.height - 8)];
+
+// Of the chosen rule at the cursor: where its gradient is taken, if not where it stands.
+export function drawAhead(walk, surface, t) {
+  const step = walk?.rule.lookahead && t > 0 ? stepAt(walk.rule, walk.h, surface, state.start, Math.min(t, walk.path.n), state.seed) : null;
+  const ahead = $("ahead");
+  ahead.style.display = step && shows(...step.ahead) ? "" : "none";
+  if (!step) return;
+  ahead.style.setProperty("--shade", walk.rule.shade);
+  const [x, y, ax, ay] = [across(step.from[0]), down(step.from[1]), across(step.ahead[0]), down(step.ahead[1])];
+  ahead.firstElementChild.setAttribute("d", `M${x} ${y}L${ax} ${ay}`);
+  ahead.lastElementChild.setAttribute("cx", ax);
+  ahead.lastElementChild.setAttribute("cy", ay);
+}

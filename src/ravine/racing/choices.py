@@ -1,0 +1,218 @@
+"""What the user decided, checked as far as it can be without building the model."""
+
+import math
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from ravine.errors import WrongCall
+from ravine.frameworks.spelling import read_schedule
+from ravine.racing import grids
+from ravine.racing.grids import Rates
+from ravine.rules import RULES
+from ravine.update_rule import Rule
+from ravine.wrapping import Scheduled
+from ravine.wrapping.wrapper import inside
+
+BASELINE = "sgd"
+STUDY_SEEDS = 10_000  # of a stage, that belong to one study
+MOST_STUDIES = 100
+
+
+@dataclass(frozen=True)
+class Choices:
+    """What the user decided. Learning rates are by the rule's spelling."""
+
+    task: str
+    rules: tuple[str, ...]
+    learning_rates: Mapping[str, tuple[float, ...]]
+    seeds: int
+    fresh_seeds: int
+    epochs: int
+    batch_size: int
+    # The defaults are what races did from before there was a choice.
+    schedule: str = "constant"  # of every rule's learning rate
+    early_stopping: bool = False  # of tuning runs without hope
+    target: str = ""  # "accuracy>=0.95"; empty: what tuned gradient descent reliably reaches
+    studies: int = 1  # how often tuning and judging are done, each time on seeds of their own
+    points: int = 0  # over each rule's own range, before any was widened; 0: rates were given
+    # What else is searched, and from where to where if that was said.
+    search: Mapping[str, tuple[float, float] | None] = field(default_factory=dict)
+    # By rule and hyperparameter: a value for each learning rate.
+    others: Mapping[str, Mapping[str, tuple[float, ...]]] = field(default_factory=dict)
+
+    @property
+    def may_widen(self) -> bool:
+        """Whether grids that prove too narrow may grow.
+
+        What somebody asked for is not added to; nor is a box, which has no two ends.
+        """
+        return bool(self.points) and not self.search
+
+    @property
+    def widened(self) -> Mapping[str, int]:
+        """How many decades each grid was widened by."""
+        if not self.may_widen:
+            return dict.fromkeys(self.rules, 0)
+        step = grids.a_decade(self.points)
+        return {rule: (len(self.learning_rates[rule]) - self.points) // step for rule in self.rules}
+
+    def settings(self, rule: str, learning_rate: float) -> dict[str, float]:
+        """The other hyperparameters that go with one of a rule's learning rates."""
+        columns = self.others.get(rule, {})
+        if not columns:
+            return {}
+        at = self.learning_rates[rule].index(learning_rate)
+        return {name: values[at] for name, values in columns.items()}
+
+
+def choose(
+    task: Any,
+    rules: Sequence[Rule],
+    learning_rates: Rates,
+    seeds: int,
+    fresh_seeds: int,
+    epochs: int | None,
+    batch_size: int | None,
+    schedule: str = "constant",
+    early_stopping: bool = True,
+    *,
+    target: float | str | None = None,
+    studies: int = 1,
+    search: str | Sequence[str] | None = None,
+    trials: int | None = None,
+) -> tuple[Choices, dict[str, Rule]]:
+    """Check what the user asked for as far as it can be without building the model.
+
+    Gradient descent joins where it is missing: everything is measured against it. Returns the
+    choices, and the rules by their spelling.
+    """
+    by_name = named(rules)
+    if BASELINE not in by_name:
+        by_name = {BASELINE: RULES[BASELINE](), **by_name}
+    for rule in by_name.values():
+        scheduled(rule, schedule, steps=1)  # which says what cannot be
+    searched = grids.read_search(search)
+    if trials is not None and learning_rates is not None:
+        raise WrongCall(
+            "trials and learning_rates both say how many are tried: give one of them, "
+            "learning_rates as LO:HI:N for N trials"
+        )
+    counts = {
+        "seeds": seeds,
+        "fresh_seeds": fresh_seeds,
+        "epochs": task.epochs if epochs is None else epochs,
+        "batch_size": task.batch_size if batch_size is None else batch_size,
+        "studies": studies,
+    }
+    points = (grids.TRIALS if searched else grids.POINTS) if trials is None else trials
+    for name, count in {**counts, "trials": points}.items():
+        if not isinstance(count, int) or isinstance(count, bool) or count < 1:
+            raise WrongCall(f"{name}={count!r} is not allowed: give a whole number of at least 1")
+    most = {"seeds": STUDY_SEEDS, "fresh_seeds": STUDY_SEEDS, "studies": MOST_STUDIES}
+    for name, limit in most.items():
+        if counts[name] > limit:
+            raise WrongCall(f"{name}={counts[name]} is not allowed: at most {limit}")
+    if points < 2:
+        raise WrongCall(f"trials={points} is not allowed: give at least 2")
+    rates = grids.grids(task, by_name, learning_rates, points)
+    choices = Choices(
+        task.name,
+        tuple(by_name),
+        rates,
+        **counts,
+        schedule=schedule,
+        early_stopping=early_stopping,
+        target=read_target(target),
+        points=points if learning_rates is None else 0,
+        search=searched,
+        others=grids.scattered(by_name, rates, searched) if searched else {},
+    )
+    return choices, by_name
+
+
+def joined(choices: Choices, task: Any, rules: Mapping[str, Rule]) -> Choices:
+    """The choices of a race that more rules join: they get as many trials as the others.
+
+    ``rules`` are all of them, by their spelling. Where one list of rates was given for all it is
+    for the new ones too; else those have their own ranges.
+    """
+    new = {name: rule for name, rule in rules.items() if name not in choices.rules}
+    lists = set(choices.learning_rates.values())
+    if choices.points or len(lists) > 1:
+        points = choices.points or max(map(len, lists))
+        rates = {name: grids.own_grid(task, name, rule, points) for name, rule in new.items()}
+    else:
+        rates = dict.fromkeys(new, next(iter(lists)))
+    return replace(
+        choices,
+        rules=(*choices.rules, *new),
+        learning_rates={**choices.learning_rates, **rates},
+        others={**choices.others, **grids.scattered(new, rates, choices.search, strict=False)},
+    )
+
+
+def named(rules: Sequence[Rule]) -> dict[str, Rule]:
+    """Rules by their spelling. Raises ``WrongCall`` where there are none, or two of one."""
+    if not rules:
+        raise WrongCall(f"no rules given; known: {', '.join(RULES)}")
+    by_name: dict[str, Rule] = {}
+    for rule in rules:
+        if rule.learning_rate != rule.defaults()["learning_rate"]:
+            raise WrongCall(
+                f"{rule}: the race searches the learning rate itself; leave it out here and "
+                "narrow the search with --learning-rates (learning_rates=) if you like"
+            )
+        if str(rule) in by_name:
+            raise WrongCall(f"rule '{rule}' is listed twice")
+        by_name[str(rule)] = rule
+    return by_name
+
+
+def read_target(given: float | str | None) -> str:
+    """A target of the user's own, as ``Choices`` has it.
+
+    >>> read_target("accuracy >= .95"), read_target(0.3), read_target(None)
+    ('accuracy>=0.95', 'loss<=0.3', '')
+    """
+    if given is None:
+        return ""
+    text = f"loss<={given!r}" if isinstance(given, float | int) else given
+    found = re.fullmatch(r"\s*(?:(\w+)\s*(<=|>=))?\s*([-+.\w]+)\s*", text)
+    try:
+        value = float(found[3]) if found else math.nan
+    except ValueError:
+        value = math.nan
+    if found is None or not math.isfinite(value):
+        raise WrongCall(
+            f"cannot read the target {given!r}: write a test loss, such as 0.3, or a measure and "
+            "where it must get to, such as accuracy>=0.95"
+        )
+    return f"{found[1] or 'loss'}{found[2] or '<='}{value!r}"
+
+
+def scheduled(rule: Rule, schedule: str, steps: int) -> Rule:
+    """The rule that is raced: the one listed, its learning rate on the schedule of the race.
+
+    >>> from ravine.rules import SGD
+    >>> str(scheduled(SGD(), "cosine(warmup=0.1)", steps=500))
+    'scheduled(sgd, steps=500, warmup=0.1)'
+    >>> str(scheduled(Scheduled(SGD(), "linear"), "constant", steps=500))
+    'scheduled(sgd, schedule=linear, steps=500)'
+    """
+    curve = read_schedule(schedule)
+    if schedule == "constant":
+        own = rule.values().get("steps"), rule.defaults().get("steps")
+        ours = any(isinstance(held, Scheduled) for held in inside(rule))
+        # Whoever writes scheduled(adam) means this training, however long it is.
+        return rule.replace({"steps": float(steps)}) if ours and own[0] == own[1] else rule
+    if any(isinstance(held, Scheduled) for held in inside(rule)):
+        raise WrongCall(f"{rule} has a schedule of its own: race it without schedule={schedule}")
+    return Scheduled(rule, steps=float(steps), **curve)
+
+
+def decays(raced: Rule, steps: int) -> bool:
+    """Whether a rule's learning rate falls over the steps of a run, rather than stays."""
+    held = [one for one in inside(raced) if isinstance(one, Scheduled)]
+    return any(one.schedule != "constant" and one.values()["steps"] == steps for one in held)

@@ -1,0 +1,193 @@
+"""Which learning rates are tried, and what else beside them: as many for every rule."""
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from ravine.errors import WrongCall, unknown
+from ravine.update_rule import Hyper, Rule
+from ravine.wrapping.wrapper import innermost
+
+POINTS = 9  # over four decades, both ends included
+TRIALS = 27  # where other hyperparameters are searched too
+EXTENSIONS = 2  # of all grids, at most
+DECADES = 4  # that a rule's own range spans
+LOGARITHMIC = 100  # a range from whose ends' ratio on its scale is logarithmic
+
+Rates = str | Sequence[float] | Mapping[str, Sequence[float]] | None
+
+
+def grids(task: Any, rules: Mapping[str, Rule], given: Rates, points: int) -> dict[str, Any]:
+    """Each rule's learning rates, ascending: those given, else ``points`` over its own range."""
+    if isinstance(given, Mapping):
+        for name in given:
+            if name not in rules:
+                raise unknown("rule in learning_rates", str(name), rules)
+        return {
+            name: read_rates(given[name]) if name in given else own_grid(task, name, rule, points)
+            for name, rule in rules.items()
+        }
+    if given is not None:
+        return dict.fromkeys(rules, read_rates(given))
+    return {name: own_grid(task, name, rule, points) for name, rule in rules.items()}
+
+
+def log_grid(low: float, high: float, count: int) -> tuple[float, ...]:
+    """``count`` learning rates from ``low`` to ``high``, evenly spaced on a log scale."""
+    if not (0 < low < math.inf and 0 < high < math.inf):
+        raise WrongCall(f"learning rates {low:g}:{high:g} are not allowed: both must be > 0")
+    if count == 1 and low == high:
+        return (low,)
+    if low == high:
+        raise WrongCall(f"from {low:g} to {high:g} there is one learning rate, not {count}")
+    if low > high:
+        raise WrongCall(f"learning rates {low:g}:{high:g} run backwards: write {high:g}:{low:g}")
+    if count < 2:
+        raise WrongCall(f"{count} learning rates from {low:g} to {high:g}: give at least 2")
+    ratio = (high / low) ** (1 / (count - 1))
+    # Six digits: a rate that people can read and type gives the same run.
+    return tuple(_short(low * ratio**k) for k in range(count))
+
+
+def widened(rates: Sequence[float], points: int, upwards: bool) -> tuple[float, ...]:
+    """A grid that began with ``points`` over four decades, a decade wider at one end.
+
+    >>> widened((0.01, 0.1, 1.0, 10.0, 100.0), points=5, upwards=True)
+    (0.01, 0.1, 1.0, 10.0, 100.0, 1000.0)
+    """
+    step = (rates[-1] / rates[0]) ** (1 / (len(rates) - 1))
+    more = a_decade(points)
+    if upwards:
+        return (*rates, *(_short(rates[-1] * step**k) for k in range(1, more + 1)))
+    return (*(_short(rates[0] / step**k) for k in range(more, 0, -1)), *rates)
+
+
+def a_decade(points: int) -> int:
+    """How many points of a grid that begins with so many over four decades make one decade."""
+    return max(1, round((points - 1) / DECADES))
+
+
+def own_grid(task: Any, name: str, rule: Rule, points: int) -> tuple[float, ...]:
+    """Points over the four decades that the task, or else the rule, says are worth it."""
+    declared = rule.hyperparameters()["learning_rate"].search
+    interval = task.learning_rates.get(innermost(rule).name, declared)
+    if interval is None:
+        raise WrongCall(f"{name} declares no range to search for its learning rate: give one")
+    return log_grid(interval[0], interval[1], points)
+
+
+def read_rates(given: str | Sequence[float]) -> tuple[float, ...]:
+    """Learning rates from ``"LO:HI:N"``, a list as text, or a list; ascending, each once."""
+    if isinstance(given, str):
+        try:
+            if ":" in given:
+                low, high, count = given.split(":")
+                interval = float(low), float(high), int(count)
+            else:
+                interval, given = None, [float(rate) for rate in given.split(",")]
+        except ValueError:
+            raise WrongCall(
+                f"cannot read the learning rates {given!r}: write LO:HI:N, such as 1e-4:1:9, "
+                "or a list, such as 0.1,0.3,1"
+            ) from None
+        if interval is not None:
+            return log_grid(*interval)
+    if isinstance(given, int | float):
+        given = (given,)
+    rates = sorted({float(rate) for rate in given})
+    for rate in rates:
+        if not 0 < rate < math.inf:
+            raise WrongCall(f"learning rate {rate:g} is not allowed: it must be > 0 and finite")
+    if not rates:
+        raise WrongCall("no learning rates given")
+    return tuple(rates)
+
+
+def read_search(given: str | Sequence[str] | None) -> dict[str, tuple[float, float] | None]:
+    """What else is searched, and from where to where if that is said.
+
+    >>> read_search("beta_2,weight_decay=1e-5:1e-2")
+    {'beta_2': None, 'weight_decay': (1e-05, 0.01)}
+    """
+    parts = given.split(",") if isinstance(given, str) else list(given or ())
+    found: dict[str, tuple[float, float] | None] = {}
+    for part in parts:
+        name, said, interval = (side.strip() for side in part.partition("="))
+        try:
+            low, high = map(float, interval.split(":")) if said else (0.0, 1.0)
+        except ValueError:
+            low, high = 1.0, 0.0
+        if not name or not low < high:
+            raise WrongCall(
+                f"cannot read what to search in {part!r}: write a hyperparameter, such as beta_2, "
+                "or one with its range, such as beta_2=0.9:0.999"
+            )
+        if name == "learning_rate":
+            raise WrongCall("the learning rate is always searched; narrow it with learning_rates")
+        found[name] = (low, high) if said else None
+    return found
+
+
+def scattered(
+    rules: Mapping[str, Rule],
+    rates: Mapping[str, Sequence[float]],
+    search: Mapping[str, tuple[float, float] | None],
+    strict: bool = True,
+) -> dict[str, dict[str, tuple[float, ...]]]:
+    """For each rule, the values of what it has of the searched, one for each of its rates.
+
+    With the rates, which are evenly spaced, they are a Hammersley set: evenly spread over the
+    whole box, whatever part of it matters. J. M. Hammersley 1960, Ann. N.Y. Acad. Sci. 86:844.
+    ``strict``: what no rule has is an error.
+    """
+    known = {name: rule.hyperparameters() for name, rule in rules.items()}
+    for name in search:
+        if strict and not any(name in has for has in known.values()):
+            every = {other for has in known.values() for other in has if other != "learning_rate"}
+            raise unknown("hyperparameter to search", name, sorted(every))
+    found = {}
+    for rule, has in known.items():
+        names = [name for name in search if name in has]
+        columns = _spread(len(rates[rule]), len(names))
+        found[rule] = {
+            name: _scaled(rule, name, has[name], search[name], column)
+            for name, column in zip(names, columns, strict=True)
+        }
+    return {rule: columns for rule, columns in found.items() if columns}
+
+
+def _spread(count: int, dimensions: int) -> list[list[float]]:
+    """Van der Corput's sequences in the first prime bases, without their 0."""
+    if not dimensions:
+        return []
+    from scipy.stats import qmc
+
+    points = qmc.Halton(dimensions, scramble=False).random(count + 1)[1:]
+    return [list(map(float, column)) for column in points.T]
+
+
+def _scaled(
+    rule: str,
+    name: str,
+    declared: Hyper,
+    given: tuple[float, float] | None,
+    shares: Sequence[float],
+) -> tuple[float, ...]:
+    interval = given or declared.search
+    if interval is None:
+        raise WrongCall(f"{rule} declares no range to search for {name}: write {name}=LO:HI")
+    for value in interval:
+        if not declared.allows(value):
+            raise WrongCall(
+                f"{rule}: {name}={value:g} is not allowed: it must be {declared.allowed}"
+            )
+    low, high = interval
+    if declared.valid == "[0, 1)":  # a memory: 0.9, 0.99 and 0.999 are equally far apart
+        return tuple(_short(1 - (1 - low) * ((1 - high) / (1 - low)) ** share) for share in shares)
+    if low > 0 and high >= LOGARITHMIC * low:
+        return tuple(_short(low * (high / low) ** share) for share in shares)
+    return tuple(_short(low + (high - low) * share) for share in shares)
+
+
+def _short(value: float) -> float:
+    return float(f"{value:.6g}")

@@ -1,0 +1,121 @@
+"""What several races of the same rules say together. Pure functions over their verdicts."""
+
+import math
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, NamedTuple
+
+from ravine.racing.choices import BASELINE
+from ravine.verdict.naming import title
+from ravine.verdict.performance import PerformanceProfile, performance_profile
+from ravine.verdict.standings import Standing, Verdict
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+TAU_MAX = 4.0
+HOW = {
+    "time": "median steps to the target over the fresh seeds; where half of them or more missed "
+    "it, infinite",
+    "profile": "the share of tasks on which a rule takes at most τ times the steps of the fastest",
+    "score": f"the profile's integral over τ from 1 to {TAU_MAX:g}, divided by {TAU_MAX - 1:g}, as "
+    "AlgoPerf defines it; 1 is a rule that is the fastest everywhere",
+    "speed-up": "geometric mean over the tasks of the median speed-up over gradient descent; where "
+    "a rule missed the target its time counts as the whole run, so that its mean is at most what "
+    "is said (≤); where gradient descent did, at least (≥); where both did it counts as 1 (≈)",
+    "left out": "a task whose race was not fair or had no target counts nowhere",
+}
+
+
+class Score(NamedTuple):
+    """How a rule did over all tasks. ``bound`` says of what sort ``speedup`` is.
+
+    "": the geometric mean itself; "≤" or "≥": it is at most or at least that; "≈": misses make it
+    uncertain both ways.
+    """
+
+    rule: str
+    score: float
+    speedup: float
+    bound: str
+    missed: tuple[str, ...]  # tasks
+
+
+class Across(NamedTuple):
+    """``times``: steps, a row a rule, a column a task. ``left_out``: tasks, and why."""
+
+    times: "pd.DataFrame"
+    performance: PerformanceProfile | None  # None where every task was left out
+    scores: tuple[Score, ...]  # best first
+    left_out: Mapping[str, str]
+
+    def __str__(self) -> str:
+        """The sentence."""
+        if not self.scores:
+            return "No scores: every race was unfair or had no target."
+        counted = self.times.shape[1]
+        tasks = f"{counted} {'task' if counted == 1 else 'tasks'}"
+        best = self.scores[0]
+        first = [s.rule for s in self.scores if math.isclose(s.score, best.score)]
+        who = " and ".join(map(title, first))
+        said = f"Over {tasks} {who} {'have' if len(first) > 1 else 'has'} the highest score, "
+        said += f"{best.score:.2f}"
+        if best.rule != BASELINE and len(first) == 1:
+            bound = {"": "", "≤": "at most ", "≥": "at least ", "≈": "about "}[best.bound]
+            said += f", and a speed-up of {bound}{best.speedup:.2f} over gradient descent"
+        return f"{said}. This describes these tasks; it tests nothing beyond them."
+
+
+def across(verdicts: Mapping[str, Verdict], horizons: Mapping[str, int]) -> Across:
+    """Times, profile and scores of the verdicts of several tasks, by task.
+
+    All are of the same rules. ``horizons``: steps of a run of each task.
+    """
+    import pandas as pd
+
+    left_out = {task: why for task, verdict in verdicts.items() if (why := _why_not(verdict))}
+    counted = {task: v for task, v in verdicts.items() if task not in left_out}
+    by_task = {task: {s.rule: s for s in v.standings} for task, v in counted.items()}
+    rules = sorted({rule for standings in by_task.values() for rule in standings})
+    times = pd.DataFrame(
+        {
+            task: [standings[rule].steps_to_target.median for rule in rules]
+            for task, standings in by_task.items()
+        },
+        index=pd.Index(rules, name="rule"),
+    )
+    if not counted:
+        return Across(times, None, (), left_out)
+    performance = performance_profile(times, TAU_MAX)
+    scores = [_score(rule, float(performance.score[rule]), by_task, horizons) for rule in rules]
+    ranked = sorted(scores, key=lambda s: (-s.score, -s.speedup, s.rule != BASELINE, s.rule))
+    return Across(times, performance, tuple(ranked), left_out)
+
+
+def _why_not(verdict: Verdict) -> str:
+    if verdict.refused:
+        return "not a fair race"
+    return "" if math.isfinite(verdict.target) else "no target"
+
+
+def _score(
+    rule: str,
+    score: float,
+    by_task: Mapping[str, Mapping[str, Standing]],
+    horizons: Mapping[str, int],
+) -> Score:
+    logs, missed, bounds = [], [], set()
+    for task, standings in by_task.items():
+        own, baseline = (standings[name].steps_to_target.median for name in (rule, BASELINE))
+        ratio = standings[rule].speedup.median
+        if math.isinf(own):
+            missed.append(task)
+            ratio = min(baseline, horizons[task]) / horizons[task]
+        bounds.add(_BOUNDS[math.isinf(own), math.isinf(baseline)])
+        logs.append(math.log(ratio))
+    kinds = bounds - {""}
+    bound = "" if rule == BASELINE or not kinds else kinds.pop() if len(kinds) == 1 else "≈"
+    return Score(rule, score, math.exp(sum(logs) / len(logs)), bound, tuple(missed))
+
+
+# By whether the rule missed the target, and whether gradient descent did.
+_BOUNDS = {(False, False): "", (True, False): "≤", (False, True): "≥", (True, True): "≈"}

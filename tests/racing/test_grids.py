@@ -1,0 +1,111 @@
+"""Which settings are tried: as many for every rule, evenly spread."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy.stats import qmc
+
+from ravine.errors import WrongCall
+from ravine.racing.choices import choose
+from ravine.racing.grids import log_grid, scattered, widened
+from ravine.rules import RULES, Adam, AdamW, Momentum
+from ravine.tasks import TASKS
+
+TASK = TASKS["digits-mlp"]
+
+
+def chosen(*names: str, **changes: Any) -> Any:
+    given: dict[str, Any] = {"learning_rates": None, "seeds": 3, "fresh_seeds": 12}
+    given |= {"epochs": None, "batch_size": None} | changes
+    return choose(TASK, [RULES[name]() for name in names], **given)[0]
+
+
+@given(st.floats(1e-6, 1.0), st.integers(2, 40), st.booleans())
+def test_a_wider_grid_goes_on_as_it_was(low: float, points: int, upwards: bool) -> None:
+    grid = log_grid(low, 1e4 * low, points)
+    wide = widened(grid, points, upwards)
+    assert set(grid) < set(wide)
+    assert list(wide) == sorted(wide)
+    ratios = np.array(wide[1:]) / np.array(wide[:-1])
+    assert ratios == pytest.approx(ratios[0], rel=2e-5)
+    grown = wide[-1] / grid[-1] if upwards else grid[0] / wide[0]
+    assert grown == pytest.approx(10, rel=1e-4) or points not in (5, 9, 13, 17)
+
+
+def test_every_rule_tries_equally_many_settings() -> None:
+    choices = chosen("sgd", "momentum", "adamw", search="beta_2,weight_decay,momentum", trials=13)
+    assert {len(rates) for rates in choices.learning_rates.values()} == {13}
+    assert {rule: set(columns) for rule, columns in choices.others.items()} == {
+        "momentum": {"momentum"},
+        "adamw": {"beta_2", "weight_decay"},
+    }
+    assert all(len(v) == 13 for columns in choices.others.values() for v in columns.values())
+    assert not choices.may_widen
+    settings = choices.settings("adamw", choices.learning_rates["adamw"][4])
+    assert settings == {name: v[4] for name, v in choices.others["adamw"].items()}
+    assert choices.settings("sgd", choices.learning_rates["sgd"][0]) == {}
+    # 27 where nothing is said, 9 where nothing else is searched.
+    assert len(chosen("adam", search="beta_2").learning_rates["adam"]) == 27
+    assert len(chosen("adam").learning_rates["adam"]) == 9
+
+
+def test_settings_are_spread_more_evenly_than_by_chance() -> None:
+    rates = {"adamw": log_grid(1e-5, 1e-1, 64)}
+    others = scattered({"adamw": AdamW()}, rates, {"beta_2": None, "weight_decay": None})
+    memory, decay = (np.array(others["adamw"][name]) for name in ("beta_2", "weight_decay"))
+    unit = np.column_stack(
+        [
+            (np.arange(64) + 0.5) / 64,
+            np.log((1 - memory) / 0.1) / np.log(1e-4 / 0.1),
+            np.log10(decay / 1e-5) / 5,
+        ]
+    )
+    assert unit.min() > 0
+    assert unit.max() < 1
+    by_chance = np.random.default_rng(0).random((20, 64, 3))
+    assert qmc.discrepancy(unit) < 0.5 * min(qmc.discrepancy(one) for one in by_chance)
+
+
+def test_a_range_of_the_users_own() -> None:
+    others = scattered({"adam": Adam()}, {"adam": (0.1, 0.2, 0.3)}, {"epsilon": (0.0, 0.5)})
+    assert others == {"adam": {"epsilon": (0.25, 0.125, 0.375)}}  # van der Corput, base 2
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"search": "beta_3"}, "unknown hyperparameter to search 'beta_3': did you mean 'beta_2'?"),
+        ({"search": "learning_rate"}, "always searched"),
+        ({"search": "beta_2=0.999:0.9"}, "write a hyperparameter, such as beta_2"),
+        ({"search": "beta_2=0.9:1"}, "beta_2=1 is not allowed: it must be in [0, 1)"),
+        ({"search": "momentum_decay"}, "write momentum_decay=LO:HI"),
+        ({"trials": 1}, "trials=1"),
+        ({"trials": 5, "learning_rates": [0.1]}, "give one of them"),
+        ({"studies": 0}, "studies=0"),
+        ({"studies": 101}, "at most 100"),
+        ({"seeds": 10_001}, "at most 10000"),
+        ({"target": "accuracy>"}, "write a test loss, such as 0.3"),
+        ({"target": float("nan")}, "cannot read the target"),
+    ],
+)
+def test_what_cannot_be_searched_is_said(changes: dict[str, Any], said: str) -> None:
+    with pytest.raises(WrongCall) as error:
+        chosen("nadam", **changes)
+    assert said in str(error.value)
+
+
+def test_a_rule_that_joins_gets_what_the_others_got() -> None:
+    from ravine.racing.choices import joined
+
+    both = {"sgd": RULES["sgd"](), "momentum": Momentum()}
+    own = joined(chosen("sgd"), TASK, both)
+    assert own.rules == ("sgd", "momentum")
+    assert own.learning_rates["momentum"] == chosen("momentum").learning_rates["momentum"]
+    listed = joined(chosen("sgd", learning_rates=[0.1, 0.2]), TASK, both)
+    assert listed.learning_rates["momentum"] == (0.1, 0.2)
+    searched = joined(chosen("sgd", "adam", search="beta_2"), TASK, {**both, "adamw": AdamW()})
+    assert set(searched.others) == {"adam", "adamw"}
+    assert {len(rates) for rates in searched.learning_rates.values()} == {27}

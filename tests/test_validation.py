@@ -1,0 +1,51 @@
+"""Outside truth, found again by the engine; and not found by an engine that is wrong."""
+
+import json
+import re
+import subprocess
+import sys
+
+import pytest
+
+from ravine import validation
+from ravine.rules import Momentum
+from ravine.verdict.published import ADAM, DESCENT, MOMENTUM
+
+
+def test_what_was_published_is_found_again() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "ravine", "validate", "--json"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout)
+    assert found["holds"]
+    assert len(found["checks"]) == 12
+    assert found["seconds"] < 60
+    (start, *_) = found["checks"]
+    assert float(start["ours"]) == pytest.approx(353.446764, rel=1e-6)
+    # What plain loops gave, in tasks/test_quadratic_deep.
+    means = {
+        order: {name: sum(ends) / len(ends) for name, ends in losses.items()}
+        for order, losses in found["final_test_losses"].items()
+    }
+    assert means["frozen"][DESCENT] == pytest.approx(87.302, abs=2e-3)
+    assert means["frozen"][MOMENTUM] == pytest.approx(87.069, abs=2e-3)
+    assert means["frozen"][ADAM] == pytest.approx(87.121, abs=2e-3)
+    assert means["frozen"][MOMENTUM] < means["frozen"][ADAM]
+    assert means["reshuffled"][MOMENTUM] == pytest.approx(88.795, abs=2e-2)
+    assert means["reshuffled"][MOMENTUM] > means["reshuffled"][ADAM] + 1
+    said = done.stderr.splitlines()
+    assert all(re.match(r"ravine: .*: \d+ times 10 runs", line) for line in said)
+    assert len(said) == 3
+
+
+def test_another_rule_does_not_agree(monkeypatch: pytest.MonkeyPatch) -> None:
+    mean_form = {**validation.OPTIMIZERS, MOMENTUM: Momentum(momentum=0.99)}
+    monkeypatch.setattr(validation, "OPTIMIZERS", mean_form)
+    found = validation.validate(retune=False, progress=False)
+    assert not found.holds
+    wrong = [check.what for check in found.checks if not check.holds]
+    assert wrong == [f"{MOMENTUM} at 0.00251189: final loss", "momentum − Adam"]

@@ -1,0 +1,149 @@
+"""What a race does next follows from what is stored, in whatever order that came."""
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ravine import verdict
+from ravine.racing.choices import choose
+from ravine.racing.plan import Facts, Plan, Run, settle
+from ravine.racing.store import Curve
+from ravine.rules import RULES
+from ravine.tasks import TASKS
+
+FACTS = Facts(100, (3200, 10, 10), ("loss", "accuracy"), "0")
+
+
+def planned(*names: str, **changes: object) -> Plan:
+    given = {"learning_rates": None, "seeds": 2, "fresh_seeds": 3, "epochs": 10, "batch_size": 32}
+    choices, by_name = choose(
+        TASKS["digits-mlp"], [RULES[name]() for name in names], **(given | changes)
+    )
+    return settle(choices, by_name, FACTS)
+
+
+def ended(runs: list[Run], plan: Plan, loss: Callable[[Run], float]) -> list[Curve]:
+    """Runs that stay at a loss, the lower the better."""
+    curves = []
+    for run in runs:
+        measures = np.full((plan.horizon(run.stage) // plan.period + 1, 2, 2), loss(run), "f4")
+        measures[0] = 9.0
+        training = np.ones(plan.horizon(run.stage), "f4")
+        curves.append(Curve(run, "w", "b", training, measures))
+    return curves
+
+
+def towards(best: dict[str, float]) -> Callable[[Run], float]:
+    """Losses that are least at some learning rate."""
+    return lambda run: 1 + abs(np.log10(run.learning_rate / best[run.rule]))
+
+
+def test_first_all_tuning_then_all_judging() -> None:
+    plan = planned("sgd", "adam", studies=2)
+    loss = towards({"sgd": 0.1, "adam": 1e-3})
+    assert verdict.due(plan, []) == [*plan.tuning(0), *plan.tuning(1)]
+    tuned = ended(verdict.due(plan, []), plan, loss)
+    assert verdict.due(plan, tuned[1:]) == [*plan.tuning(0), *plan.tuning(1)]
+    judging = verdict.due(plan, tuned)
+    assert {run.stage for run in judging} == {"reference", "fresh"}
+    assert len(judging) == 2 * (10 + 2 * 3)
+    assert len(tuned) + len(judging) == plan.count
+    seeds = {run.seed for run in [*judging, *(c.run for c in tuned)]}
+    assert len(seeds) == 2 * (2 + 10 + 3)  # no study shares a seed with another
+    assert verdict.due(plan, [*tuned, *ended(judging, plan, loss)]) == []
+
+
+def test_a_users_target_needs_no_reference_runs() -> None:
+    plan = planned("sgd", "adam", target="accuracy>=0.9")
+    tuned = ended(plan.tuning(), plan, towards({"sgd": 0.1, "adam": 1e-3}))
+    assert {run.stage for run in verdict.due(plan, tuned)} == {"fresh"}
+
+
+def test_a_rate_that_decays_is_judged_by_shorter_runs_too() -> None:
+    plan = planned("sgd", "adam", schedule="cosine")
+    tuned = ended(plan.tuning(), plan, towards({"sgd": 0.1, "adam": 1e-3}))
+    runs = verdict.due(plan, tuned)
+    assert {run.stage for run in runs} == {"reference", "fresh", "half", "quarter"}
+    assert {plan.horizon(s) for s in ("fresh", "half", "quarter")} == {1000, 500, 250}
+    halves = [run for run in runs if run.stage == "half"]
+    assert plan.settings(halves[0])["steps"] == 500.0  # all of the decay, in half the steps
+    assert "steps" not in plan.settings(next(run for run in runs if run.stage == "fresh"))
+    by_stage = [{run.seed for run in runs if run.stage == s} for s in ("fresh", "half", "quarter")]
+    assert by_stage[0] == by_stage[1] == by_stage[2]
+    assert len({run.id for run in runs}) == len(runs)
+
+
+def test_what_one_rule_is_granted_all_are() -> None:
+    plan = planned("sgd", "adam", "rmsprop")
+    best = {"sgd": 10.0, "adam": 1e-3, "rmsprop": 1e-5}  # at the top; inside; at the bottom
+    first = ended(plan.tuning(), plan, towards(best))
+    wider = verdict.widened(plan, first)
+    assert wider.choices.widened == {"sgd": 1, "adam": 1, "rmsprop": 1}
+    assert wider.choices.learning_rates["sgd"][-1] == 100.0
+    assert wider.choices.learning_rates["rmsprop"][0] == 1e-6
+    assert {len(rates) for rates in wider.choices.learning_rates.values()} == {11}
+    # Not again before that is tuned; then no more, since no best rate is at an edge now.
+    assert verdict.widened(wider, first) == wider
+    assert {run.stage for run in verdict.due(wider, first)} == {"tuning"}
+    second = ended(wider.tuning(), wider, towards(best))
+    assert verdict.widened(wider, second) == wider
+    # The protocol says so.
+    assert "1 decade wider" in verdict.protocol(wider)["tuning"]
+    assert verdict.protocol(plan)["tuning"].count("wider") == 0
+
+
+def test_grids_grow_twice_at_most_and_never_beyond_what_was_asked_for() -> None:
+    plan = planned("sgd")
+    for decades in (1, 2, 2):
+        plan = verdict.widened(plan, ended(plan.tuning(), plan, towards({"sgd": 1e9})))
+        assert plan.choices.widened == {"sgd": decades}
+    for asked in ({"learning_rates": "0.01:1:3"}, {"search": "beta_2", "trials": 5}):
+        plan = planned("sgd", "adam", **asked)
+        curves = ended(plan.tuning(), plan, towards({"sgd": 1e9, "adam": 1e9}))
+        assert verdict.widened(plan, curves) == plan
+
+
+def test_a_rule_that_joins_a_race_with_wider_grids_gets_as_much() -> None:
+    plan = planned("sgd", "adam")
+    best = {"sgd": 10.0, "adam": 1e-3, "nadam": 1e-2}
+    plan = verdict.widened(plan, ended(plan.tuning(), plan, towards(best)))
+    late = planned("sgd", "adam", "nadam")
+    rates = {**late.choices.learning_rates, **plan.choices.learning_rates}
+    late = late.with_grids(rates)
+    assert late.choices.widened == {"sgd": 1, "adam": 1, "nadam": 0}
+    grown = verdict.widened(late, ended(late.tuning(), late, towards(best)))
+    assert grown.choices.widened == {"sgd": 1, "adam": 1, "nadam": 1}
+    assert grown.choices.learning_rates["sgd"] == plan.choices.learning_rates["sgd"]
+
+
+def test_what_a_race_that_grew_no_longer_asks_for_counts_no_more() -> None:
+    plan = planned("sgd")
+    loss = towards({"sgd": 10.0})
+    tuned = ended(plan.tuning(), plan, loss)
+    judged = ended(plan.judging({"sgd": 1.0}), plan, loss)  # at a rate that was best before
+    kept = verdict.relevant(plan, [*tuned, *judged])
+    assert kept == tuned
+    now = ended(plan.judging({"sgd": 10.0}), plan, loss)
+    assert verdict.relevant(plan, [*judged, *tuned, *now]) == [*tuned, *now]
+
+
+@given(st.randoms(use_true_random=False), st.integers(0, 30))
+def test_the_order_of_arrival_decides_nothing(random: object, missing: int) -> None:
+    plan = planned("sgd", "adam")
+    curves = ended(plan.tuning(), plan, towards({"sgd": 10.0, "adam": 1e-3}))[missing:]
+    shuffled = list(curves)
+    random.shuffle(shuffled)  # type: ignore[attr-defined]
+    assert verdict.due(plan, shuffled) == verdict.due(plan, curves)
+    assert verdict.widened(plan, shuffled) == verdict.widened(plan, curves)
+
+
+def test_a_plan_with_all_of_it_survives_as_text() -> None:
+    plan = planned(
+        "sgd", "adam", schedule="linear", target=0.3, studies=3, search="beta_2=0.9:0.99", trials=4
+    )
+    assert Plan.from_json(plan.to_json()) == plan
+    assert plan.decaying == ("sgd", "adam")
+    assert replace(plan, decaying=()).judged_in("adam") == ("fresh",)
