@@ -262,7 +262,7 @@ def test_derivatives_are_those_of_sympys_own_parser(text: str) -> None:
 def test_every_formula_has_a_gradient(text: str) -> None:
     for part in Formula.read(text).gradient:
         part(0.5, 0.25)
-        if "nan" not in part.text and "inf" not in part.text.lower():
+        if not {"nan", "infinity"} & set(re.findall("[a-z]+", part.text.lower())):
             assert Formula.read(part.text).text == part.text
 
 
