@@ -30,7 +30,8 @@ def test_the_readmes_python(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     assert "gradient descent" in done.stdout
     assert (tmp_path / "report.html").stat().st_size > 100_000
-    assert [folder.name[:11] for folder in (tmp_path / "ravine-runs").iterdir()] == ["digits-mlp-"]
+    folders = sorted(folder.name for folder in (tmp_path / "ravine-runs").iterdir())
+    assert [name.rpartition("-")[0] for name in folders] == ["digits-mlp", "make_model"]
 
 
 def test_the_readmes_commands_exist() -> None:

@@ -12,6 +12,7 @@ import cloudpickle
 import numpy as np
 
 from peers.setting import CORES, EPSILON, RATE, Curve, Setting, Subject, task
+from ravine.racing import luggage
 from ravine.racing.batches import batch_rows
 from ravine.racing.choices import choose
 from ravine.racing.jobs import DATA, weights_file
@@ -43,7 +44,8 @@ class Ours:
         folder = Path(self._folder.name)
         made, rule = task(subject), Adam()
         assert rule.epsilon == EPSILON
-        self._pool = Pool(None, {"folder": str(folder), "task": cloudpickle.dumps(made)})
+        packed = luggage.pack(folder, luggage.Luggage(made, {}))
+        self._pool = Pool(None, {"folder": str(folder), "digest": packed})
         self._jobs: deque[Job] = deque()
         self._facts: Facts | None = None
         self._curves: dict[int, Curve] = {}

@@ -11,7 +11,7 @@ from ravine.folder import locked
 from ravine.frameworks.spelling import AnyRule, is_spelled, read_rule
 from ravine.outcome import PAGES, Race, publish_pages
 from ravine.pages.terminal import Display
-from ravine.racing import provenance
+from ravine.racing import luggage, provenance
 from ravine.racing.choices import joined, named
 from ravine.racing.driver import Driver
 from ravine.racing.plan import Facts, Plan, settle
@@ -149,6 +149,9 @@ def _own(race: Race, task: Task | None, rules: Sequence[AnyRule]) -> tuple[Task,
     """The task and the rules of a race, those of the user's own from what was handed in."""
     choices, folder = race.plan.choices, race.folder
     own = {str(rule): rule for rule in map(read_rule, rules)}
+    if (digest := luggage.signed(folder / WORK)) is not None:
+        then = luggage.unpack(folder / WORK, digest)
+        task, own = task or then.task, {**then.rules, **own}
     unknown = [n for n in choices.rules if n not in own and not is_spelled(n)]
     if unknown or (task is None and choices.task not in TASKS):
         raise WrongCall(

@@ -2,7 +2,7 @@
 
 import os
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path as FilePath
 from typing import TYPE_CHECKING, Any
@@ -22,8 +22,7 @@ from ravine.racing.plan import settle
 from ravine.racing.store import FILE, WORK, Store
 from ravine.rules import RULES
 from ravine.surfaces.walk import Path, Walkable, walk
-from ravine.tasks import find
-from ravine.tasks.task import Task
+from ravine.tasks.own.entry import task_of
 from ravine.verdict import stages
 
 if TYPE_CHECKING:
@@ -31,8 +30,15 @@ if TYPE_CHECKING:
 
 
 def race(
-    task: str | Task = "digits-mlp",
+    task: Any = "digits-mlp",
+    data: Any = None,
     *,
+    loss: Any = None,
+    metrics: Any = None,
+    loss_weights: Any = None,
+    validation_data: Any = None,
+    test_data: Any = None,
+    class_weight: Mapping[int, float] | None = None,
     rules: str | Sequence[AnyRule] | None = None,
     learning_rates: Rates = None,
     seeds: int = 3,
@@ -51,6 +57,17 @@ def race(
     profile: bool = False,
 ) -> Race:
     """Race update rules on a task: tune each, then judge all against gradient descent.
+
+    ``task``: a name (``ravine tasks``), a ``ravine.Task``, a place in code (``"my_task.py:make"``),
+    or a Keras model of yours, or a function that builds one. With a model, ``data`` is ``(x, y)``
+    or ``(x, y, sample_weight)``, arrays of NumPy, pandas, TensorFlow or PyTorch, or lists or dicts
+    of them where there are several inputs or outputs; or a ``tf.data.Dataset``, a PyTorch
+    ``DataLoader``, a ``keras.utils.PyDataset``. ``validation_data`` and ``test_data`` are such too;
+    what is missing is split off, a fifth of the rows each. ``loss``, ``metrics`` and
+    ``loss_weights`` are as in ``model.compile``, whose they are by default; ``class_weight`` as in
+    ``model.fit``. Trainable weights are drawn anew from their initialisers for each seed; what does
+    not train (frozen layers, what ``Normalization`` was adapted to) stays as it is in a model
+    given. A function decides by itself: one that loads pretrained weights starts from them.
 
     ``rules``: a list of names, spellings such as ``"adam(beta_1=0.8)"``, classes or objects, or one
     text, ``"sgd,adam(beta_1=0.8)"``; by default all that ravine has. ``learning_rates``: for every
@@ -78,7 +95,9 @@ def race(
         race = ravine.race("digits-mlp", rules=["sgd", ravine.Adam(beta_1=0.8)])
         print(race.verdict)
     """
-    chosen_task = find(task) if isinstance(task, str) else task
+    own = {"loss": loss, "metrics": metrics, "loss_weights": loss_weights}
+    own |= {"validation_data": validation_data, "test_data": test_data}
+    chosen_task = task_of(task, data, class_weight=class_weight, **own)
     if isinstance(rules, str):
         rules = read_rules(rules)
     asked = [read_rule(rule) for rule in (RULES if rules is None else rules)]

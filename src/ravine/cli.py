@@ -2,25 +2,25 @@
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
-from ravine.commands import evidence, walks
+from ravine.commands import evidence, finished, walks
 from ravine.commands.exits import exit_codes
 from ravine.commands.options import (
+    AsJson,
     EarlyStopping,
     Epochs,
+    Folder,
     FreshSeeds,
+    Quiet,
     Rules,
     Schedule,
     Seeds,
     Workers,
 )
 from ravine.errors import WrongCall
-
-if TYPE_CHECKING:
-    from ravine.outcome import Race
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -32,7 +32,6 @@ app = typer.Typer(
     epilog="Start with `ravine race`; `ravine COMMAND --help` has examples.",
 )
 
-Folder = Annotated[Path, typer.Argument(metavar="DIR", help="The folder of a race.")]
 Profile = Annotated[
     bool, typer.Option("--profile", help="Print where the time went, and the lanes used.")
 ]
@@ -51,6 +50,8 @@ RACE_EXAMPLES = """**Examples**
 - `ravine race --rules momentum,adam --target "accuracy>=0.95" --studies 6`
 
 - `ravine race --rules adam,adamw --search beta_2,weight_decay`
+
+- `ravine race --quiet --json > verdict.json`: for scripts
 
 - `ravine race --into my-race --rules nadam`: one more rule in a finished race
 """
@@ -143,6 +144,8 @@ def race(
     ] = None,
     workers: Workers = None,
     profile: Profile = False,
+    quiet: Quiet = False,
+    as_json: AsJson = False,
 ) -> None:
     """Race update rules: tune each, judge all against gradient descent, report."""
     with exit_codes():
@@ -151,10 +154,16 @@ def race(
 
         if into is not None:
             _only_with_into(context)
-            finished = again.grow(into, read_rules(rules or ""), workers=workers, profile=profile)
-            _show(finished)
+            found = again.grow(
+                into,
+                read_rules(rules or ""),
+                workers=workers,
+                progress=not quiet,
+                profile=profile,
+            )
+            finished.show(found, as_json=as_json, quiet=quiet)
             return
-        finished = api.race(
+        found = api.race(
             task,
             rules=None if rules is None else read_rules(rules),
             learning_rates=learning_rates,
@@ -170,13 +179,20 @@ def race(
             trials=trials,
             out=out,
             workers=workers,
+            progress=not quiet,
             profile=profile,
         )
-        _show(finished)
+        finished.show(found, as_json=as_json, quiet=quiet)
 
 
 @app.command()
-def resume(folder: Folder, workers: Workers = None, profile: Profile = False) -> None:
+def resume(
+    folder: Folder,
+    workers: Workers = None,
+    profile: Profile = False,
+    quiet: Quiet = False,
+    as_json: AsJson = False,
+) -> None:
     """Go on with a race, or a suite, that was interrupted; what is stored is not run again."""
     with exit_codes():
         from ravine import again, suites
@@ -184,7 +200,8 @@ def resume(folder: Folder, workers: Workers = None, profile: Profile = False) ->
         if suites.is_suite(folder):
             evidence.show(suites.resume(folder, workers=workers))
             return
-        _show(again.resume(folder, workers=workers, profile=profile))
+        found = again.resume(folder, workers=workers, progress=not quiet, profile=profile)
+        finished.show(found, as_json=as_json, quiet=quiet)
 
 
 @app.command(
@@ -205,17 +222,9 @@ def verify(
         sys.exit(0 if checked.held else 1)
 
 
-@app.command()
-def report(folder: Folder) -> None:
-    """Print a finished race's leaderboard and write its pages again."""
-    with exit_codes():
-        from ravine.outcome import Race
-
-        found = Race.open(folder)
-        found.publish()
-        _show(found)
-
-
+app.command()(finished.report)
+app.command(epilog=finished.COMPARE_EXAMPLES)(finished.compare)
+app.command(epilog=finished.EXPORT_EXAMPLES)(finished.export)
 app.command(epilog=evidence.VALIDATE_EXAMPLES)(evidence.validate)
 app.command(epilog=evidence.SUITE_EXAMPLES)(evidence.suite)
 
@@ -312,7 +321,7 @@ def main() -> None:
 
 def _only_with_into(context: typer.Context) -> None:
     """A race that grows keeps its plan: options that would change it are refused, by name."""
-    free = {"rules", "into", "workers", "profile"}
+    free = {"rules", "into", "workers", "profile", "quiet", "as_json"}
     for name in context.params:
         given = context.get_parameter_source(name)
         if name not in free and given is not None and given.name != "DEFAULT":
@@ -320,13 +329,3 @@ def _only_with_into(context: typer.Context) -> None:
                 f"--into keeps the plan of the race it adds to: leave out "
                 f"{name if name == 'task' else '--' + name.replace('_', '-')}"
             )
-
-
-def _show(race: "Race") -> None:
-    from rich.console import Console
-
-    from ravine.pages import terminal
-    from ravine.pages.wide import wide
-
-    terminal.show(race.results, wide(Console()))
-    typer.echo(f"\nReport: {race.folder / 'report.html'}")

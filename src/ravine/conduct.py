@@ -6,15 +6,15 @@ from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from threading import Thread
 
-import cloudpickle
-
 from ravine.errors import RavineError, WrongCall
 from ravine.folder import using
 from ravine.frameworks.spelling import is_spelled
 from ravine.outcome import Race, publish_pages
 from ravine.pages import report
 from ravine.pages.terminal import Display
+from ravine.racing import luggage
 from ravine.racing.driver import Driver
+from ravine.racing.luggage import Luggage
 from ravine.racing.plan import Plan
 from ravine.racing.pool import Pool
 from ravine.racing.roles import Course
@@ -41,7 +41,10 @@ def conduct(
     work = folder / WORK
     with using(folder):
         work.mkdir(exist_ok=True)
-    workbench = {"folder": str(work), "task": cloudpickle.dumps(task)}
+    packed = luggage.pack(work, Luggage(task, rules))
+    workbench = {"folder": str(work), "digest": packed}
+    for note in task.notes:
+        display.trouble(note)
     with display, _beside(report.prepare), Pool(workers, workbench) as pool:
         driver = Driver(pool, rules, display, folder)
         store = start(driver)
@@ -57,7 +60,8 @@ def conduct(
             display.profiled(driver.profile)
         except (KeyboardInterrupt, RavineError) as stop:
             way = f"ravine resume {shlex.quote(str(folder))}"
-            if not all(map(is_spelled, rules)) or task.name not in TASKS:
+            own = not all(map(is_spelled, rules)) or task.name not in TASKS
+            if own and luggage.signed(work) is None:
                 way = f"ravine.resume({str(folder)!r}, …), naming your own rules and task again"
             stop.add_note(f"{kept} of {planned} runs are kept in '{folder}'; go on with: {way}")
             raise

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from ravine import verdict as verdicts
 from ravine.errors import RavineError
 from ravine.folder import locked, using
-from ravine.pages import charts, report
+from ravine.pages import charts, report, style
 from ravine.pages.results import Results
 from ravine.racing.store import CHECKS, STEP_SECONDS, WORK, Store
 from ravine.verdict import stages
@@ -89,9 +89,15 @@ class Race:
         """Every measurement: rule, learning_rate, seed, stage, step, metric, split, value."""
         return self.results.frame()
 
-    def chart(self, name: str) -> Any:
-        """An Altair chart: ``"curves"`` or ``"sensitivity"``."""
-        return charts.chart(self.results, name)
+    def chart(self, name: str, **options: str) -> Any:
+        """An Altair chart, for a page or notebook of your own; it saves as HTML, PNG or SVG too.
+
+        ``"curves"`` and ``"reached"`` take ``by="steps"``, ``"gradients"`` or ``"seconds"``;
+        ``"curves"``, ``"tries"`` and ``"training"`` take ``scale="log"`` or ``"linear"``; there
+        are ``"sensitivity"``, ``"clocks"`` and ``"targets"`` too. Raises ``WrongCall`` for others,
+        and for what the race did not measure.
+        """
+        return charts.chart(self.results, name, style.LIGHT, **options)
 
     def report(self, path: str | os.PathLike[str] | None = None) -> Path:
         """Write the report, one HTML file that needs no network; by default into the folder."""

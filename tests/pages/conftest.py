@@ -57,7 +57,7 @@ def make_curve(plan: Plan, run: Run, speed: float) -> Curve:
     )
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def make_results() -> Make:
     """Results whose curves are first changed by a function, if one is given.
 
@@ -81,7 +81,7 @@ def make_results() -> Make:
     return make
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def results(make_results: Make) -> Results:
     """One fresh run of Nesterov is lost on its way."""
     return make_results(

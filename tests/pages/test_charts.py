@@ -2,6 +2,7 @@
 
 import json
 import math
+from dataclasses import replace
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -12,8 +13,15 @@ from hypothesis import strategies as st
 
 from ravine.errors import WrongCall
 from ravine.pages import charts, style
+from ravine.pages.charts import drawing
+from ravine.pages.charts.clocks import flips
+from ravine.pages.charts.reached import arrivals, bounds
+from ravine.pages.charts.targets import steps_by_target
+from ravine.pages.charts.training import envelopes
 from ravine.rules import RULES
-from ravine.verdict import TEST, VALIDATION, diverged_at, title
+from ravine.verdict import TEST, VALIDATION, diverged_at, steps_to, title
+
+SPEED = ("sgd", "adam", "nesterov", "mine</script><script>alert(1)</script>")
 
 
 def datasets(chart):
@@ -86,7 +94,7 @@ def test_curves_are_medians_and_quartiles_of_the_fresh_test_losses(results):
             assert row["low"] == pytest.approx(losses[1, i], rel=1e-4)
             assert row["high"] == pytest.approx(losses[5, i], rel=1e-4)
             assert row["median"] == pytest.approx(losses[3:5, i].mean(), rel=1e-4)
-    assert rows_with(chart, "target")[0]["target"] == results.verdict.target
+    assert rows_with(chart, "level")[0]["level"] == results.verdict.target
 
 
 def test_each_line_has_its_own_label_and_none_overlap(results):
@@ -95,8 +103,8 @@ def test_each_line_has_its_own_label_and_none_overlap(results):
     assert [r["label"] for r in labels] == [title(s.rule) for s in results.verdict.standings]
     domain = chart.to_dict()["layer"][0]["encoding"]["y"]["scale"]["domain"]
     axis = style.Axis("log", domain[0], domain[1], domain[1])
-    pixels = sorted(charts.HEIGHT * axis.height(row["label_at"]) for row in labels)
-    assert min(np.diff(pixels)) >= charts.LABEL_GAP - 0.1  # the data carries five digits
+    pixels = sorted(drawing.HEIGHT * axis.height(row["label_at"]) for row in labels)
+    assert min(np.diff(pixels)) >= drawing.LABEL_GAP - 0.1  # the data carries five digits
 
 
 def test_a_line_ends_where_most_runs_are_lost_and_says_so(make_results, lost):
@@ -145,11 +153,12 @@ def test_a_loss_without_logarithm_gets_a_linear_axis_and_no_target_no_line(make_
 
     chart = charts.chart(make_results(shifted), "curves")
     assert chart.to_dict()["layer"][0]["encoding"]["y"]["scale"]["type"] == "linear"
-    assert not any("target" in rows[0] for rows in datasets(chart) if rows)
+    assert not any("level" in rows[0] for rows in datasets(chart) if rows)
 
 
 @pytest.mark.parametrize("name", charts.CHARTS)
-def test_pictures_are_written(results, name, tmp_path: Path):
+def test_pictures_are_written(make_results, name, tmp_path: Path):
+    results = make_results(step_seconds=dict.fromkeys(SPEED, 1e-4))
     chart = charts.chart(results, name)
     charts.save(chart, tmp_path / "a.png")
     charts.save(chart, tmp_path / "a.svg")
@@ -168,3 +177,67 @@ def test_wrong_names_are_met_with_the_right_ones(results, tmp_path: Path):
         charts.chart(results, "curve")
     with pytest.raises(WrongCall, match=r"unknown picture format '.pgn': did you mean '.png'"):
         charts.save(charts.chart(results, "curves"), tmp_path / "a.pgn")
+
+
+def test_a_chart_is_drawn_as_asked_or_says_what_is_known(results):
+    by = charts.chart(results, "curves", by="gradients", scale="linear").to_dict()
+    assert by["layer"][0]["encoding"]["x"]["title"] == "gradient evaluations"
+    assert by["layer"][0]["encoding"]["y"]["scale"]["type"] == "linear"
+    with pytest.raises(WrongCall, match="by of chart curves 'step': did you mean 'steps'"):
+        charts.chart(results, "curves", by="step")
+    with pytest.raises(WrongCall, match="unknown option of chart tries 'by'"):
+        charts.chart(results, "tries", by="steps")
+    with pytest.raises(WrongCall, match="no chart clocks of this race: how long a step takes"):
+        charts.chart(results, "clocks")
+
+
+def test_shares_are_those_of_the_runs_wherever_the_target_is(results):
+    """Each record is when a run's time to the target changes: no other target needs more."""
+    fresh = [c for c in results.curves if c.run.stage == "fresh"]
+    easiest, hardest = bounds(results)
+    for target in [results.verdict.target, *np.geomspace(easiest, hardest, 27)[1:-1]]:
+        found = arrivals(results, target)
+        for rule, times in found.items():
+            own = [steps_to(c, target, results.plan.period) for c in fresh if c.run.rule == rule]
+            assert sorted(times) == sorted(own)
+
+
+def test_of_a_decaying_rate_only_ends_count(results):
+    plan = replace(results.plan, decaying=("adam",))
+    found = arrivals(replace(results, plan=plan), results.verdict.target)
+    assert set(found["adam"]) <= {plan.steps, math.inf}
+    assert found["sgd"] == arrivals(results, results.verdict.target)["sgd"]
+
+
+def test_who_leads_by_target_is_whose_line_is_lowest(results):
+    data = steps_by_target(results)
+    for stretch in results.verdict.leads_by_target:
+        inside = data[(data["target"] < stretch.high) & (data["target"] > stretch.low)]
+        for _, at in inside.groupby("target"):
+            lowest = at["steps"].min()
+            assert at.loc[at["rule"] == stretch.rule, "steps"].item() == lowest
+
+
+def test_places_change_where_steps_and_seconds_disagree(make_results):
+    """The fastest in steps is given steps ten times as long as the others'."""
+    first = "adam"
+    speed = {"sgd": 0.02, first: 0.05, "nesterov": 0.03}
+    pace = {"sgd": 1e-4, first: 1e-3, "nesterov": 1e-4}
+    slow, even = (
+        make_results(speed=speed, step_seconds=seconds)
+        for seconds in (pace, dict.fromkeys(pace, 1e-4))
+    )
+    assert (first, "nesterov") in flips(slow)
+    assert flips(even) == []
+    assert "change places" in charts.chart(slow, "clocks").title.subtitle
+    assert "No two rules" in charts.chart(even, "clocks").title.subtitle
+
+
+def test_the_envelope_holds_every_training_loss(results):
+    found = envelopes(results).set_index(["rule", "part"])
+    for rule in results.plan.choices.rules:
+        losses = np.stack(
+            [c.losses for c in results.curves if c.run.stage == "fresh" and c.run.rule == rule]
+        )
+        assert max(found.loc[(rule, "high"), "loss"]) == pytest.approx(np.nanmax(losses), rel=1e-3)
+        assert min(found.loc[(rule, "low"), "loss"]) == pytest.approx(np.nanmin(losses), rel=1e-3)

@@ -8,12 +8,14 @@ import shutil
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
 
-from ravine.pages import report
-from ravine.verdict import TEST, VALIDATION, diverged_at, title
+from ravine.pages import report, runs, tables
+from ravine.verdict import TEST, VALIDATION, diverged_at, steps_to, title
 
+DRAWN = ("curves", "sensitivity", "reached", "tries", "targets", "training")
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 
 
@@ -29,9 +31,9 @@ def browser():
         browser.close()
 
 
-@pytest.fixture
-def written(results, tmp_path: Path) -> Path:
-    path = tmp_path / "report.html"
+@pytest.fixture(scope="module")
+def written(results, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("report") / "report.html"
     report.write(results, path)
     return path
 
@@ -39,7 +41,7 @@ def written(results, tmp_path: Path) -> Path:
 class Visit:
     """A page opened offline, and all that it did."""
 
-    def __init__(self, browser: Browser, path: Path, **options) -> None:
+    def __init__(self, browser: Browser, path: Path, drawn: bool = False, **options) -> None:
         context = browser.new_context(**options)
         context.set_offline(True)
         self.page: Page = context.new_page()
@@ -51,7 +53,11 @@ class Visit:
         self.page.on("dialog", lambda dialog: self.complaints.append("a dialog opened"))
         self.page.goto(path.as_uri())
         if options.get("java_script_enabled", True):
-            self.page.wait_for_selector(".picture.still", state="detached")
+            self.page.wait_for_selector("#all:not([hidden])")
+        if drawn:  # each when it comes near the window
+            for figure in self.page.locator("figure").all():
+                figure.scroll_into_view_if_needed()
+                figure.locator(".picture:not(.still)").wait_for()
 
 
 def numbers(text: str) -> list[float]:
@@ -59,11 +65,11 @@ def numbers(text: str) -> list[float]:
 
 
 def test_it_opens_offline_asks_for_nothing_and_runs_nothing_foreign(browser, written, results):
-    visit = Visit(browser, written, viewport={"width": 1280, "height": 900})
+    visit = Visit(browser, written, drawn=True, viewport={"width": 1280, "height": 900})
     page = visit.page
     assert page.locator("h1").inner_text() == results.verdict.sentence
     assert "<script>alert(1)</script>" in page.locator("h1").inner_text()
-    for chart in ("curves", "sensitivity"):
+    for chart in DRAWN:
         drawn = page.locator(f"section[aria-labelledby={chart}] .picture > div > svg")
         box = drawn.bounding_box()
         assert box["width"] > 600
@@ -84,24 +90,28 @@ def test_the_table_is_the_leaderboard(browser, written, results):
     lines = page.locator("#standings tbody tr").all()
     leaderboard = results.leaderboard().to_dict("records")
     assert len(lines) == len(leaderboard)
+    headings = page.locator("#standings thead tr:last-child th").all_inner_texts()
     for line, row in zip(lines, leaderboard, strict=True):
         assert line.locator("th").inner_text().strip() == title(row["rule"])
-        rate, relative, speedup, p, reached, steps, diverged, loss, accuracy = (
-            numbers(cell) for cell in line.locator("td").all_inner_texts()
-        )
-        assert rate == [row["learning_rate"]]
+        cells = dict(zip(headings[1:], line.locator("td").all_inner_texts(), strict=True))
+        said = {heading: numbers(cell) for heading, cell in cells.items()}
+        assert said["learning rate"] == [row["learning_rate"]]
         if row["rule"] != "sgd":
             interval = [row["speedup"], row["speedup_low"], row["speedup_high"]]
-            assert speedup == pytest.approx(interval, abs=0.00501)
+            assert said["in steps"] == pytest.approx(interval, abs=0.00501)
             inverse = [1 / s if s else math.inf for s in (interval[0], interval[2], interval[1])]
+            relative = said["steps against gradient descent"]
             assert relative == pytest.approx(inverse, abs=0.00501)
-            assert len(p) == 1
-        assert reached == [row["reached"], row["runs"]]
-        assert steps[0] == row["steps_to_target"]
-        assert diverged == [row["diverged"], row["runs"]]
-        for cell, value in ((loss, row["final_loss"]), (accuracy, row["final_accuracy"])):
-            assert not cell or cell == pytest.approx([value], abs=5e-5)
-        assert accuracy or row["diverged"]
+            assert len(said["p, Holm"]) == 1
+        assert said["reached"] == [row["reached"], row["runs"]]
+        assert said["steps"][0] == row["steps_to_target"]
+        assert said["gradient evaluations"] == [row["gradients_to_target"]]
+        assert said["diverged"] == [row["diverged"], row["runs"]]
+        assert said["forgiving"] == pytest.approx([row["forgiving_decades"]], abs=0.0501)
+        for cell, value in (("test loss", "final_loss"), ("accuracy", "final_accuracy")):
+            assert not said[cell] or said[cell] == pytest.approx([row[value]], abs=5e-5)
+        assert said["accuracy"] or row["diverged"]
+        assert (cells["memory"] == "–") == math.isnan(row["state_bytes"])
 
 
 @pytest.mark.parametrize(
@@ -114,7 +124,8 @@ def test_the_table_is_the_leaderboard(browser, written, results):
     ids=["phone, dark", "wide", "without scripts"],
 )
 def test_it_can_be_read(browser, written, options):
-    visit = Visit(browser, written, **options)
+    scripts = options.get("java_script_enabled", True)
+    visit = Visit(browser, written, drawn=scripts, **options)
     assert visit.complaints == []
     page, width = visit.page, options["viewport"]["width"]
     for svg in page.locator(".picture svg").all():
@@ -122,20 +133,23 @@ def test_it_can_be_read(browser, written, options):
     # Wide things scroll within themselves: the page itself never does, sideways.
     boxes = [section.bounding_box() for section in page.locator("section, header, h1").all()]
     assert all(box["x"] >= 0 and box["x"] + box["width"] <= width for box in boxes)
-    if options.get("java_script_enabled", True):
+    if scripts:
         assert page.evaluate("document.documentElement.scrollWidth") == width
     tables = page.locator("details table")
-    assert tables.count() == 3
+    assert tables.count() == len(DRAWN)
     assert tables.first.locator("tbody tr").count() == 41
 
 
 def test_the_keyboard_reaches_everything_that_scrolls_or_opens(browser, written):
     page = Visit(browser, written, viewport={"width": 360, "height": 700}).page
     reached = []
-    for _ in range(20):
+    for _ in range(60):
         page.keyboard.press("Tab")
-        reached.append(page.evaluate("document.activeElement.className || 'summary'"))
-    assert {"scroll", "picture", "summary", "button"} <= set(reached)
+        reached.append(
+            page.evaluate("(a => a.className || a.type || a.localName)(document.activeElement)")
+        )
+    wanted = {"scroll", "picture", "summary", "button", "copy", "radio", "range", "search", "sort"}
+    assert wanted <= {part for name in reached for part in name.split()}
 
 
 def test_verdict_json_travels_along(browser, written, results):
@@ -145,8 +159,60 @@ def test_verdict_json_travels_along(browser, written, results):
     assert json.loads(content)["task"] == results.plan.choices.task
 
 
+def test_the_target_slider_agrees_with_the_runs(browser, written, results):
+    page = Visit(browser, written).page
+    slider = page.locator("#target")
+    fresh = [c for c in results.curves if c.run.stage == "fresh"]
+    seen = set()
+    for key in ("Home", "PageUp", "PageUp", "PageUp", "End", "PageDown", "ArrowLeft"):
+        slider.press(key)
+        place = int(slider.input_value())
+        easy, hard = (float(slider.get_attribute(f"data-{end}")) for end in ("easy", "hard"))
+        target = math.exp(math.log(easy) + (math.log(hard) - math.log(easy)) * place / 400)
+        for line in page.locator("#shares tbody tr").all():
+            rule = line.get_attribute("data-rule")
+            own = [steps_to(c, target, results.plan.period) for c in fresh if c.run.rule == rule]
+            reached, median = line.locator("td").all_inner_texts()
+            if place not in (0, 400):  # there a run's best is the target, to its last digit
+                there = sum(map(math.isfinite, own))
+                assert reached == f"{there} of {len(own)}"
+                assert numbers(median) == [float(np.median(own))]
+            seen.add(reached)
+    assert len(seen) > 2
+    page.locator("#target-back").click()
+    shown = [
+        row.split(" of ")[0] for row in page.locator("#shares td:nth-child(2)").all_inner_texts()
+    ]
+    assert shown == [str(s.reached) for s in results.verdict.standings]
+
+
+def test_all_runs_can_be_sorted_found_and_drawn(browser, written, results):
+    visit = Visit(browser, written, drawn=True)
+    page, data = visit.page, runs.table(results)
+    page.locator("#filter").fill("adam tuning")
+    wanted = data[(data["rule"] == "adam") & (data["stage"] == "tuning")]
+    assert page.locator("#every tbody tr").count() == len(wanted)
+    page.get_by_role("button", name="test loss").click()
+    place = list(data.columns).index("test_loss") + 1
+    shown = page.locator(f"#every tbody tr > :nth-child({place})").all_inner_texts()
+    finite = [float(text) for text in shown if text != "–"]
+    assert finite == sorted(finite)
+    assert finite == pytest.approx(sorted(wanted["test_loss"].dropna()), rel=1e-3)
+    lines = page.locator("figure[data-chart=training] .mark-line path")
+    before = lines.count()
+    page.locator("#every tbody button").first.click()
+    page.wait_for_function(
+        "n => document.querySelectorAll('figure[data-chart=training] .mark-line path').length > n",
+        arg=before,
+    )
+    assert "panel of adam" in page.locator("#drawn").inner_text()
+    page.locator("figure[data-chart=curves] input[value=linear]").check()
+    page.wait_for_function("document.querySelector('figure[data-chart=curves] svg text')")
+    assert visit.complaints == []
+
+
 def test_every_diverged_run_is_a_result(results):
-    cases = report.failures(results.curves)
+    cases = tables.failures(results.curves)
     gone = [
         (c.run.stage, c.run.rule, c.run.learning_rate, str(c.run.seed))
         for c in results.curves
@@ -194,4 +260,4 @@ def test_a_race_that_was_not_fair_says_so_at_the_top(make_results, tmp_path, wha
     [(0.08181, "0.0818"), (0.0, "0.0000"), (1.5e-7, "1.5e-07"), (math.inf, "∞")],
 )
 def test_numbers_are_short_and_tell_small_from_none(value, said):
-    assert report.number(value) == said
+    assert tables.number(value) == said

@@ -11,10 +11,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import cloudpickle
 import pytest
 
 from ravine.errors import RavineError, WrongCall
+from ravine.racing import luggage
 from ravine.racing.patience import LEAST, LEAST_FIRST, UNKNOWN, Patience
 from ravine.racing.pool import Job, Pool
 from ravine.tasks import TASKS
@@ -48,7 +48,8 @@ def described(folder: Path, load: Callable[[], Any], patience: Patience | None =
     """What a worker says of digits-mlp when its data are loaded in that way."""
     task = dataclasses.replace(TASKS["digits-mlp"], load=load)
     queue = Queue(Job("describe", {}))
-    with Pool(1, {"folder": str(folder), "task": cloudpickle.dumps(task)}, patience) as pool:
+    packed = luggage.pack(folder, luggage.Luggage(task, {}))
+    with Pool(1, {"folder": str(folder), "digest": packed}, patience) as pool:
         pool.work(queue)
     return queue
 
@@ -127,7 +128,8 @@ def test_a_worker_that_is_stuck_is_replaced(tmp_path: Path) -> None:
 
 def test_a_worker_that_dies_while_it_has_nothing_to_do_is_replaced(tmp_path: Path) -> None:
     queue = Queue(Job("describe", {}))
-    workbench = {"folder": str(tmp_path), "task": cloudpickle.dumps(TASKS["digits-mlp"])}
+    packed = luggage.pack(tmp_path, luggage.Luggage(TASKS["digits-mlp"], {}))
+    workbench = {"folder": str(tmp_path), "digest": packed}
     with Pool(1, workbench) as pool:
         pool.work(queue)
         worker = pool._workers[0]
@@ -169,7 +171,9 @@ def test_workers_end_with_their_driver_whatever_they_do(tmp_path: Path) -> None:
     script = tmp_path / "driver.py"
     script.write_text(
         """
-import dataclasses, os, sys, threading, cloudpickle
+import dataclasses, os, sys, threading
+from pathlib import Path
+from ravine.racing import luggage
 from ravine.racing.pool import Job, Pool
 from ravine.tasks import TASKS
 
@@ -187,7 +191,8 @@ class Queue:
         pass
 
 task = dataclasses.replace(TASKS["digits-mlp"], load=hang)
-with Pool(2, {"folder": folder, "task": cloudpickle.dumps(task)}) as pool:
+packed = luggage.pack(Path(folder), luggage.Luggage(task, {}))
+with Pool(2, {"folder": folder, "digest": packed}) as pool:
     print(*[w._process.pid for w in pool._workers], flush=True)
     pool.work(Queue())
 """,

@@ -66,7 +66,7 @@ def test_a_walk_that_leaves_the_numbers_ends_there() -> None:
 @pytest.mark.parametrize(
     ("f", "steps", "said"),
     [
-        ("x**2", 5, "pair of functions"),
+        ("x**2 +", 5, "found the end"),
         ((value,), 5, "pair of functions"),
         ((value, gradient), 0, "steps=0"),
         ((value, gradient), 2.5, "steps=2.5"),

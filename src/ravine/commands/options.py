@@ -1,5 +1,6 @@
 """Options that several commands have."""
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -34,4 +35,11 @@ EarlyStopping = Annotated[
 ]
 Workers = Annotated[
     int | None, typer.Option(metavar="N", help="Worker processes. Default: one a core.")
+]
+Folder = Annotated[Path, typer.Argument(metavar="DIR", help="The folder of a race.")]
+AsJson = Annotated[
+    bool, typer.Option("--json", help="Print JSON, as in verdict.json, instead of a table.")
+]
+Quiet = Annotated[
+    bool, typer.Option("--quiet", "-q", help="Show no progress, and print the verdict alone.")
 ]

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from ravine.pages import charts, style
+from ravine.pages.charts import drawing
 from ravine.verdict import PerformanceProfile, title
 
 WIDTH, HEIGHT = 640, 360
@@ -43,22 +44,22 @@ def chart(
         x=x, y=y, strokeDash=alt.StrokeDash("rule:N", scale=dash, legend=None)
     )
     ends = data[data["tau"] == most][::-1].copy()  # of equal ones the best above
-    height = max(HEIGHT, charts.LABEL_GAP * (len(rules) + 2))
+    height = max(HEIGHT, drawing.LABEL_GAP * (len(rules) + 2))
     at = [height * value / 1.03 for value in ends["share"]]
-    placed = style.spread_out(at, charts.LABEL_GAP, 4, height - 4)
+    placed = style.spread_out(at, drawing.LABEL_GAP, 4, height - 4)
     ends["label_at"] = [1.03 * place / height for place in placed]
     ends["label"] = [f"{title(rule)} {performance.score[rule]:.2f}" for rule in ends["rule"]]
     base = alt.Chart(ends)
     lead = base.mark_rule(strokeWidth=2).encode(
         x=alt.value("width"),
-        x2=alt.value(alt.expr(f"width + {charts.LABEL_START - 4}")),
+        x2=alt.value(alt.expr(f"width + {drawing.LABEL_START - 4}")),
         y=alt.Y("share:Q", scale=share),
         y2="label_at:Q",
         color=alt.Color("rule:N", scale=colour, legend=None),
         strokeDash=alt.StrokeDash("rule:N", scale=dash, legend=None),
     )
     label = base.mark_text(
-        align="left", dx=charts.LABEL_START, limit=charts.LABEL_LIMIT, color=paint.ink
+        align="left", dx=drawing.LABEL_START, limit=drawing.LABEL_LIMIT, color=paint.ink
     ).encode(x=alt.value("width"), y=alt.Y("label_at:Q", scale=share), text="label:N")
     heading = alt.TitleParams(
         "Performance profile",

@@ -2,101 +2,58 @@
 
 import base64
 import hashlib
-import io
 import json
-import math
 import os
-from collections.abc import Iterable, Mapping, Sequence
+import zlib
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from ravine.pages import charts, style
+from ravine.pages import charts, paste, runs, style, tables
+from ravine.pages.charts.reached import bounds
 from ravine.pages.results import Results
 from ravine.pages.templates import render
-from ravine.racing.choices import BASELINE
 from ravine.racing.store import Curve
-from ravine.verdict import (
-    TEST,
-    VALIDATION,
-    Standing,
-    diverged_at,
-    said_ratio,
-    title,
-)
+from ravine.verdict import title
+
+# In reading order, before the failures and the single runs.
+FIRST = ("curves", "sensitivity", "reached", "clocks", "tries", "targets")
 
 
 def write(results: Results, path: str | os.PathLike[str]) -> None:
     """Write the report. It asks for nothing from anywhere, and can be read without scripts."""
     from markupsafe import Markup
 
-    diverged = failures(results.curves)
+    verdict, diverged = results.verdict, tables.failures(results.curves)
+    datasets: dict[str, Any] = {}
     page = render(
         "report.html",
-        {"hash": fingerprint, "number": number},
+        {"hash": fingerprint, "number": tables.number},
         results=results,
         plan=results.plan,
         choices=results.plan.choices,
-        verdict=results.verdict,
+        verdict=verdict,
         looks=style.looks(results.plan.choices.rules, style.PAGE),
         stages=_stages(results.curves),
-        rows=[_row(standing) for standing in results.verdict.standings],
+        lines=paste.lines(results.plan, verdict.leader) if not verdict.refused else [],
+        rows=[tables.leaderboard(standing) for standing in results.verdict.standings],
         failures=diverged,
         diverged_runs=sum(case["runs"] for case in diverged),
         starts=_starts(results.curves),
-        pictures=[_picture(results, "curves"), _picture(results, "sensitivity")],
-        curves=_curves_table(results),
-        sensitivity=_sensitivity_table(results),
-        infinity=math.inf,
+        pictures=[_picture(results, name, datasets) for name in FIRST],
+        training=_picture(results, "training", datasets),
+        bounds=bounds(results),
+        packed=_small(runs.packed(results)._asdict()),
+        datasets=_small(datasets),
+        runs_csv=_data("text/csv", _csv(runs.table(results))),
+        curves_csv=_data("text/csv", _csv(charts.bands(results))),
+        verdict_json=_data("application/json", results.to_json()),
         protocol=results.protocol,
         machine=_machine(results.machine),
-        download=base64.b64encode(results.to_json().encode()).decode(),
+        script=Markup(_source("report.js")),  # noqa: S704  # our own
         bundle=Markup(_bundle()),  # noqa: S704  # Vega, as vl-convert ships it
     )
     Path(path).write_text(page, encoding="utf-8", newline="\n")
-
-
-def number(value: float) -> str:
-    """A loss or a metric, as a cell of a table."""
-    if not math.isfinite(value):
-        return "–" if math.isnan(value) else "∞"
-    return f"{value:.4f}" if value == 0 or 1e-3 <= abs(value) < 1e4 else f"{value:.3g}"
-
-
-def failures(curves: Iterable[Curve]) -> list[dict[str, Any]]:
-    """Every diverged run: tuning runs together by rule and rate, the others one by one."""
-    found: dict[tuple[Any, ...], list[tuple[Curve, int]]] = {}
-    tried: dict[tuple[Any, ...], int] = {}
-    for curve in curves:
-        run = curve.run
-        key: tuple[Any, ...] = (run.stage, run.rule, run.learning_rate)
-        if run.stage != "tuning":
-            key += (run.seed,)
-        tried[key] = tried.get(key, 0) + 1
-        step = diverged_at(curve, VALIDATION if run.stage == "tuning" else TEST)
-        if step is not None:
-            found.setdefault(key, []).append((curve, step))
-    return [
-        {
-            "stage": key[0],
-            "rule": key[1],
-            "learning_rate": key[2],
-            "seeds": ", ".join(str(curve.run.seed) for curve, _ in cases),
-            "runs": len(cases),
-            "count": f"{len(cases)} of {tried[key]}",
-            "step": min(step for _, step in cases),
-            "how": _how([curve for curve, _ in cases]),
-        }
-        for key, cases in found.items()
-    ]
-
-
-def _how(cases: Sequence[Curve]) -> str:
-    import numpy as np
-
-    finite = [bool(np.isfinite(curve.losses).all()) for curve in cases]
-    if all(finite):
-        return "ended above its start"
-    return "not finite, or ended above its start" if any(finite) else "not finite"
 
 
 def _stages(curves: Iterable[Curve]) -> dict[str, int]:
@@ -111,70 +68,76 @@ def _starts(curves: Iterable[Curve]) -> list[Curve]:
     return list({c.run.seed: c for c in curves if c.run.stage == "fresh"}.values())
 
 
-def _row(s: Standing) -> dict[str, Any]:
-    """A line of the leaderboard as text."""
-    steps = s.steps_to_target
-    baseline = s.rule == BASELINE
-    interval = f"[{s.speedup.low:.2f}, {s.speedup.high:.2f}]"
-    return {
-        "rule": s.rule,
-        "learning_rate": f"{s.learning_rate:g}",
-        "relative": "1" if baseline else " ".join(said_ratio(s.speedup)),
-        "speedup": "1" if baseline else f"{s.speedup.median:.2f}× {interval}",
-        "p_value": "" if baseline else f"{s.p_value:.2g}",
-        "reached": f"{s.reached}/{s.runs}",
-        "steps": f"{_steps(steps.median)} [{_steps(steps.low)}, {_steps(steps.high)}]",
-        "diverged": f"{s.diverged}/{s.runs}",
-        "final_loss": number(s.final_loss),
-        "metrics": [number(value) for value in s.final_metrics.values()],
-    }
+def _picture(results: Results, name: str, datasets: dict[str, Any]) -> dict[str, Any]:
+    """A chart for the page: words, a still picture, and what Vega draws it from, in each way.
 
-
-def _steps(steps: float) -> str:
-    return f"{steps:.7g}" if math.isfinite(steps) else "∞"
-
-
-def _curves_table(results: Results) -> list[tuple[int, list[str]]]:
-    """A row a step, a cell a rule: median and quartiles."""
-    rows: dict[int, list[str]] = {}
-    data = charts.bands(results)
-    numbers = [data[name].tolist() for name in ("step", "median", "low", "high")]
-    for step, median, low, high in zip(*numbers, strict=True):
-        rows.setdefault(step, []).append(f"{number(median)} [{number(low)}, {number(high)}]")
-    return list(rows.items())
-
-
-def _sensitivity_table(results: Results) -> list[tuple[str, float, list[float], bool]]:
-    """A row a rule and learning rate: where each tuning run ended, and whether early."""
-    rows: dict[tuple[str, float, bool], list[float]] = {}
-    data = charts.tuning_ends(results)
-    columns = (data[name] for name in ("rule", "learning_rate", "stopped", "loss"))
-    for rule, rate, stopped, loss in zip(*columns, strict=True):
-        rows.setdefault((rule, rate, stopped), []).append(loss)
-    return [(rule, rate, losses, stopped) for (rule, rate, stopped), losses in rows.items()]
-
-
-def _picture(results: Results, name: str) -> dict[str, Any]:
-    """A chart for the page: its words, a still picture, and the specification Vega draws from."""
+    Rows go to ``datasets``, once for all the ways that a chart can be drawn.
+    """
+    import vl_convert
+    from altair.utils.schemapi import debug_mode
     from markupsafe import Markup
 
-    chart = charts.CHARTS[name](results, style.PAGE)
-    words = chart.title
-    chart.title = ""
-    still = io.StringIO()
-    chart.save(still, format="svg")
-    spec = json.dumps(chart.to_dict(), separators=(",", ":"), allow_nan=False)
+    found: dict[str, Any] = {"name": name, "why": charts.missing(results, name, {})}
+    if found["why"]:
+        return found | {"title": charts.TITLES[name]}
+    specs: dict[str, Any] = {}
+    still = ""
+    with debug_mode(False):  # what is drawn is tested; to validate it each time takes as long again
+        for chosen in charts.variants(results, name):
+            chart = charts.chart(results, name, style.PAGE, **chosen)
+            if not specs:
+                words = chart.title.subtitle
+                caption = words if isinstance(words, str) else words[0]  # the rest can be moved
+                found |= {"title": charts.TITLES[name], "caption": caption}
+            chart.title = ""
+            spec = chart.to_dict()
+            still = still or vl_convert.vegalite_to_svg(spec, vl_version=_version())
+            datasets |= spec.pop("datasets", {})
+            for param in spec.get("params", ()):
+                param.pop("bind", None)  # the page has controls of its own
+            specs["-".join(chosen.values())] = spec
     widest = max(len(title(s.rule)) for s in results.verdict.standings)
-    return {
-        "name": name,
-        "title": words.text,
-        "caption": words.subtitle,
-        # Both are made by Vega-Lite and json, which escape; "<" could still end the script.
-        "still": Markup(still.getvalue()),  # noqa: S704
-        "spec": Markup(spec.replace("<", "\\u003c")),  # noqa: S704
+    options = {o: _values(specs, i) for i, o in enumerate(charts.options(name))}
+    return found | {
+        # Made by Vega-Lite, which escapes.
+        "still": Markup(still),  # noqa: S704
+        "specs": _script(specs),
+        "options": options,
+        "table": tables.BEHIND[name](results),
         # What the axis and the labels need beside the plot, in pixels.
         "beside": 95 + min(charts.LABEL_LIMIT, 8 * widest),
     }
+
+
+def _values(specs: Iterable[str], place: int) -> list[str]:
+    return list(dict.fromkeys(key.split("-")[place] for key in specs if key))
+
+
+def _script(value: Any) -> Any:
+    """JSON inside a script element: json escapes all but "<", which could end the script."""
+    from markupsafe import Markup
+
+    text = json.dumps(value, separators=(",", ":"), allow_nan=False)
+    return Markup(text.replace("<", "\\u003c"))  # noqa: S704
+
+
+def _small(value: Any) -> str:
+    """JSON, deflated, in base64."""
+    text = json.dumps(value, separators=(",", ":"), allow_nan=False)
+    return base64.b64encode(zlib.compress(text.encode(), 9)).decode()
+
+
+def _csv(data: Any) -> str:
+    return str(data.to_csv(index=False, lineterminator="\n"))
+
+
+def _data(kind: str, text: str) -> str:
+    """A file as an address, for a link that saves it without a script."""
+    return f"data:{kind};base64,{base64.b64encode(text.encode()).decode()}"
+
+
+def _source(name: str) -> str:
+    return (Path(__file__).parent / "template" / name).read_text(encoding="utf-8")
 
 
 def _machine(machine: Mapping[str, Any]) -> str:
@@ -194,13 +157,18 @@ def prepare() -> None:
 
 def _bundle() -> str:
     """Vega, Vega-Lite and Vega-Embed as one script, of the version that wrote the charts."""
-    import altair as alt
     import vl_convert
 
-    version = ".".join(alt.SCHEMA_VERSION.removeprefix("v").split(".")[:2])
-    script = vl_convert.javascript_bundle(vl_version=version)  # type: ignore[call-arg]  # its stub is wrong
+    script = vl_convert.javascript_bundle(vl_version=_version())  # type: ignore[call-arg]  # its stub is wrong
     # The same strings to JavaScript; in HTML they would end the script or hide its end.
     return str(script).replace("</script", "<\\/script").replace("<!--", "<\\!--")
+
+
+def _version() -> str:
+    """Of Vega-Lite, for which the charts are written."""
+    import altair as alt
+
+    return ".".join(alt.SCHEMA_VERSION.removeprefix("v").split(".")[:2])
 
 
 def fingerprint(script: str) -> str:

@@ -17,6 +17,17 @@ _DARK = "48a4e2 ffaf00 bd2800 90a1a1 932bce a67463 e46e00 c2c18a 726b80 6feaed"
 # Lengths of strokes and gaps. Their number has no factor in common with that of the colours less
 # one, so that colour and dash together repeat only after fifty rules.
 DASHES = ((1, 0), (9, 3), (2, 2), (9, 2, 2, 2), (16, 4))
+# By Vega's name, with how a page draws each in a box of 10 by 10 and what a terminal prints.
+MARKS = {
+    "circle": ("M9,5A4,4 0 1 1 1,5A4,4 0 1 1 9,5Z", "●"),
+    "square": ("M1.5,1.5H8.5V8.5H1.5Z", "■"),
+    "triangle-up": ("M5,1L9.5,9H.5Z", "▲"),
+    "diamond": ("M5,0L10,5L5,10L0,5Z", "◆"),
+    "triangle-down": ("M5,9L9.5,1H.5Z", "▼"),
+    "cross": ("M3.5,1H6.5V3.5H9V6.5H6.5V9H3.5V6.5H1V3.5H3.5Z", "✚"),
+    "triangle-right": ("M9,5L1,9.5V.5Z", "▶"),
+    "triangle-left": ("M1,5L9,9.5V.5Z", "◀"),
+}
 
 
 @dataclass(frozen=True)
@@ -35,6 +46,17 @@ class Look(NamedTuple):
 
     colour: str
     dash: tuple[int, ...]
+    mark: str = "circle"  # one of ``MARKS``
+
+    @property
+    def outline(self) -> str:
+        """The mark as a path in a box of 10 by 10."""
+        return MARKS[self.mark][0]
+
+    @property
+    def glyph(self) -> str:
+        """The mark as a character."""
+        return MARKS[self.mark][1]
 
 
 LIGHT = Paint("#ffffff", "#16181d", "#5b6066", "#e3e5e8", tuple(f"#{c}" for c in _LIGHT.split()))
@@ -56,7 +78,7 @@ def variables(paint: Paint) -> dict[str, str]:
 
 
 def looks(rules: Iterable[str], paint: Paint = LIGHT) -> dict[str, Look]:
-    """Colour and dash of each rule, given in the order in which they appear.
+    """Colour, dash and mark of each rule, given in the order in which they appear.
 
     A registered rule has its own whoever else is there; others take the next ones.
 
@@ -71,7 +93,12 @@ def looks(rules: Iterable[str], paint: Paint = LIGHT) -> dict[str, Look]:
 
 def _look(slot: int, paint: Paint) -> Look:
     colours = len(paint.rules)
-    return Look(paint.rules[slot % colours], DASHES[(slot + slot // colours) % len(DASHES)])
+    marks = list(MARKS)
+    return Look(
+        paint.rules[slot % colours],
+        DASHES[(slot + slot // colours) % len(DASHES)],
+        marks[(slot + slot // colours) % len(marks)],
+    )
 
 
 def configuration(paint: Paint) -> dict[str, Any]:
@@ -127,11 +154,14 @@ class Axis(NamedTuple):
         return self.low + height * (self.high - self.low)
 
 
-def axis(values: Iterable[float], free: float = 0.04) -> Axis:
-    """An axis for the finite ones of some values, with a share of it left free on top."""
+def axis(values: Iterable[float], free: float = 0.04, kind: str = "log") -> Axis:
+    """An axis for the finite ones of some values, with a share of it left free on top.
+
+    ``kind="linear"`` asks for a linear one; it is that, too, where something has no logarithm.
+    """
     finite = [v for v in values if math.isfinite(v)] or [1.0]
     low, high = min(finite), max(finite)
-    if low > 0:
+    if low > 0 and kind == "log":
         tight = Axis("log", low / 1.05, high * 1.05, high)
     else:
         margin = 0.05 * (high - low) or 1.0

@@ -11,7 +11,7 @@ def render(template: str, filters: dict[str, Any], **values: Any) -> str:
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
     environment = Environment(
-        loader=PackageLoader("ravine.pages", ""),
+        loader=PackageLoader("ravine.pages", "template"),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,

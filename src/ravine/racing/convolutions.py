@@ -43,11 +43,14 @@ def in_parts(function: Callable[..., Any], rows: int) -> Callable[..., Any]:
         *given, x = arguments
         if not any(_found(jax.make_jaxpr(function)(*arguments).jaxpr)):
             return function(*arguments)
-        lacking = -len(x) % rows
-        padded = jnp.concatenate([x, jnp.zeros((lacking, *x.shape[1:]), x.dtype)])
-        parts = padded.reshape(-1, rows, *x.shape[1:])
-        y = lax.map(lambda part: sliced(function)(*given, part), parts)
-        return jax.tree.map(lambda leaf: leaf.reshape(-1, *leaf.shape[2:])[: len(x)], y)
+        count = len(jax.tree.leaves(x)[0])
+
+        def cut(array: Any) -> Any:
+            padding = jnp.zeros((-count % rows, *array.shape[1:]), array.dtype)
+            return jnp.concatenate([array, padding]).reshape(-1, rows, *array.shape[1:])
+
+        y = lax.map(lambda part: sliced(function)(*given, part), jax.tree.map(cut, x))
+        return jax.tree.map(lambda leaf: leaf.reshape(-1, *leaf.shape[2:])[:count], y)
 
     return parted
 

@@ -94,7 +94,7 @@ def programs(network: Network, rule: Rule) -> Programs:
         def one_step(carry: Any, batch: Any) -> Any:
             lane, t = carry
             t = t + 1
-            lane, loss = step(r, lane, t, x[batch], y[batch])
+            lane, loss = step(r, lane, t, *jax.tree.map(lambda rows: rows[batch], (x, y)))
             return (lane, t), loss
 
         def one_period(carry: Any, batches: Any) -> Any:

@@ -21,7 +21,8 @@ class Shared(NamedTuple):
 
 
 def shared_rows(train: Any, validation: Any, test: Any) -> Shared:
-    """How much the splits have in common, each a pair of arrays ``(x, y)`` of equal length.
+    """How much the splits have in common, each a pair ``(x, y)``, an array or a list
+    of arrays each, all of equal length.
 
     Rows are the same if every bit of them is: near duplicates are not found.
     """
@@ -34,9 +35,11 @@ def shared_rows(train: Any, validation: Any, test: Any) -> Shared:
     return Shared(share(tuned, seen), share(judged, seen), share(judged, tuned))
 
 
-def _row_digests(x: ArrayLike, y: ArrayLike) -> list[bytes]:
-    pairs = zip(np.asarray(x), np.asarray(y), strict=True)
-    return [hashlib.blake2b(a.tobytes() + b.tobytes(), digest_size=16).digest() for a, b in pairs]
+def _row_digests(x: Any, y: Any) -> list[bytes]:
+    lists = (part if isinstance(part, list) else [part] for part in (x, y))
+    rows = zip(*(np.asarray(array) for part in lists for array in part), strict=True)
+    joined = (b"".join(np.asarray(part).tobytes() for part in row) for row in rows)
+    return [hashlib.blake2b(row, digest_size=16).digest() for row in joined]
 
 
 def period_of(rows: ArrayLike) -> int | None:

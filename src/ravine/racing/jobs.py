@@ -4,7 +4,7 @@ import os
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from functools import cache, lru_cache
+from functools import cache, cached_property, lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -12,6 +12,7 @@ import cloudpickle
 import numpy as np
 
 from ravine.errors import RavineError
+from ravine.racing import luggage
 from ravine.racing.batches import batch_rows, batches_digest
 from ravine.racing.identity import digest
 from ravine.racing.inspection import repeats, shared_rows
@@ -98,9 +99,9 @@ class _TornError(Exception):
 class Workbench:
     """A worker's memory between jobs. Weights, programs and data are shared through ``folder``."""
 
-    def __init__(self, folder: str, task: bytes) -> None:
+    def __init__(self, folder: str, digest: str) -> None:
         self._folder = Path(folder)
-        self._task = cloudpickle.loads(task)
+        self._packed = digest  # of the task
         self._network: Any = None
         self._data: Any = None
         self._programs: dict[str, Any] = {}
@@ -118,26 +119,31 @@ class Workbench:
         """Build the model and load the data, for everyone to use; say what they are."""
         from ravine.racing import engine
 
-        data = self._task.load()
         network = self._keras()
+        data = self._task.load()
         arrays = {
-            f"{name}_{part}": [np.asarray(array)]
+            f"{name}_{part}": list(map(np.asarray, _listed(nest)))
             for name, split in zip(data._fields, data, strict=True)
-            for part, array in zip("xy", split, strict=True)
+            for part, nest in zip("xy", split, strict=True)
         }
         _write(self._folder / DATA, arrays)
         contents = [_digest(array) for array in arrays.values()]
         drawn = network.draw(0)
-        sample = data.train.x[:COUNTED], data.train.y[:COUNTED]
+        x, y = ([array[:COUNTED] for array in arrays[f"train_{part}"]] for part in "xy")
+        sample = _one_or_all(x), _one_or_all(y)
         return Facts(
             parameters=sum(w.size for w in drawn.trainable),
-            rows=tuple(len(split.x) for split in data),
+            rows=tuple(len(arrays[f"{name}_x"][0]) for name in data._fields),
             measures=network.measures,
             digest=digest([network.config, contents]),
             frozen_order=self._task.frozen_order,
-            operations=engine.operations(network, tuple(drawn), sample) / len(sample[0]),
-            shared=tuple(shared_rows(*data)),
-            repeats=repeats(len(data.train.x), self._task.batch_size, self._task.frozen_order),
+            operations=engine.operations(network, tuple(drawn), sample) / len(x[0]),
+            shared=tuple(
+                shared_rows(*((arrays[f"{name}_x"], arrays[f"{name}_y"]) for name in data._fields))
+            ),
+            repeats=repeats(
+                len(arrays["train_x"][0]), self._task.batch_size, self._task.frozen_order
+            ),
         )
 
     def draw(self, seeds: list[int]) -> None:
@@ -266,10 +272,13 @@ class Workbench:
 
     def _keras(self) -> Any:
         if self._network is None:
-            from ravine.tasks.intake import Network
-
-            self._network = Network(self._task)
+            self._network = self._task.network()
         return self._network
+
+    @cached_property
+    def _task(self) -> Any:
+        """For whoever builds the model: to open it may import what others do without."""
+        return luggage.unpack(self._folder, self._packed).task
 
     def _weights(self, seed: int, plan: Plan) -> tuple[dict[str, list[Any]], str]:
         """A seed's initial weights and their digest, at hand for the next run where small."""
@@ -289,7 +298,8 @@ class Workbench:
 
             x = _read(self._folder / DATA)
             train, *held_out = (
-                (x[f"{name}_x"][0], x[f"{name}_y"][0]) for name in ("train", "validation", "test")
+                (_one_or_all(x[f"{name}_x"]), _one_or_all(x[f"{name}_y"]))
+                for name in ("train", "validation", "test")
             )
             self._data = engine.resident((train, held_out))
         return self._data
@@ -301,6 +311,15 @@ class Workbench:
             exported = _read(self._folder / name)["program"]
             self._programs[name] = engine.load([array.tobytes() for array in exported])
         return self._programs[name]
+
+
+def _listed(nest: Any) -> list[Any]:
+    return nest if isinstance(nest, list) else [nest]
+
+
+def _one_or_all(arrays: list[Any]) -> Any:
+    """As a split holds them: an array alone is not in a list."""
+    return arrays[0] if len(arrays) == 1 else arrays
 
 
 def weights_file(seed: int) -> str:

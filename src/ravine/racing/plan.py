@@ -21,6 +21,7 @@ LONE_STEP = 5e6  # operations of a step from which on one lane at a time is fast
 SEGMENT_OPERATIONS = 2e11  # some 10 s of one core: what a crash may cost
 SEGMENT_ROWS = 1 << 22  # numbers of a segment's batches: what bounds a worker's memory
 STAGE_SEEDS = 1_000_000
+DECISIVE = 6  # of the facts
 # Seeds of these stages never meet: what was tuned on is not judged on.
 FIRST_SEED = {stage: i * STAGE_SEEDS for i, stage in enumerate(("tuning", "reference", "fresh"))}
 # Fresh runs once more, of a rule whose rate decays: all of its decay in fewer steps.
@@ -29,7 +30,10 @@ FIRST_SEED |= dict.fromkeys(SHORTER, FIRST_SEED["fresh"])
 
 
 class Facts(NamedTuple):
-    """What building the task's model and loading its data taught."""
+    """What building the task's model and loading its data taught.
+
+    The first six decide what a run's result is; races of before know no others.
+    """
 
     parameters: int
     rows: tuple[int, ...]  # train, validation, test
@@ -143,7 +147,8 @@ class Plan:
     def run(self, stage: str, rule: str, learning_rate: float, seed: int, study: int = 0) -> Run:
         """The ``seed``-th run of a stage of a study."""
         seed += FIRST_SEED[stage] + study * STUDY_SEEDS
-        decisive = [self.facts, self.sources[rule], learning_rate, seed, self.choices.batch_size]
+        decisive = [self.facts[:DECISIVE], self.sources[rule], learning_rate, seed]
+        decisive.append(self.choices.batch_size)
         decisive += [self.horizon(stage), self.period, self.segment, self.width]
         if others := self.choices.settings(rule, learning_rate):
             decisive.append(others)

@@ -9,12 +9,10 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Mapping
-from pathlib import Path
 from typing import IO, Any, NamedTuple, Protocol
 
-import platformdirs
-
 from ravine.errors import RavineError, WrongCall
+from ravine.racing.luggage import cache_folder
 from ravine.racing.patience import Patience
 from ravine.racing.worker import receive, send
 
@@ -219,17 +217,13 @@ def _cores() -> list[int | None]:
     return [None] * (os.cpu_count() or 1)
 
 
-def cache_folder() -> Path:
-    """Where compiled programs are kept between races: $RAVINE_CACHE, or the user's cache."""
-    return Path(os.environ.get("RAVINE_CACHE") or platformdirs.user_cache_path("ravine"))
-
-
 def _environment() -> dict[str, str]:
     """What a worker is told: JAX on one thread of the CPU, every compiled program kept."""
     flags = os.environ.get("XLA_FLAGS", "")
     return {
         **os.environ,
         "JAX_PLATFORMS": "cpu",
+        "KERAS_BACKEND": "jax",
         "XLA_FLAGS": f"{flags} --xla_cpu_multi_thread_eigen=false".strip(),
         "OMP_NUM_THREADS": "1",
         "JAX_COMPILATION_CACHE_DIR": str(cache_folder()),

@@ -17,8 +17,9 @@ from typing import Any
 from ravine.racing import provenance
 from ravine.racing.identity import digest
 from ravine.racing.jobs import Torn, program_file, weights_file
+from ravine.racing.luggage import cache_folder
 from ravine.racing.plan import FIRST_SEED, LONE_STEP, REFERENCE_SEEDS, Plan
-from ravine.racing.pool import Job, Pool, cache_folder
+from ravine.racing.pool import Job, Pool
 
 WIDTHS = (1, 2, 4, 8, 16, 32)
 MEMORY = 1 << 23  # lanes × parameters × 16 bytes: more lanes than this holds are not tried

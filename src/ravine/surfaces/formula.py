@@ -3,6 +3,7 @@
 import math
 from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import pairwise
 from typing import Any
 
 from ravine.notation import javascript, latex, mathml
@@ -46,11 +47,13 @@ class Formula:
     def __call__(self, x: Any, y: Any) -> Any:
         """The value at a point, or at many."""
         result = evaluate(self._steps, x, y)
-        if hasattr(result, "shape") or not (hasattr(x, "shape") or hasattr(y, "shape")):
+        if not (hasattr(x, "shape") or hasattr(y, "shape")):
             return result
-        import numpy as np  # the formula is a constant
+        import numpy as np
 
-        return np.full(np.broadcast_shapes(np.shape(x), np.shape(y)), result)
+        shape = np.broadcast_shapes(np.shape(x), np.shape(y))
+        # Of one variable alone, or of none, it has another shape until now.
+        return result if np.shape(result) == shape else np.array(np.broadcast_to(result, shape))
 
     @cached_property
     def gradient(self) -> "tuple[Formula, Formula]":
@@ -102,12 +105,13 @@ class _Tight(Plain):
 
     def _product(self, factors: list[str]) -> str:
         text = factors[0]
-        for factor in factors[1:]:
+        for before, factor in pairwise(factors):
             if factor[0].isdigit():
                 text += f" · {factor}"
             else:
                 word = factor[:2].isalpha() and len(factor) > 1
-                text += f" {factor}" if word else factor
+                # After x^y another letter would seem to be part of the exponent.
+                text += f" {factor}" if word or "^" in before else factor
         return text
 
 

@@ -24,13 +24,17 @@ class Network:
         keras = import_keras()
         self._task = task
         self._keras = keras
-        self._model = task.make_model()
-        self.measures: tuple[str, ...] = ("loss", *task.metrics)
+        self._model = task.build()
+        self._criterion = task.criterion(self._model)
+        self.measures: tuple[str, ...] = self._criterion.measures
 
     @property
     def config(self) -> str:
-        """The model's architecture as JSON."""
-        return str(self._model.to_json())
+        """The model's architecture as JSON; or its variables, where it has no configuration."""
+        try:
+            return str(self._model.to_json())
+        except (NotImplementedError, TypeError, ValueError):
+            return str([(v.path, v.shape, v.dtype) for v in self._model.variables])
 
     def draw(self, seed: int) -> Weights:
         """Initial weights: what ``keras.utils.set_random_seed(seed); make_model()`` gives.
@@ -42,7 +46,7 @@ class Network:
 
         with _without_tensorflow():
             self._keras.utils.set_random_seed(seed)
-        model = self._task.make_model()
+        model = self._task.build()
         state = [
             np.array([*np.random.SeedSequence([seed, i]).generate_state(1), 0], v.dtype)
             if v.path.endswith("seed_generator_state")
@@ -54,9 +58,13 @@ class Network:
     def loss(self, trainable: Sequence[Any], state: Sequence[Any], x: Any, y: Any) -> Any:
         """Mean loss of a batch in training, regularisation included; and the new state."""
         y_pred, state, extra = self._model.stateless_call(
-            list(trainable), list(state), x, training=True, return_losses=True
+            list(trainable),
+            list(state),
+            self._task.inputs(x),
+            training=True,
+            return_losses=True,
         )
-        return self._task.loss(y, y_pred).mean() + sum(extra), list(state)
+        return self._criterion.loss(self._task.targets(y), y_pred) + sum(extra), list(state)
 
     def measure(self, trainable: Sequence[Any], state: Sequence[Any], x: Any, y: Any) -> Any:
         """Mean loss and metrics of a split, not in training, in the order of ``measures``."""
@@ -64,13 +72,29 @@ class Network:
 
     def predict(self, trainable: Sequence[Any], state: Sequence[Any], x: Any) -> Any:
         """What the model makes of rows, not in training."""
+        x = self._task.inputs(x)
         y_pred, _ = self._model.stateless_call(list(trainable), list(state), x, training=False)
         return y_pred
 
     def score(self, y: Any, y_pred: Any) -> Any:
         """Mean loss and metrics of what was predicted, in the order of ``measures``."""
-        functions = (self._task.loss, *self._task.metrics.values())
-        return self._keras.ops.stack([f(y, y_pred).mean() for f in functions])
+        return self._keras.ops.stack(self._criterion.score(self._task.targets(y), y_pred))
+
+
+class RowByRow:
+    """A task's loss and metrics, a number a row each, as means."""
+
+    def __init__(self, task: Task) -> None:
+        self._functions = (task.loss, *task.metrics.values())
+        self.measures = ("loss", *task.metrics)
+
+    def loss(self, y: Any, y_pred: Any) -> Any:
+        """The mean loss."""
+        return self._functions[0](y, y_pred).mean()
+
+    def score(self, y: Any, y_pred: Any) -> list[Any]:
+        """Mean loss and metrics, in the order of ``measures``."""
+        return [function(y, y_pred).mean() for function in self._functions]
 
 
 @contextmanager
@@ -95,4 +119,5 @@ def import_keras() -> Any:
         raise RavineError(
             f"Keras already runs on {keras.backend.backend()} in this process; the engine needs JAX"
         )
+    keras.config.disable_traceback_filtering()  # whose code it is tells which layer failed
     return keras

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 
 class Split(NamedTuple):
-    """Rows of inputs and of targets, as NumPy arrays of equal length."""
+    """Rows of inputs and of targets, as NumPy arrays of equal length; or lists of such arrays."""
 
     x: Any
     y: Any
@@ -41,3 +41,28 @@ class Task:
     batch_size: int
     learning_rates: Mapping[str, tuple[float, float]] = field(default_factory=dict)
     frozen_order: bool = False
+    notes: tuple[str, ...] = ()  # what whoever races it should know, a line each
+
+    def network(self) -> Any:
+        """The functions that a race trains and judges; made where Keras runs on JAX."""
+        from ravine.tasks.intake import Network
+
+        return Network(self)
+
+    def build(self) -> Any:
+        """A fresh model with all its variables."""
+        return self.make_model()
+
+    def criterion(self, model: Any) -> Any:
+        """What scores the model's predictions: ``loss``, ``score`` and ``measures``."""
+        from ravine.tasks.intake import RowByRow
+
+        return RowByRow(self)
+
+    def inputs(self, x: Any) -> Any:
+        """What the model is called with, of the inputs of a split."""
+        return x
+
+    def targets(self, y: Any) -> Any:
+        """What the criterion is called with, of the targets of a split."""
+        return y

@@ -1,0 +1,40 @@
+"""The line of code that trains with what a race found, in each framework."""
+
+from typing import NamedTuple
+
+from ravine.frameworks.spelling import is_spelled, read_rule
+from ravine.frameworks.translation import WRITERS, translation
+from ravine.racing.choices import scheduled
+from ravine.racing.plan import Plan
+from ravine.verdict import Standing
+
+NAMES = {"keras": "Keras", "torch": "PyTorch", "optax": "Optax"}
+
+
+class Line(NamedTuple):
+    """An optimizer as one framework spells it."""
+
+    framework: str
+    text: str
+    ours: bool  # ravine's own optimizer: the framework has none that walks the same path
+
+
+def lines(plan: Plan, standing: Standing) -> list[Line]:
+    """The optimizer that was raced, at its chosen settings, as an expression of each framework.
+
+    A rule of the user's own is named as it was, to be filled in where it is defined.
+    """
+    settings = {name: v for name, v in standing.hyperparameters.items() if v is not None}
+    settings["learning_rate"] = standing.learning_rate
+    if not is_spelled(standing.rule):
+        given = f"{standing.rule.partition('(')[0]}(learning_rate={standing.learning_rate:.7g})"
+        ending = {"torch": ", params"}
+        return [
+            Line(NAMES[to], f"ravine.to_{to}({given}{ending.get(to, '')})", ours=True)
+            for to in WRITERS
+        ]
+    plain = read_rule(standing.rule)
+    rule = plain.replace({k: v for k, v in settings.items() if k in plain.values()})
+    raced = scheduled(rule, plan.choices.schedule, plan.steps)
+    found = [translation(raced, to) for to in WRITERS]
+    return [Line(NAMES[one.framework], one.text, ours=one.text == one.ours) for one in found]

@@ -1,0 +1,1 @@
+"""What users bring: their model, their data, their losses, as a task."""

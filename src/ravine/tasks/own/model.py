@@ -1,0 +1,169 @@
+"""A user's Keras model on the user's data, as a task."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from ravine.errors import WrongCall
+from ravine.tasks.own import checks, fitting
+from ravine.tasks.own.judge import Judge
+from ravine.tasks.own.moving import Model, is_keras, keep, move_model, portable
+from ravine.tasks.own.nested import filled, leaves, mapped
+from ravine.tasks.own.parts import class_weights, parted
+from ravine.tasks.own.rows import Rows, read_rows
+from ravine.tasks.task import Data, Split, Task
+
+EPOCHS, BATCH_SIZE = 20, 32
+SAMPLE = 4  # rows with which a model is tried before anything is trained
+
+
+@dataclass(frozen=True)
+class OwnModel(Task):
+    """A task of a user's model. ``loss`` and ``metrics`` are what Keras's ``compile`` takes.
+
+    ``x_like`` and ``y_like`` say how the arrays of a split are handed to the model and the loss.
+    """
+
+    loss_weights: Any = None
+    x_like: Any = None
+    y_like: Any = None
+    sample: Any = None  # a few rows, as a Split
+    notes: tuple[str, ...] = field(default=())
+
+    def build(self) -> Any:
+        """A fresh model with all its variables."""
+        import keras
+
+        try:
+            model = self.make_model()
+        except WrongCall:
+            raise
+        except Exception as error:
+            raise checks.stuck(error, "building the model") from error
+        if not isinstance(model, keras.Model):
+            raise WrongCall(
+                f"{self.name} gives a {type(model).__name__}, not a Keras model: "
+                "return the model from the function"
+            )
+        self._try(model)
+        if isinstance(self.make_model, Model):
+            keep(model, self.make_model.kept)
+        return model
+
+    def criterion(self, model: Any) -> Judge:
+        """See ``Task.criterion``."""
+        wanted = {"loss": self.loss, "metrics": self.metrics, "loss_weights": self.loss_weights}
+        again = [tuple(v.shape) for v in self.build().variables]
+        if again != [tuple(v.shape) for v in model.variables]:
+            raise WrongCall(
+                f"{self.name} gives models of different shapes on two calls: the race needs the "
+                "same network for every seed"
+            )
+        y, x = self.targets(self.sample.y), self.inputs(self.sample.x)
+        y_pred = fitting.outputs_of(model, x)
+        judge = fitting.judge_of(model, wanted, y, y_pred)
+        for what, split in self.load()._asdict().items():
+            fitting.labels(what, self.targets(split.y)["y"], y_pred, judge.given["loss"])
+        return judge
+
+    def inputs(self, x: Any) -> Any:
+        """See ``Task.inputs``."""
+        return filled(self.x_like, x if isinstance(x, list | tuple) else [x])
+
+    def targets(self, y: Any) -> Any:
+        """See ``Task.targets``."""
+        return filled(self.y_like, y if isinstance(y, list | tuple) else [y])
+
+    def _try(self, model: Any) -> None:
+        import keras
+
+        x = self.inputs(self.sample.x)
+        checks.shapes(model, x)
+        if model.built and model.variables:
+            return
+        try:  # without computing anything
+            model(mapped(lambda a: keras.KerasTensor((None, *a.shape[1:]), a.dtype.name), x))
+        except Exception as error:
+            raise checks.stuck(error, "the model's first call") from error
+
+
+@dataclass(frozen=True)
+class Held:
+    """Data in memory, to be handed over as it is."""
+
+    data: Data
+
+    def __call__(self) -> Data:
+        """The data."""
+        return self.data
+
+
+def own_model(
+    model: Any,
+    data: Any,
+    *,
+    loss: Any = None,
+    metrics: Any = None,
+    loss_weights: Any = None,
+    validation_data: Any = None,
+    test_data: Any = None,
+    class_weight: Any = None,
+) -> OwnModel:
+    """The task of a Keras model, or of a function that builds one. See ``ravine.race``."""
+    if data is None:
+        raise WrongCall("no data for your model: ravine.race(model, (x, y), loss=…)")
+    given = {"data": data, "validation_data": validation_data, "test_data": test_data}
+    rows = {what: read_rows(part, what) for what, part in given.items() if part is not None}
+    for what, part in rows.items():
+        checks.rows(part, what)
+        checks.alike(part, rows["data"], what)
+    parts, said = parted(rows["data"], rows.get("validation_data"), rows.get("test_data"))
+    if class_weight is not None:
+        weights = class_weights(parts.train.y, parts.train.weights, class_weight)
+        parts = parts._replace(train=parts.train._replace(weights=weights))
+    if any(part.weights is not None for part in parts):
+        parts = parts._replace(
+            **{
+                name: part if part.weights is not None else part._replace(weights=_ones(part))
+                for name, part in parts._asdict().items()
+            }
+        )
+    splits = [_split(part) for part in parts]
+    moved = move_model(model) if is_keras(model, "Model") else model
+    y_like = {"y": parts.train.y, "weights": parts.train.weights}
+    return OwnModel(
+        name=_name(model),
+        description=f"your model on your data; {said}",
+        make_model=moved,
+        load=Held(Data(*splits)),
+        loss=portable(loss),
+        metrics=portable(_listed(metrics)),
+        epochs=EPOCHS,
+        batch_size=BATCH_SIZE,
+        loss_weights=loss_weights,
+        x_like=mapped(lambda _: 0, parts.train.x),
+        y_like=mapped(lambda _: 0, {k: v for k, v in y_like.items() if v is not None}),
+        sample=Split(*(mapped(lambda a: a[:SAMPLE], part) for part in splits[0])),
+        notes=(said,),
+    )
+
+
+def _split(rows: Rows) -> Split:
+    x, y = leaves(rows.x), leaves([rows.y, rows.weights])
+    return Split(*(part[0] if len(part) == 1 else part for part in (x, y)))
+
+
+def _ones(rows: Rows) -> Any:
+    import numpy as np
+
+    return np.ones(rows.number, np.float32)
+
+
+def _listed(metrics: Any) -> Any:
+    return metrics if metrics is None or isinstance(metrics, list | tuple | dict) else [metrics]
+
+
+def _name(model: Any) -> str:
+    """What to call it: words and dashes, good for a folder."""
+    name = getattr(model, "name", None) or getattr(model, "__name__", None) or "my-model"
+    kept = "".join(c if c.isalnum() or c in "-_." else "-" for c in str(name))
+    return "my-model" if kept.strip("-") in ("", "lambda") else kept

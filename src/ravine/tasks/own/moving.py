@@ -1,0 +1,138 @@
+"""Keras objects on their way to a process with another backend: as configurations.
+
+They are restored in Keras's safe mode: no code but that of the user's own classes, which travel
+beside the configuration, is brought along.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from types import FunctionType
+from typing import Any
+
+from ravine.errors import WrongCall
+from ravine.tasks.own.nested import is_nest, mapped
+
+
+@dataclass(frozen=True)
+class Moved:
+    """A Keras object as its configuration."""
+
+    config: Any
+    own: Mapping[str, Any]  # classes and functions that Keras does not know, by registered name
+
+    def restore(self) -> Any:
+        """The object anew, on whatever backend Keras runs here."""
+        import keras
+
+        return keras.saving.deserialize_keras_object(
+            self.config, custom_objects=dict(self.own), safe_mode=True
+        )
+
+
+@dataclass(frozen=True)
+class Model:
+    """A model to be built again and again: new initial weights, but what does not train is kept.
+
+    ``kept`` holds the non-trainable variables: what layers were adapted to, what is frozen.
+    """
+
+    moved: Moved
+    kept: tuple[Any, ...]
+
+    def __call__(self) -> Any:
+        """A fresh model."""
+        return self.moved.restore()
+
+
+def is_keras(value: Any, kind: str) -> bool:
+    """Whether it is an object of that class of Keras; asks without importing Keras."""
+    names = {c.__name__ for c in type(value).__mro__ if c.__module__.split(".")[0] == "keras"}
+    return kind in names
+
+
+def move_model(model: Any) -> Model:
+    """The model as its configuration. Raises ``WrongCall``, naming the layer that cannot move."""
+    import keras
+    import numpy as np
+
+    for layer in model._flatten_layers():
+        if is_keras(layer, "Lambda"):
+            raise WrongCall(
+                f"layer '{layer.name}' is a Lambda, whose function Keras cannot move safely: write "
+                "it as a class of layer, or give a function that builds the model"
+            )
+    try:
+        config = keras.saving.serialize_keras_object(model)
+    except Exception as error:
+        said = str(error).strip().splitlines()[0] if str(error) else type(error).__name__
+        raise WrongCall(
+            f"the model '{model.name}' cannot be moved: {said}; give a function that builds it "
+            "instead"
+        ) from error
+    config.pop("build_config", None)
+    own: dict[str, Any] = {}
+    for layer in model._flatten_layers():
+        own.update(_own(layer, keras))
+    own.update(_own_in(getattr(model, "loss", None), keras))
+    compiled = getattr(getattr(model, "_compile_config", None), "config", None) or {}
+    own.update(_own_in({k: v for k, v in compiled.items() if k != "optimizer"}, keras))
+    kept = tuple(np.asarray(v) for v in model.non_trainable_variables if not _is_seed(v))
+    config.get("compile_config", {}) and config["compile_config"].pop("optimizer", None)
+    return Model(Moved(config, own), kept)
+
+
+def keep(model: Any, kept: tuple[Any, ...]) -> None:
+    """Give a built model what does not train of the one that was handed over."""
+    variables = [v for v in model.non_trainable_variables if not _is_seed(v)]
+    if len(variables) == len(kept):  # it was built; else it had nothing to keep
+        for variable, value in zip(variables, kept, strict=True):
+            variable.assign(value)
+
+
+def portable(value: Any) -> Any:
+    """Losses and metrics, alone or in nests, as what a process with another backend can have."""
+    if is_nest(value):
+        return mapped(portable, value)
+    if any(is_keras(value, kind) for kind in ("Loss", "Metric")):
+        import keras
+
+        return Moved(keras.saving.serialize_keras_object(value), dict(_own(value, keras)))
+    return value
+
+
+def restored(value: Any) -> Any:
+    """What ``portable`` made portable."""
+    if is_nest(value):
+        return mapped(restored, value)
+    return value.restore() if isinstance(value, Moved) else value
+
+
+def _is_seed(variable: Any) -> bool:
+    return bool(variable.path.endswith("seed_generator_state"))
+
+
+def _own_in(nest: Any, keras: Any) -> Iterator[tuple[str, Any]]:
+    """Of whatever is in a nest."""
+    if is_nest(nest):
+        for value in nest.values() if isinstance(nest, Mapping) else nest:
+            yield from _own_in(value, keras)
+    elif isinstance(nest, FunctionType):
+        yield from _named(nest, keras)
+    elif nest is not None and not isinstance(nest, str | int | float | bool):
+        yield from _own(nest, keras)
+
+
+def _own(thing: Any, keras: Any) -> Iterator[tuple[str, Any]]:
+    """What Keras does not know: its class, and functions and objects that it holds."""
+    yield from _named(type(thing), keras)
+    for value in vars(thing).values():
+        if isinstance(value, FunctionType):
+            yield from _named(value, keras)
+        elif hasattr(value, "get_config"):
+            yield from _named(type(value), keras)
+
+
+def _named(kind: Any, keras: Any) -> Iterator[tuple[str, Any]]:
+    if (kind.__module__ or "").split(".")[0] not in ("keras", "builtins"):
+        yield keras.saving.get_registered_name(kind), kind
+        yield kind.__name__, kind

@@ -1,0 +1,159 @@
+"""Whatever users keep data in becomes rows of NumPy arrays."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
+from typing import Any, NamedTuple
+
+from ravine.errors import WrongCall
+from ravine.tasks.own.nested import filled, leaves, mapped, named_leaves
+
+KNOWN = (
+    "give (x, y) or (x, y, sample_weight), a tf.data.Dataset, a PyTorch DataLoader or "
+    "a keras.utils.PyDataset"
+)
+
+
+class Rows(NamedTuple):
+    """Inputs, targets and weights: arrays or nests of arrays with as many rows each."""
+
+    x: Any
+    y: Any
+    weights: Any = None
+
+    @property
+    def number(self) -> int:
+        """How many rows there are."""
+        return len(leaves(self.x)[0])
+
+    def at(self, rows: Any) -> "Rows":
+        """Those rows alone."""
+        return Rows(*(mapped(lambda array: array[rows], part) for part in self))
+
+    def named(self) -> Iterator[tuple[str, Any]]:
+        """Every array with what it is called."""
+        for part, name in zip(self, ("x", "y", "sample_weight"), strict=True):
+            yield from named_leaves(part, name)
+
+
+def read_rows(given: Any, what: str = "data") -> Rows:
+    """Everything in it, as float32, integers or booleans; ``what`` names it in errors."""
+    batches = _batches(given, what)
+    if batches is not None:
+        given = _joined(batches, what)
+    if not isinstance(given, tuple | list):
+        raise WrongCall(f"{what} is a {_kind(given)}: {KNOWN}")
+    if len(given) not in (2, 3):
+        raise WrongCall(f"{what} has {len(given)} parts: {KNOWN}")
+    x, y, *weights = given
+    parts = []
+    names = ("x", "y", "sample_weight")
+    for part, name in zip((x, y, *weights), names, strict=False):
+        arrays = [_numbers(leaf, f"{what}: {at}") for at, leaf in named_leaves(_nest(part), name)]
+        parts.append(filled(_nest(part), arrays))
+    rows = Rows(*parts)
+    if not leaves(rows.x) or not leaves(rows.y):
+        lacking = "targets" if leaves(rows.x) else "inputs"
+        raise WrongCall(f"{what} has no {lacking}: {KNOWN}")
+    return rows
+
+
+def _nest(part: Any) -> Any:
+    """A list of plain numbers is an array, a list of arrays a nest, as in Keras."""
+    if isinstance(part, list | tuple) and not any(hasattr(one, "shape") for one in part):
+        import numpy as np
+
+        if not any(isinstance(one, Mapping) for one in part):
+            return np.asarray(part)
+    return part
+
+
+def _batches(given: Any, what: str) -> Iterable[Any] | None:
+    """An iterable of batches, if that is what was given."""
+    kinds = {kind.__name__ for kind in type(given).__mro__}
+    if hasattr(given, "element_spec"):  # tf.data.Dataset
+        if int(given.cardinality()) == -1:
+            raise WrongCall(f"{what} repeats for ever: leave out .repeat(), epochs says how often")
+        return given  # type: ignore[no-any-return]
+    if "PyDataset" in kinds:
+        if (count := given.num_batches) is None:
+            raise WrongCall(f"{what} is a PyDataset without an end: give it num_batches")
+        return (given[i] for i in range(count))
+    if "DataLoader" in kinds:
+        return given  # type: ignore[no-any-return]
+    if "Dataset" in kinds and hasattr(given, "__len__"):  # of PyTorch: row by row
+        return ([mapped(_row, part) for part in given[i]] for i in range(len(given)))
+    if hasattr(given, "__next__") or callable(given):
+        raise WrongCall(f"{what} is a {_kind(given)}, which has no known end: {KNOWN}")
+    return None
+
+
+def _row(value: Any) -> Any:
+    """A batch of one row."""
+    return _array(value)[None]
+
+
+def _joined(batches: Iterable[Any], what: str) -> tuple[Any, ...]:
+    """All batches, one after another."""
+    import numpy as np
+
+    parts: list[list[Any]] = []
+    like: Any = None
+    for batch in batches:
+        if not isinstance(batch, tuple | list) or len(batch) not in (2, 3):
+            raise WrongCall(f"{what} gives a {_kind(batch)} a batch, not (x, y): {KNOWN}")
+        arrays = [_array(leaf) for leaf in leaves(batch)]
+        if any(array.ndim == 0 for array in arrays):
+            raise WrongCall(f"{what} is not batched: end it with .batch(32)")
+        like = batch if like is None else like
+        parts.append(arrays)
+    if not parts:
+        raise WrongCall(f"{what} is empty")
+    columns = zip(*parts, strict=True)
+    return tuple(filled(like, [np.concatenate(column) for column in columns]))
+
+
+def _array(value: Any) -> Any:
+    """Whatever array it is, as one of NumPy."""
+    import numpy as np
+
+    if hasattr(value, "detach"):  # PyTorch
+        value = value.detach().cpu()
+    if hasattr(value, "toarray"):  # SciPy, sparse
+        value = value.toarray()
+    return np.asarray(value)
+
+
+def _numbers(value: Any, name: str) -> Any:
+    """Float32, 32-bit or smaller integers, or booleans. Raises ``WrongCall`` for anything else."""
+    import numpy as np
+
+    if hasattr(value, "select_dtypes"):  # pandas
+        words = value.select_dtypes(exclude=["number", "bool"]).columns
+        if len(words):
+            raise WrongCall(
+                f"{name}: column '{words[0]}' holds {value[words[0]].dtype}, not numbers; encode "
+                "it, or leave it out"
+            )
+    array = _array(value)
+    if array.dtype.kind in "OUSMmc" or array.ndim == 0:
+        if array.dtype.kind == "O":
+            with suppress(ValueError, TypeError):
+                numbers = array.astype(np.float64)
+                if not np.isnan(numbers).all():
+                    return _numbers(numbers, name)
+        wanted = "an array of numbers, a row a sample"
+        held = f"{array.dtype}" if array.ndim else "a single value"
+        example = f" such as {array.reshape(-1)[0]!r}" if array.size and array.ndim else ""
+        raise WrongCall(f"{name} holds {held}{example}: give {wanted}")
+    if array.dtype.kind in "fV" or array.dtype.name == "bfloat16":
+        return array.astype(np.float32, copy=False)
+    if array.dtype.kind in "iu" and array.dtype.itemsize > 4:
+        whole = array.astype(np.int32)
+        if not (whole == array).all():
+            raise WrongCall(f"{name} holds {int(abs(array).max())}, which is not an int32")
+        return whole
+    return array
+
+
+def _kind(value: Any) -> str:
+    return f"{type(value).__module__}.{type(value).__name__}".removeprefix("builtins.")

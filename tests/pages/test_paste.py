@@ -1,0 +1,33 @@
+"""The line to paste builds the optimizer that was raced."""
+
+from dataclasses import replace
+
+from ravine.frameworks.natives import read
+from ravine.pages import paste
+
+
+def test_the_line_reads_back_as_what_was_raced(results):
+    sgd = next(s for s in results.verdict.standings if s.rule == "sgd")
+    lines = {line.framework: line for line in paste.lines(results.plan, sgd)}
+    assert list(lines) == ["Keras", "PyTorch", "Optax"]
+    for line in lines.values():
+        rule = read(line.text)[1]
+        assert not line.ours
+        assert (rule.name, rule.learning_rate) == ("sgd", sgd.learning_rate)
+
+
+def test_searched_hyperparameters_and_schedules_are_in_it(results):
+    adam = next(s for s in results.verdict.standings if s.rule == "adam")
+    found = {"learning_rate": 1.0, "beta_2": 0.97}
+    searched = replace(adam, hyperparameters=found)
+    assert all("0.97" in line.text for line in paste.lines(results.plan, searched))
+    cosine = replace(results.plan, choices=replace(results.plan.choices, schedule="cosine"))
+    assert all(
+        line.ours and "Scheduled" in line.text and str(cosine.steps) in line.text
+        for line in paste.lines(cosine, adam)
+    )
+
+
+def test_a_rule_of_ones_own_is_named(results):
+    own = next(s for s in results.verdict.standings if s.rule.startswith("mine"))
+    assert all(line.ours and "mine" in line.text for line in paste.lines(results.plan, own))

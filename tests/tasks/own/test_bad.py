@@ -1,0 +1,135 @@
+"""What cannot be trained is named before anything is trained: through ``ravine.race``."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import pytest
+from keras import layers
+
+import ravine
+from ravine import conduct
+from ravine.errors import WrongCall
+from ravine.racing.jobs import Workbench
+from ravine.racing.pool import Source
+
+X = np.random.default_rng(0).normal(size=(60, 4)).astype("float32")
+Y = np.arange(60) % 3
+SPARSE = "sparse_categorical_crossentropy"
+
+
+class Here:
+    """A pool whose one worker is this process, which has Keras on JAX already."""
+
+    def __init__(self, count: int | None, workbench: dict[str, Any]) -> None:
+        self._bench = Workbench(**workbench)
+
+    def __len__(self) -> int:
+        return 1
+
+    def __enter__(self) -> "Here":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        pass
+
+    def work(self, source: Source) -> None:
+        while (job := source.take(0)) is not None:
+            source.done(0, job, self._bench.do(job.name, job.arguments))
+
+
+def net(*more: Any, units: int = 3, end: str | None = "softmax") -> Callable[[], Any]:
+    def make() -> Any:
+        return keras.Sequential(
+            [keras.Input((4,)), *(one() for one in more), layers.Dense(units, activation=end)]
+        )
+
+    return make
+
+
+class Foreign(layers.Layer):
+    def call(self, x: Any) -> Any:
+        import tensorflow as tf
+
+        return tf.math.square(x)
+
+
+def foreign() -> Any:
+    return keras.Sequential([keras.Input((4,)), Foreign(name="odd"), layers.Dense(3)])
+
+
+def frozen() -> Any:
+    model = net()()
+    model.trainable = False
+    return model
+
+
+class Growing:
+    """A function whose models differ."""
+
+    def __init__(self) -> None:
+        self.units = 2
+
+    def __call__(self) -> Any:
+        self.units += 1
+        return net(lambda: layers.Dense(self.units))()
+
+
+def holed(at: tuple[int, int], value: float) -> Any:
+    x = X.copy()
+    x[at] = value
+    return x
+
+
+BAD = {
+    "NaN": ((net(), (holed((7, 2), np.nan), Y)), {}, r"x holds nan in row 7, at \[2\]"),
+    "infinity": ((net(), (X, Y), ), {"validation_data": (holed((3, 0), np.inf), Y)},
+                 "validation_data: x holds inf in row 3"),
+    "label": ((net(), (X, Y + 1)), {}, "holds 3 in row .* 3 outputs allow 0 to 2"),
+    "rows": ((net(), (X, Y[:-1])), {}, "x has 60 rows and y 59"),
+    "shape": ((net(), (X[:, :3], Y)), {}, r"takes rows of shape \(4,\), the data have \(3,\)"),
+    "text": ((net(), (X, np.array(["a"] * 60))), {}, "y holds <U1 such as .*'a'"),
+    "object": ((net(), (X, np.array([None] * 60))), {}, "y holds object such as None"),
+    "no data": ((net(), None), {}, "no data for your model"),
+    "no loss": ((net(), (X, Y)), {"loss": None}, "no loss: give loss="),
+    "a generator": ((net(), iter([(X, Y)])), {}, "has no known end"),
+    "empty validation": ((net(), (X, Y)), {"validation_data": (X[:0], Y[:0])},
+                         "validation_data is empty"),
+    "too few": ((net(), (X[:5], Y[:5])), {}, "5 rows are too few to split off"),
+    "loss, one output": ((net(units=1, end=None), (X, Y)), {}, "needs an output for each class"),
+    "loss, one-hot": ((net(), (X, Y)), {"loss": "categorical_crossentropy"},
+                      "use 'sparse_categorical_crossentropy'"),
+    "loss, labels": ((net(), (X, np.eye(3)[Y])), {}, "use 'categorical_crossentropy'"),
+    "loss, logits": ((net(end=None), (X, Y)), {}, r"from_logits=True\)"),
+    "loss, mse of classes": ((net(), (X, Y)), {"loss": "mse"}, r"y has rows of shape \(\)"),
+    "unknown loss": ((net(), (X, Y)), {"loss": "sparse_crossentropy"}, "unknown loss 'sparse_cro"),
+    "unknown metric": ((net(), (X, Y)), {"metrics": ["acuracy"]}, "did you mean 'accuracy'"),
+    "no weights": ((frozen, (X, Y)), {}, "has no weights to train"),
+    "two shapes": ((Growing(), (X, Y)), {}, "different shapes"),
+    "not a model": ((lambda: 3, (X, Y)), {}, "gives a int, not a Keras model"),
+    "tf ops": ((foreign, (X, Y)), {}, r"layer 'odd' \(Foreign\): it computes with tensorflow"),
+    "class": ((net(), (X, Y)), {"class_weight": {7: 1.0}}, "names class 7, which no row has"),
+    "a number": ((3, (X, Y)), {}, "the task is a int"),
+    "data of a task": (("digits-mlp", (X, Y)), {}, "data= goes with a model of your own"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_it_is_named_in_one_line(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(conduct, "Pool", Here)
+    (task, data), options, said = BAD[name]
+    out = tmp_path / "out"
+    with pytest.raises(WrongCall, match=said) as told:
+        ravine.race(task, data, **{"loss": SPARSE, "out": out, "progress": False, **options})
+    assert len(str(told.value).splitlines()) == 1
+    assert not out.exists()
+
+
+def test_a_lambda_is_named() -> None:
+    model = keras.Sequential([keras.Input((4,)), layers.Lambda(abs, name="mine"), layers.Dense(3)])
+    with pytest.raises(WrongCall, match="layer 'mine' is a Lambda"):
+        ravine.race(model, (X, Y), loss=SPARSE)
