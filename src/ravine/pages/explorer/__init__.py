@@ -49,7 +49,7 @@ class Explorer:
 
         entries = self.entries()
         return render(
-            "explorer/page.html",
+            "explorer.html",
             {"fingerprint": fingerprint},
             # Written by ravine; what a caller gave is escaped where the script is put together.
             script=Markup(self._script(entries)),  # noqa: S704
