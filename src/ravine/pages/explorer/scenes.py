@@ -27,10 +27,10 @@ SCENES = (
         "momentum",
         "Momentum rolls through",
         "surface=elongated-bowl&start=-4,2&steps=60&rules=sgd(learning_rate=0.47),"
-        "momentum(learning_rate=1.1,momentum=0.4)&rates=paper&t=12&rule=momentum",
+        "momentum(learning_rate=0.8,momentum=0.6)&rates=paper&t=12&rule=momentum",
         "What changes if the walker remembers its last gradients?",
         "Across the valley the remembered gradients cancel, along it they add up. "
-        "So momentum may take a rate that is more than twice as large, and rolls along the floor.",
+        "So momentum may take a rate that is nearly twice as large, and rolls along the floor.",
     ),
     Scene(
         "nesterov",
