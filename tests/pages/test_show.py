@@ -36,8 +36,8 @@ adam  Adam: the mean gradient, divided by the root mean square gradient.
 
   hyperparameter          default  valid   searched      unit  meaning
   learning_rate   α       0.001    > 0     1e-05 … 0.1   w     length of a step
-  beta_1          β₁      0.9      [0, 1)                      memory of the mean
-  beta_2          β₂      0.999    [0, 1)                      memory of the square
+  beta_1          β₁      0.9      [0, 1)  0.5 … 0.99          memory of the mean
+  beta_2          β₂      0.999    [0, 1)  0.9 … 0.9999        memory of the square
   epsilon         ε       1e-08    >= 0    1e-12 … 0.01  g     floor under the divisor
   epsilon_hat     ε̂       0        >= 0                  g     the same before bias correction
   epsilon_root    ε_root  0        >= 0                  g^2   the same inside the root
