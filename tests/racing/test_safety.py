@@ -346,7 +346,8 @@ def test_a_run_that_kills_its_workers_fails_alone(
     report = (folder / "report.html").read_text(encoding="utf-8")
     assert "<b>1</b> failed" in report
     assert "Adam: 1 fresh run failed" in report
-    assert "Not a fair race" not in report
+    # The splits of this task are the same rows; but no seed began otherwise for another rule.
+    assert "not all rules had the same" not in report
 
 
 def test_where_nothing_can_be_done_the_race_stops(
