@@ -46,7 +46,7 @@ def resume(
                 Store(found.folder).close()  # what a kill left in the log is folded in
                 publish_pages(found)
         return found
-    task, by_name = _own(found, task, rules)
+    task, by_name = _own(found, task, rules, "resume")
 
     def start(driver: Driver) -> Store:
         _check_same(found, found.plan, by_name, driver)
@@ -81,7 +81,7 @@ def grow(
     new = {name: rule for name, rule in asked.items() if name not in found.plan.choices.rules}
     if not new:
         raise WrongCall(f"{', '.join(asked)}: already in the race in '{folder}'")
-    task, by_name = _own(found, task, list(asked.values()))
+    task, by_name = _own(found, task, list(asked.values()), "grow")
     by_name |= new
     choices = joined(found.plan.choices, task, by_name)
 
@@ -123,7 +123,7 @@ def verify(
     if not found.finished:
         raise WrongCall(f"the race in '{folder}' is unfinished: first 'ravine resume {folder}'")
     rule, rates, target = claim_of(found.verdict, found.plan.facts.measures)
-    task, by_name = _own(found, task, rules)
+    task, by_name = _own(found, task, rules, "verify")
     check = next((c for c in found.checks if c.due(found.plan, found.stored)), None)
     if check is None or (check.rule, check.rates, check.seeds) != (rule, rates, seeds):
         study = unused_study(found.plan, found.checks)
@@ -145,8 +145,13 @@ def verify(
     return Race(found.folder).checked[-1]
 
 
-def _own(race: Race, task: Task | None, rules: Sequence[AnyRule]) -> tuple[Task, dict[str, Rule]]:
-    """The task and the rules of a race, those of the user's own from what was handed in."""
+def _own(
+    race: Race, task: Task | None, rules: Sequence[AnyRule], verb: str
+) -> tuple[Task, dict[str, Rule]]:
+    """The task and the rules of a race, those of the user's own from what was handed in.
+
+    ``verb``: the function that wants them, for the error.
+    """
     choices, folder = race.plan.choices, race.folder
     own = {str(rule): rule for rule in map(read_rule, rules)}
     if (digest := luggage.signed(folder / WORK)) is not None:
@@ -156,7 +161,7 @@ def _own(race: Race, task: Task | None, rules: Sequence[AnyRule]) -> tuple[Task,
     if unknown or (task is None and choices.task not in TASKS):
         raise WrongCall(
             f"the race in '{folder}' is of things that ravine does not ship; go on from Python: "
-            f"ravine.resume('{folder}', rules=[{', '.join(unknown)}]"
+            f"ravine.{verb}('{folder}', rules=[{', '.join(unknown)}]"
             + ("" if choices.task in TASKS else f", task=<the task '{choices.task}'>")
             + ")"
         )
