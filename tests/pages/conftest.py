@@ -1,10 +1,12 @@
 """A small race made of formulas: pages are tested without running one."""
 
-from collections.abc import Callable, Mapping
+import shutil
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 
 import numpy as np
 import pytest
+from playwright.sync_api import Browser, sync_playwright
 
 from ravine import verdict
 from ravine.pages.results import Results
@@ -17,6 +19,19 @@ HOSTILE = "</script><script>alert(1)</script>"
 SPEED = {"sgd": 0.02, "adam": 0.05, "nesterov": 0.03, f"mine{HOSTILE}": 0.09}
 RATES = (0.01, 0.1, 1.0)
 Make = Callable[..., Results]
+BROWSERS = ("chromium", "chromium-browser", "google-chrome")
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    found = next(filter(None, map(shutil.which, BROWSERS)), None)
+    if found is None:
+        pytest.fail("no browser to open pages in: apt-get install chromium")
+    with sync_playwright() as playwright:
+        # As root, as in a container, Chromium runs only without its sandbox.
+        browser = playwright.chromium.launch(executable_path=found, args=["--no-sandbox"])
+        yield browser
+        browser.close()
 
 
 def make_plan(speed: Mapping[str, float]) -> Plan:

@@ -3,13 +3,12 @@
 import json
 import math
 import random
-import shutil
 import struct
 from importlib.resources import files
 
 import numpy as np
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page
 
 import ravine
 from ravine.pages.explorer.entries import Entry
@@ -18,23 +17,11 @@ from ravine.pages.explorer.scenes import SCENES
 from ravine.rules import RULES
 from ravine.surfaces import SURFACES, parsing
 
-BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 KINDS = {**RULES, NesterovAsPrinted.name: NesterovAsPrinted}
 HEX = """
 const hex = xs => Array.from(new Uint8Array(Float64Array.from(xs).buffer))
   .map(b => b.toString(16).padStart(2, '0')).join('');
 """
-
-
-@pytest.fixture(scope="module")
-def browser():
-    found = next(filter(None, map(shutil.which, BROWSERS)), None)
-    if found is None:
-        pytest.fail("no browser to open the explorer in: apt-get install chromium")
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=found, args=["--no-sandbox"])
-        yield browser
-        browser.close()
 
 
 @pytest.fixture(scope="module")

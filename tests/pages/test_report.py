@@ -4,31 +4,17 @@ import base64
 import json
 import math
 import re
-import shutil
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page
 
 from ravine.pages import report, runs, tables
 from ravine.verdict import TEST, VALIDATION, diverged_at, steps_to, title
 
 DRAWN = ("curves", "sensitivity", "reached", "tries", "targets", "training")
-BROWSERS = ("chromium", "chromium-browser", "google-chrome")
-
-
-@pytest.fixture(scope="module")
-def browser():
-    found = next(filter(None, map(shutil.which, BROWSERS)), None)
-    if found is None:
-        pytest.fail("no browser to open the report in: apt-get install chromium")
-    with sync_playwright() as playwright:
-        # As root, as in a container, Chromium runs only without its sandbox.
-        browser = playwright.chromium.launch(executable_path=found, args=["--no-sandbox"])
-        yield browser
-        browser.close()
 
 
 @pytest.fixture(scope="module")

@@ -2,10 +2,8 @@
 
 import io
 import json
-import shutil
 
 import pytest
-from playwright.sync_api import sync_playwright
 from rich.console import Console
 
 from ravine.pages import suite_page
@@ -23,29 +21,24 @@ def found(races):
     return across({name: results.verdict for name, results in races.items()}, horizons)
 
 
-def test_it_opens_offline_and_fits(found, races, tmp_path):
+def test_it_opens_offline_and_fits(browser, found, races, tmp_path):
     suite_page.write(found, races, tmp_path / "suite.html")
-    browsers = ("chromium", "chromium-browser", "google-chrome")
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(
-            executable_path=next(filter(None, map(shutil.which, browsers))), args=["--no-sandbox"]
-        )
-        for width in (360, 1280):
-            page = browser.new_page(viewport={"width": width, "height": 900})
-            noticed: list = []
+    for width in (360, 1280):
+        page = browser.new_page(viewport={"width": width, "height": 900})
+        noticed: list = []
 
-            def notice(what, noticed=noticed):
-                noticed.append(what)
+        def notice(what, noticed=noticed):
+            noticed.append(what)
 
-            for event in ("request", "console", "pageerror", "dialog"):
-                page.on(event, notice)
-            page.goto((tmp_path / "suite.html").as_uri())
-            assert [getattr(e, "url", e) for e in noticed] == [(tmp_path / "suite.html").as_uri()]
-            assert page.evaluate("document.documentElement.scrollWidth") == width
-            assert page.locator("h1").inner_text() == str(found)
-            assert page.locator("[aria-labelledby=scores] tbody tr").count() == len(found.scores)
-            assert page.locator(".picture svg").bounding_box()["height"] > 150
-        browser.close()
+        for event in ("request", "console", "pageerror", "dialog"):
+            page.on(event, notice)
+        page.goto((tmp_path / "suite.html").as_uri())
+        assert [getattr(e, "url", e) for e in noticed] == [(tmp_path / "suite.html").as_uri()]
+        assert page.evaluate("document.documentElement.scrollWidth") == width
+        assert page.locator("h1").inner_text() == str(found)
+        assert page.locator("[aria-labelledby=scores] tbody tr").count() == len(found.scores)
+        assert page.locator(".picture svg").bounding_box()["height"] > 150
+        page.close()
 
 
 def test_the_table_and_json_say_the_same(found, races):
