@@ -14,3 +14,6 @@ os.environ.setdefault("RAVINE_CACHE", tempfile.mkdtemp(prefix="ravine-test-cache
 # No test asserts a time, and a busy machine is no failure.
 settings.register_profile("ravine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("ravine")
+
+# Programs of their own, which import what lies beside them.
+collect_ignore_glob = ["**/keras_oracle.py"]

@@ -6,14 +6,15 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 from typing import Any
 
-import cloudpickle
 import numpy as np
 from numpy.typing import NDArray
 
 from ravine.conduct import check_workers
 from ravine.pages.validated import Progress
+from ravine.racing.luggage import Luggage, pack
 from ravine.racing.pool import Pool
 from ravine.racing.replay import Replay, Replayed, Replays
 from ravine.rules import SGD, Adam, Momentum
@@ -97,11 +98,11 @@ def validate(
     """
     began = time.monotonic()
     check_workers(workers)
-    task = find("quadratic-deep")
+    luggage = Luggage(find("quadratic-deep"), {str(rule): rule for rule in OPTIMIZERS.values()})
     with (
         tempfile.TemporaryDirectory() as folder,
         Progress(progress) as display,
-        Pool(workers, {"folder": folder, "task": cloudpickle.dumps(task)}) as pool,
+        Pool(workers, {"folder": folder, "digest": pack(Path(folder), luggage)}) as pool,
     ):
         run = partial(_run, pool, display)
         frozen, shuffled = (_rows(SEEDS, frozen) for frozen in (True, False))

@@ -16,7 +16,7 @@ def m4(values: NDArray[Any], columns: int, log: bool = False) -> NDArray[np.intp
     "M4: A Visualization-Oriented Time Series Data Aggregation".
 
     >>> m4(np.array([0.0, 5.0, 1.0, 1.0, 1.0, -7.0, 2.0, 2.0]), columns=2).tolist()
-    [0, 1, 3, 4, 5, 7]
+    [0, 1, 3, 4, 5, 6, 7]
     """
     kept = np.flatnonzero(np.isfinite(values))
     if not kept.size:
