@@ -17,6 +17,7 @@ FLOORS = [
     {"api", "again", "validation"},
     {"conduct"},
     {"outcome"},
+    {"winner"},
     {"folder"},
     {"pages"},
     {"verdict"},

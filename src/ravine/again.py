@@ -40,7 +40,8 @@ def resume(
     """
     check_workers(workers)
     found = Race(Path(folder))
-    if found.finished:
+    keeping = found.best is None and luggage.signed(found.folder / WORK) is not None
+    if found.finished and not keeping:  # the model that is kept is the last that a race makes
         if (found.folder / WORK).exists() or not all((found.folder / p).exists() for p in PAGES):
             with locked(found.folder):
                 Store(found.folder).close()  # what a kill left in the log is folded in
@@ -55,7 +56,7 @@ def resume(
     with locked(found.folder):
         display = Display(progress, profile)
         conduct(found.folder, task, by_name, workers, display, start, stages)
-    return Race(found.folder)
+    return Race(found.folder, task)
 
 
 def grow(
@@ -97,7 +98,7 @@ def grow(
     with locked(found.folder):
         display = Display(progress, profile)
         conduct(found.folder, task, by_name, workers, display, start, stages)
-    return Race(found.folder)
+    return Race(found.folder, task)
 
 
 def verify(

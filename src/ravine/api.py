@@ -141,7 +141,7 @@ def race(
             if not (folder / FILE).exists():  # nothing was found out: leave no trace
                 shutil.rmtree(folder / WORK, ignore_errors=True)
             raise
-    return Race(folder)
+    return Race(folder, chosen_task)
 
 
 def descend(

@@ -166,6 +166,22 @@ def _compiled(exported: bytes) -> Callable[..., Any]:
     return compiled
 
 
+def learned(rule: Rule, leaves: Sequence[Any], drawn: Any, taken: int) -> tuple[list[Any], Any]:
+    """The weights that one lane is judged by, and its state, after the steps taken.
+
+    ``leaves``: the arrays of the lane, as ``advance`` handed them on; ``drawn``: weights and state
+    to take their number from.
+    """
+    trainable, state = drawn
+    memory = [jax.eval_shape(lambda w: _as_arrays(rule.init(w), w), w) for w in trainable]
+    structure = jax.tree.structure(Lane(trainable, state, memory, True))
+    lane = jax.tree.unflatten(structure, list(map(jnp.asarray, leaves)))
+    both = zip(lane.trainable, lane.memory, strict=True)
+    return [np.asarray(rule.read(w, m, jnp.float32(taken))) for w, m in both], [
+        np.asarray(array) for array in lane.state
+    ]
+
+
 def resident(data: Any) -> Any:
     """Arrays where the programs have them at hand, rather than handed over at each call."""
     return jax.device_put(data)

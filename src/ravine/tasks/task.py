@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, NamedTuple
 
 
@@ -52,6 +53,12 @@ class Task:
     def build(self) -> Any:
         """A fresh model with all its variables."""
         return self.make_model()
+
+    def opened(self, path: Path) -> Any:
+        """The trained model of a file that a race left, on whatever backend Keras runs here."""
+        model = self.build()
+        model.load_weights(path)
+        return model
 
     def criterion(self, model: Any) -> Any:
         """What scores the model's predictions: ``loss``, ``score`` and ``measures``."""
