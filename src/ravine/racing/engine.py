@@ -21,6 +21,11 @@ EVALUATED = 16  # rows at a time, of a network with convolutions
 COMPILER: dict[str, str | bool] = {"xla_cpu_copy_insertion_use_region_analysis": True}
 
 
+def by_parts(predict: Callable[..., Any]) -> Callable[..., Any]:
+    """How a network predicts the rows of a whole split."""
+    return in_parts(predict, EVALUATED)
+
+
 class Lane(NamedTuple):
     """Everything about a run that changes while it trains."""
 
@@ -57,8 +62,7 @@ def programs(network: Network, rule: Rule) -> Programs:
     def measured(hyper: dict[str, Any], lane: Lane, t: Any, held_out: Any) -> Any:
         r = rule.replace(hyper)
         weights = [r.read(w, m, t) for w, m in zip(lane.trainable, lane.memory, strict=True)]
-        predict = in_parts(network.predict, EVALUATED)
-        scores = [network.score(y, predict(weights, lane.state, x)) for x, y in held_out]
+        scores = [network.measure(weights, lane.state, x, y, by_parts) for x, y in held_out]
         measures = jnp.stack(scores)
         return jnp.where(lane.alive, measures, jnp.nan)
 

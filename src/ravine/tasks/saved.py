@@ -40,7 +40,7 @@ def open_saved(path: Path, custom_objects: Mapping[str, Any] | None) -> Any:
     Raises ``WrongCall`` for what cannot be opened so, and says what can be done.
     """
     if path.name == ARRAYS:
-        return open_arrays(path)
+        return nested(open_arrays(path))
     if path.name == WEIGHTS:
         raise WrongCall(
             f"'{path}' has the weights alone: build the model, then model.load_weights('{path}')"
@@ -61,27 +61,29 @@ def open_saved(path: Path, custom_objects: Mapping[str, Any] | None) -> Any:
         ) from error
 
 
-def open_arrays(path: Path) -> Any:
-    """Arrays under names such as ``['layer']['w']`` or ``[0]``, as nested dicts and lists."""
+def open_arrays(path: Path) -> dict[str, Any]:
+    """Arrays by name."""
     import numpy as np
 
     with np.load(path, allow_pickle=False) as arrays:
-        nest: dict[str, Any] = {}
-        for name in arrays.files:
-            *outer, last = name.strip("[]").split("][") if name else [""]
-            place = nest
-            for key in outer:
-                place = place.setdefault(key, {})
-            place[last] = arrays[name]
-    return _listed(nest)
+        return {name: arrays[name] for name in arrays.files}
 
 
-def _listed(nest: Any) -> Any:
-    """Dicts whose keys are all numbers are lists; other keys lose the quotes around them."""
-    if not isinstance(nest, dict):
-        return nest
-    if list(nest) == [""]:
-        return nest[""]
-    if all(key.isdigit() for key in nest):
-        return [_listed(nest[key]) for key in sorted(nest, key=int)]
-    return {key.strip("'\""): _listed(value) for key, value in nest.items()}
+def nested(arrays: Mapping[str, Any]) -> Any:
+    """Arrays with names such as ``layer/w`` or ``0/w`` as nested dicts and lists.
+
+    >>> nested({"layers/0/w": 1, "layers/1/w": 2, "scale": 3})
+    {'layers': [{'w': 1}, {'w': 2}], 'scale': 3}
+    >>> nested({"": 1})
+    1
+    """
+    if "" in arrays:
+        return arrays[""]
+    inner: dict[str, dict[str, Any]] = {}
+    for name, array in arrays.items():
+        first, _, rest = name.partition("/")
+        inner.setdefault(first, {})[rest] = array
+    found = {name: nested(below) for name, below in inner.items()}
+    if all(name.isdigit() for name in found):
+        return [found[name] for name in sorted(found, key=int)]
+    return found
