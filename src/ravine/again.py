@@ -10,7 +10,7 @@ from ravine.errors import WrongCall
 from ravine.folder import locked
 from ravine.frameworks.spelling import AnyRule, is_spelled, read_rule
 from ravine.outcome import PAGES, Race, publish_pages
-from ravine.pages.terminal import Display
+from ravine.pages.notebook import display as shown
 from ravine.racing import luggage, provenance
 from ravine.racing.choices import joined, named
 from ravine.racing.driver import Driver
@@ -54,7 +54,7 @@ def resume(
         return Store(found.folder)
 
     with locked(found.folder):
-        display = Display(progress, profile)
+        display = shown(progress, profile)
         conduct(found.folder, task, by_name, workers, display, start, stages)
     return Race(found.folder, task)
 
@@ -96,7 +96,7 @@ def grow(
         return store
 
     with locked(found.folder):
-        display = Display(progress, profile)
+        display = shown(progress, profile)
         conduct(found.folder, task, by_name, workers, display, start, stages)
     return Race(found.folder, task)
 
@@ -138,7 +138,7 @@ def verify(
         return store
 
     with locked(found.folder):
-        display = Display(progress)
+        display = shown(progress, False)
         conduct(
             *(found.folder, task, by_name, workers, display, start, check),
             announce=lambda plan, stored: display.checking(check.runs(plan), plan, stored),

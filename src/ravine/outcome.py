@@ -1,5 +1,6 @@
 """A race in its folder: what was found, and the pages that show it."""
 
+import html
 import os
 import shutil
 from functools import cached_property
@@ -9,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from ravine import verdict as verdicts
 from ravine.errors import RavineError
 from ravine.folder import locked, using
-from ravine.pages import charts, report, style
+from ravine.pages import charts, notebook, report, style
 from ravine.pages.results import Results
 from ravine.racing.store import BEST, CHECKS, STEP_SECONDS, WORK, Store
 from ravine.tasks.task import Task
@@ -127,6 +128,15 @@ class Race:
         _ = self.results  # which says, before anything is touched, if there are none yet
         with locked(self.folder):
             publish_pages(self)
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows: the verdict, the leaderboard and the picture."""
+        if not self.finished:
+            return f"<p>{html.escape(repr(self))}</p>"
+        picture = self.folder / "curves.svg"
+        if not picture.exists():
+            return notebook.page(self.results, charts.svg(self.chart("curves")))
+        return notebook.page(self.results, picture)
 
     def __repr__(self) -> str:
         said = self.verdict if self.finished else f"{len(self.stored)}/{self.plan.count} runs"

@@ -43,6 +43,7 @@ class Task:
     learning_rates: Mapping[str, tuple[float, float]] = field(default_factory=dict)
     frozen_order: bool = False
     notes: tuple[str, ...] = ()  # what whoever races it should know, a line each
+    download: str = ""  # how much Keras downloads for it, once
 
     @staticmethod
     def from_model(model: Any, data: Any, **options: Any) -> "Task":
