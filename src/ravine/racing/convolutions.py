@@ -15,6 +15,9 @@ import jax.numpy as jnp
 from jax import lax
 from jax.extend.core import Jaxpr, JaxprEqn, Literal, primitives
 
+LARGE = 1 << 27  # bytes of inputs from which on all rows at once would fill the memory
+STREAMED = 512  # rows at a time then
+
 
 def sliced(function: Callable[..., Any]) -> Callable[..., Any]:
     """The same function of arrays, without convolutions and without maxima over windows.
@@ -41,9 +44,13 @@ def in_parts(function: Callable[..., Any], rows: int) -> Callable[..., Any]:
 
     def parted(*arguments: Any) -> Any:
         *given, x = arguments
-        if not any(_found(jax.make_jaxpr(function)(*arguments).jaxpr)):
-            return function(*arguments)
+        convolves = any(_found(jax.make_jaxpr(function)(*arguments).jaxpr))
         count = len(jax.tree.leaves(x)[0])
+        if sum(leaf.size * leaf.dtype.itemsize for leaf in jax.tree.leaves(x)) > LARGE:
+            one, some = (sliced(function), rows) if convolves else (function, STREAMED)
+            return _streamed(lambda part: one(*given, part), x, count, some)
+        if not convolves:
+            return function(*arguments)
 
         def cut(array: Any) -> Any:
             padding = jnp.zeros((-count % rows, *array.shape[1:]), array.dtype)
@@ -53,6 +60,22 @@ def in_parts(function: Callable[..., Any], rows: int) -> Callable[..., Any]:
         return jax.tree.map(lambda leaf: leaf.reshape(-1, *leaf.shape[2:])[:count], y)
 
     return parted
+
+
+def _streamed(function: Callable[..., Any], x: Any, count: int, rows: int) -> Any:
+    """A function of rows, so many at a time, of data that are copied nowhere."""
+
+    def part(begin: Any, size: int) -> Any:
+        cut = jax.tree.map(lambda leaf: lax.dynamic_slice_in_dim(leaf, begin, size), x)
+        return function(cut)
+
+    whole = count // rows * rows
+    y = lax.map(lambda begin: part(begin, rows), jnp.arange(0, whole, rows))
+    y = jax.tree.map(lambda leaf: leaf.reshape(-1, *leaf.shape[2:]), y)
+    if whole == count:
+        return y
+    rest = part(jnp.int32(whole), count - whole)
+    return jax.tree.map(lambda one, other: jnp.concatenate([one, other]), y, rest)
 
 
 def _found(jaxpr: Jaxpr) -> Iterator[bool]:

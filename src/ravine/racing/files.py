@@ -1,5 +1,7 @@
 """Files of arrays that workers meet through: there whole or not at all, and known to be whole."""
 
+import json
+import mmap
 import os
 from contextlib import suppress
 from pathlib import Path
@@ -21,9 +23,14 @@ class TornError(Exception):
 
 
 def write(path: Path, groups: dict[str, list[Any]]) -> None:
-    """Write arrays so that after a crash the file is there whole or not at all."""
+    """Write arrays so that after a crash the file is there whole or not at all.
+
+    Of one that is mapped from a file itself, where it is.
+    """
     arrays = {
-        f"{group}.{i}": array for group, list_ in groups.items() for i, array in enumerate(list_)
+        f"{group}.{i}": _place(array) if mapped(array) else array
+        for group, list_ in groups.items()
+        for i, array in enumerate(list_)
     }
     partial = path.with_suffix(f".{os.getpid()}{PARTIAL}")
     try:
@@ -48,9 +55,27 @@ def read(path: Path) -> dict[str, list[Any]]:
     try:
         with np.load(path, allow_pickle=False) as arrays:
             for key in arrays.files:  # in the order in which they were written
-                groups.setdefault(key.rpartition(".")[0], []).append(arrays[key])
+                groups.setdefault(key.rpartition(".")[0], []).append(_there(arrays[key]))
     except MemoryError:
         raise
     except Exception as error:  # zip, zlib, NumPy and the system each have their own
         raise TornError(path) from error
     return groups
+
+
+def mapped(array: Any) -> bool:
+    """Whether it is a whole array in a file, which need not be in memory."""
+    return isinstance(array, np.memmap) and isinstance(array.base, mmap.mmap)
+
+
+def _place(array: Any) -> Any:
+    place = [str(array.filename), array.dtype.str, array.offset, array.shape]
+    return np.array(json.dumps(place))
+
+
+def _there(array: Any) -> Any:
+    """What was written, or what it says the place of: no array of a race holds text."""
+    if array.dtype.kind != "U":
+        return array
+    name, dtype, offset, shape = json.loads(str(array))
+    return np.memmap(name, dtype, "r", offset, tuple(shape))

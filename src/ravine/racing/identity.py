@@ -12,7 +12,11 @@ from ravine.wrapping.wrapper import inside
 
 def digest(value: Any) -> str:
     """SHA-256 of a value as JSON, or of bytes."""
-    data = value if isinstance(value, bytes) else json.dumps(value, sort_keys=True).encode()
+    data = (
+        value
+        if isinstance(value, bytes | memoryview)
+        else json.dumps(value, sort_keys=True).encode()
+    )
     return hashlib.sha256(data).hexdigest()
 
 

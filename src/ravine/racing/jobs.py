@@ -114,7 +114,7 @@ class Workbench:
         network = self._keras()
         data = self._task.load()
         arrays = {
-            f"{name}_{part}": list(map(np.asarray, _listed(nest)))
+            f"{name}_{part}": list(map(np.asanyarray, _listed(nest)))
             for name, split in zip(data._fields, data, strict=True)
             for part, nest in zip("xy", split, strict=True)
         }
@@ -370,4 +370,10 @@ def _stack(drawn: list[dict[str, list[Any]]], groups: tuple[str, ...]) -> list[l
 
 
 def _digest(*groups: list[Any]) -> str:
-    return digest([digest(np.ascontiguousarray(a).tobytes()) for group in groups for a in group])
+    return digest([digest(_bytes(a)) for group in groups for a in group])
+
+
+def _bytes(array: Any) -> memoryview:
+    """Its numbers, where they are."""
+    flat: Any = np.ascontiguousarray(array).reshape(-1)
+    return memoryview(flat.view(np.uint8)) if flat.size else memoryview(b"")

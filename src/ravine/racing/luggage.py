@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import cloudpickle
-import platformdirs
 
+from ravine.cache import cache_folder
 from ravine.errors import RavineError, WrongCall
 
 FILE = "task.pickle"
@@ -29,11 +29,6 @@ class Luggage(NamedTuple):
 
     task: Any
     rules: Mapping[str, Any]  # as the user listed them, by spelling
-
-
-def cache_folder() -> Path:
-    """Where compiled programs are kept between races: $RAVINE_CACHE, or the user's cache."""
-    return Path(os.environ.get("RAVINE_CACHE") or platformdirs.user_cache_path("ravine"))
 
 
 def pack(folder: Path, luggage: Luggage) -> str:

@@ -11,8 +11,8 @@ import time
 from collections.abc import Callable, Mapping
 from typing import IO, Any, NamedTuple, Protocol
 
+from ravine.cache import cache_folder
 from ravine.errors import RavineError, WrongCall
-from ravine.racing.luggage import cache_folder
 from ravine.racing.patience import Patience
 from ravine.racing.worker import receive, send
 

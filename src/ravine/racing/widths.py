@@ -14,10 +14,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from ravine.cache import cache_folder
 from ravine.racing import provenance
 from ravine.racing.identity import digest
 from ravine.racing.jobs import Torn, program_file, weights_file
-from ravine.racing.luggage import cache_folder
 from ravine.racing.plan import FIRST_SEED, LONE_STEP, REFERENCE_SEEDS, Plan
 from ravine.racing.pool import Job, Pool
 

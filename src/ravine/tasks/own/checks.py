@@ -7,6 +7,7 @@ from typing import Any
 from ravine.errors import WrongCall
 from ravine.tasks.own.nested import leaves
 from ravine.tasks.own.rows import Rows
+from ravine.tasks.own.spool import in_chunks
 
 
 def rows(given: Rows, what: str) -> None:
@@ -25,9 +26,8 @@ def rows(given: Rows, what: str) -> None:
     for name, array in given.named():
         if array.dtype.kind != "f":
             continue
-        bad = ~np.isfinite(array)
-        if bad.any():
-            at = np.argwhere(bad)
+        at = np.concatenate([_not_finite(part, begin) for begin, part in in_chunks(array)])
+        if len(at):
             where = f"row {at[0][0]}" + (f", at {at[0][1:].tolist()}" if array.ndim > 1 else "")
             more = "" if len(at) == 1 else f" (and {len(at) - 1} more)"
             raise WrongCall(
@@ -37,6 +37,15 @@ def rows(given: Rows, what: str) -> None:
         if name.startswith("sample_weight") and (array < 0).any():
             row = int(np.argwhere(array < 0)[0][0])
             raise WrongCall(f"{what}: {name} is negative in row {row}: weights are at least 0")
+
+
+def _not_finite(part: Any, begin: int) -> Any:
+    """The places of what is not finite, of rows from ``begin`` on."""
+    import numpy as np
+
+    places = np.argwhere(~np.isfinite(part))
+    places[:, 0] += begin
+    return places
 
 
 def alike(given: Rows, data: Rows, what: str) -> None:

@@ -10,6 +10,7 @@ from ravine.tasks.own.moving import Model, is_keras, keep, move_model, portable
 from ravine.tasks.own.nested import filled, leaves, mapped
 from ravine.tasks.own.parts import class_weights, parted
 from ravine.tasks.own.rows import Rows, read_rows
+from ravine.tasks.own.spool import Place, gigabytes, placed
 from ravine.tasks.task import Data, Split, Task
 
 EPOCHS, BATCH_SIZE = 20, 32
@@ -96,6 +97,21 @@ class Held:
         """The data."""
         return self.data
 
+    def __reduce__(self) -> Any:
+        """Arrays on disk travel as where they are."""
+        return _held, (Data(*(Split(*(mapped(placed, part) for part in s)) for s in self.data)),)
+
+
+def _held(places: Data) -> Held:
+    def there(part: Any) -> Any:
+        return part.opened() if isinstance(part, Place) else part
+
+    # A place is a tuple, as nests are.
+    def each(part: Any) -> Any:
+        return [there(one) for one in part] if isinstance(part, list) else there(part)
+
+    return Held(Data(*(Split(*map(each, split)) for split in places)))
+
 
 def own_model(
     model: Any,
@@ -146,7 +162,11 @@ def splits_of(
     for what, part in rows.items():
         checks.rows(part, what)
         checks.alike(part, rows["data"], what)
-    parts, said = parted(rows["data"], rows.get("validation_data"), rows.get("test_data"))
+    parts, said = parted(rows.pop("data"), rows.get("validation_data"), rows.get("test_data"))
+    if on_disk := sum(
+        array.nbytes for p in parts for _, array in p.named() if placed(array) is not array
+    ):
+        said += f"; {gigabytes(on_disk)} of them on disk"
     if class_weight is not None:
         weights = class_weights(parts.train.y, parts.train.weights, class_weight)
         parts = parts._replace(train=parts.train._replace(weights=weights))
@@ -162,7 +182,9 @@ def splits_of(
 
 def sample_of(splits: Data) -> Split:
     """A few rows of the training data."""
-    return Split(*(mapped(lambda a: a[:SAMPLE], part) for part in splits.train))
+    import numpy as np
+
+    return Split(*(mapped(lambda a: np.array(a[:SAMPLE]), part) for part in splits.train))
 
 
 def _split(rows: Rows) -> Split:

@@ -2,9 +2,12 @@
 
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
+from itertools import chain
+from operator import itemgetter
 from typing import Any, NamedTuple
 
 from ravine.errors import WrongCall
+from ravine.tasks.own import spool
 from ravine.tasks.own.nested import filled, leaves, mapped, named_leaves
 
 KNOWN = (
@@ -27,7 +30,7 @@ class Rows(NamedTuple):
 
     def at(self, rows: Any) -> "Rows":
         """Those rows alone."""
-        return Rows(*(mapped(lambda array: array[rows], part) for part in self))
+        return Rows(*(mapped(lambda array: spool.picked(array, rows), part) for part in self))
 
     def named(self) -> Iterator[tuple[str, Any]]:
         """Every array with what it is called."""
@@ -37,9 +40,13 @@ class Rows(NamedTuple):
 
 def read_rows(given: Any, what: str = "data") -> Rows:
     """Everything in it, as float32, integers or booleans; ``what`` names it in errors."""
-    batches = _batches(given, what)
+    batches, total = _batches(given, what), _size(given)
+    if batches is None and total is not None and total > spool.LIMIT:
+        batches = _cut(given)
     if batches is not None:
-        given = _joined(batches, what)
+        given = _joined(batches, what, total)
+    if isinstance(given, Rows):
+        return given
     if not isinstance(given, tuple | list):
         raise WrongCall(f"{what} is a {_kind(given)}: {KNOWN}")
     if len(given) not in (2, 3):
@@ -92,13 +99,14 @@ def _row(value: Any) -> Any:
     return _array(value)[None]
 
 
-def _joined(batches: Iterable[Any], what: str) -> tuple[Any, ...]:
-    """All batches, one after another."""
+def _joined(batches: Iterable[Any], what: str, total: int | None) -> Any:
+    """All batches, one after another; as ``Rows`` on disk where they are too many for memory."""
     import numpy as np
 
     parts: list[list[Any]] = []
     like: Any = None
-    for batch in batches:
+    size, each = 0, iter(batches)
+    for batch in each:
         if not isinstance(batch, tuple | list) or len(batch) not in (2, 3):
             raise WrongCall(f"{what} gives a {_kind(batch)} a batch, not (x, y): {KNOWN}")
         arrays = [_array(leaf) for leaf in leaves(batch)]
@@ -106,10 +114,40 @@ def _joined(batches: Iterable[Any], what: str) -> tuple[Any, ...]:
             raise WrongCall(f"{what} is not batched: end it with .batch(32)")
         like = batch if like is None else like
         parts.append(arrays)
+        size += sum(array.nbytes for array in arrays)
+        if size > spool.LIMIT:
+            return _spooled((filled(like, part) for part in parts), each, what, total)
     if not parts:
         raise WrongCall(f"{what} is empty")
     columns = zip(*parts, strict=True)
     return tuple(filled(like, [np.concatenate(column) for column in columns]))
+
+
+def _spooled(read: Iterable[Any], unread: Iterable[Any], what: str, total: int | None) -> Rows:
+    columns, like = spool.Columns(what, total), Rows(None, None)
+    for batch in spool.watched(chain(read, unread), lambda batch: _size(batch) or 0, total):
+        one = read_rows(tuple(batch), what)
+        like = one
+        columns.add(leaves(list(one)))
+    return Rows(*filled(list(like), columns.mapped()))
+
+
+def _size(given: Any) -> int | None:
+    """Bytes of arrays, or of all batches where their number is known; None if nobody knows."""
+    if isinstance(given, tuple | list):
+        return sum(int(getattr(leaf, "nbytes", 0)) for leaf in leaves(given))
+    with suppress(Exception):  # each library has its own way of not knowing
+        return len(given) * (_size(tuple(next(iter(given)))) or 0) or None
+    return None
+
+
+def _cut(given: Any) -> Iterator[Any]:
+    """Arrays as batches."""
+    rows = max(map(len, leaves(given)))
+    step = max(1, spool.CHUNK * rows // max(1, _size(given) or 0))
+    for begin in range(0, rows, step):
+        part = slice(begin, begin + step)
+        yield tuple(mapped(itemgetter(part), one) for one in given)
 
 
 def _array(value: Any) -> Any:

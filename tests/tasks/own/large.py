@@ -1,0 +1,81 @@
+"""Race on more rows than this process, or a worker of it, may have in memory.
+
+A program of its own: ``python large.py FOLDER MEGABYTES``. What is allocated is limited, not what
+is mapped from files, which the system can drop again.
+"""
+
+import resource
+import subprocess
+import sys
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+
+from ravine import race
+from ravine.racing import pool
+from ravine.tasks.own import spool
+from ravine.tasks.task import Task
+
+ROWS, WIDE, BATCH = 400_000, 320, 2_000
+spool.LIMIT = 1 << 26  # as on a small machine
+
+
+class Batches:
+    """A ``keras.utils.PyDataset`` in all but imports: 512 MB that nobody has at once."""
+
+    num_batches = ROWS // BATCH
+
+    def __len__(self) -> int:
+        return self.num_batches
+
+    def __getitem__(self, i: int) -> tuple[np.ndarray, np.ndarray]:
+        if i >= self.num_batches:
+            raise IndexError(i)
+        x = np.random.default_rng(i).random((BATCH, WIDE), np.float32)
+        return x, x[:, 0] * 2
+
+
+PyDataset = type("PyDataset", (Batches,), {})
+
+
+def init(key: object) -> object:
+    from jax import numpy as jnp
+
+    return jnp.zeros(WIDE)
+
+
+def loss(w: object, x: object, y: object) -> object:
+    return (x @ w - y) ** 2
+
+
+def limited() -> None:
+    most = int(sys.argv[2]) << 20
+    resource.setrlimit(resource.RLIMIT_DATA, (most, resource.RLIM_INFINITY))
+
+
+if __name__ == "__main__":
+    limited()
+    few = Batches()[0]
+    task = Task.from_jax(
+        *(init, loss, PyDataset()),
+        validation_data=few,
+        test_data=few,
+        epochs=1,
+        batch_size=40_000,
+    )
+    resource.setrlimit(
+        resource.RLIMIT_DATA, (resource.RLIM_INFINITY,) * 2
+    )  # what draws pictures reserves gigabytes
+    pool.subprocess.Popen = partial(subprocess.Popen, preexec_fn=limited)
+    found = race(
+        task,
+        rules=["adam"],
+        learning_rates=[1e-4],
+        seeds=1,
+        fresh_seeds=1,
+        out=Path(sys.argv[1]),
+        workers=1,
+        progress=False,
+    )
+    sys.stdout.write(f"{found.best['file']}; {task.description}")
