@@ -6,7 +6,9 @@ import shlex
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 
 from ravine import ops
@@ -32,6 +34,30 @@ def test_the_readmes_python(tmp_path: Path) -> None:
     assert (tmp_path / "report.html").stat().st_size > 100_000
     folders = sorted(folder.name for folder in (tmp_path / "ravine-runs").iterdir())
     assert [name.rpartition("-")[0] for name in folders] == ["digits-mlp", "make_model"]
+
+
+def test_images_in_a_folder_and_a_table_are_data(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import keras
+
+    draw = np.random.default_rng(0)
+    for i in range(12):
+        place = tmp_path / "pictures" / ("cat", "dog")[i % 2] / f"{i}.png"
+        place.parent.mkdir(parents=True, exist_ok=True)
+        keras.utils.save_img(place, draw.integers(0, 256, (40, 30, 3)), scale=False)
+    rows = [f"{i},{20 + i},{('here', 'there')[i % 2]},{100 + i * i}" for i in range(30)]
+    (tmp_path / "houses.csv").write_text("\n".join(["rooms,area,town,price", *rows]))
+    monkeypatch.chdir(tmp_path)
+    found = []
+    for code in blocks("docs/your-data.md", "python"):
+        namespace: dict[str, Any] = {}
+        exec(code.partition("race = ")[0], namespace)
+        task = namespace["task"]
+        x, y = task.load().train
+        assert task.network().measures == ("loss",)  # model, data and loss fit each other
+        found.append((x.shape, y.shape))
+    assert found == [((6, 32, 32, 3), (6,)), ((18, 4), (18,))]
 
 
 def test_the_readmes_commands_exist() -> None:

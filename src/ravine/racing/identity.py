@@ -3,9 +3,12 @@
 import hashlib
 import inspect
 import json
-from types import CodeType
+import re
+from collections.abc import Mapping
+from types import CodeType, FunctionType
 from typing import Any
 
+from ravine.tasks.own.moving import Moved
 from ravine.update_rule import Rule
 from ravine.wrapping.wrapper import inside
 
@@ -27,6 +30,22 @@ def source_digest(rule: Rule) -> str:
     code = [_source(kind) for kind in kinds]
     values = {k: v for k, v in rule.values().items() if k != "learning_rate"}
     return digest([code, values])
+
+
+def described(value: Any) -> Any:
+    """A loss, metrics and the like as text that is equal only if they do the same."""
+    if isinstance(value, Moved):
+        value = [str(value.config), value.own, value.options]
+    if isinstance(value, Mapping):
+        value = [*value.items()]
+    if isinstance(value, list | tuple):
+        return [described(one) for one in value]
+    if isinstance(value, type):
+        return _source(value)
+    if isinstance(value, FunctionType):
+        held = [cell.cell_contents for cell in value.__closure__ or ()]
+        return [str(_compiled(value.__code__)), described(value.__defaults__), described(held)]
+    return re.sub(" at 0x[0-9a-f]+", "", repr(value))  # where in memory it is
 
 
 def _source(kind: type) -> str:

@@ -12,7 +12,7 @@ import numpy as np
 from ravine.racing import luggage
 from ravine.racing.batches import batch_rows, batches_digest
 from ravine.racing.files import TornError, read, write
-from ravine.racing.identity import digest
+from ravine.racing.identity import described, digest
 from ravine.racing.inspection import repeats, shared_rows
 from ravine.racing.plan import Facts, Plan, Run
 from ravine.racing.profile import Spent
@@ -127,7 +127,7 @@ class Workbench:
             parameters=sum(w.size for w in drawn.trainable),
             rows=tuple(len(arrays[f"{name}_x"][0]) for name in data._fields),
             measures=network.measures,
-            digest=digest([network.config, contents]),
+            digest=digest([network.config, contents, *map(described, self._task.told)]),
             frozen_order=self._task.frozen_order,
             operations=engine.operations(network, tuple(drawn), sample) / len(x[0]),
             shared=tuple(

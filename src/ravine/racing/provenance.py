@@ -13,6 +13,7 @@ from ravine.frameworks.spelling import is_spelled
 from ravine.racing.choices import Choices
 from ravine.racing.grids import POINTS, TRIALS, log_grid
 from ravine.rules import RULES
+from ravine.tasks import TASKS
 from ravine.tasks.task import Task
 
 PACKAGES = ("ravine", "jax", "jaxlib", "keras", "numpy")
@@ -48,7 +49,11 @@ def differing(one: Mapping[str, str], other: Mapping[str, str]) -> list[str]:
 
 
 def command(choices: Choices, task: Task) -> str:
-    """What makes the same choices: a command line, or Python where rates are given rule by rule."""
+    """What makes the same choices: a command line; Python where that cannot say it.
+
+    Python is for objects of the user's own, whose names stand for them, and for rates that are
+    given rule by rule.
+    """
     options: dict[str, Any] = {}
     if choices.rules != tuple(RULES):
         options["rules"] = ",".join(choices.rules)
@@ -79,11 +84,13 @@ def command(choices: Choices, task: Task) -> str:
     if choices.studies > 1:
         options["studies"] = choices.studies
     own = [rule for rule in choices.rules if not is_spelled(rule)]
-    if own or isinstance(options.get("learning_rates"), Mapping):
+    ours = task.name in TASKS
+    if own or not (ours or task.place) or isinstance(options.get("learning_rates"), Mapping):
         # A rule of the user's own is an object in the user's Python, not a name.
         rules = [rule if rule in own else repr(rule) for rule in choices.rules]
         options["rules"] = Text(f"[{', '.join(rules)}]")
-        arguments = [repr(choices.task), *(f"{k}={v!r}" for k, v in options.items())]
+        first = repr(task.place or task.name) if ours or task.place else task.call
+        arguments = [first, *(f"{k}={v!r}" for k, v in options.items())]
         return f"ravine.race({', '.join(arguments)})"
     words = [
         f"--{'' if v else 'no-'}{k.replace('_', '-')}"
@@ -91,7 +98,7 @@ def command(choices: Choices, task: Task) -> str:
         else f"--{k.replace('_', '-')} {shlex.quote(str(v))}"
         for k, v in options.items()
     ]
-    return " ".join(["ravine race", choices.task, *words])
+    return " ".join(["ravine race", shlex.quote(task.place or choices.task), *words])
 
 
 def _rates(rates: Sequence[float]) -> str:

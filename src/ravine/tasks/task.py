@@ -44,6 +44,17 @@ class Task:
     frozen_order: bool = False
     notes: tuple[str, ...] = ()  # what whoever races it should know, a line each
     download: str = ""  # how much Keras downloads for it, once
+    place: str = ""  # in the user's code, where it was named: "my_task.py:make_task"
+
+    @property
+    def told(self) -> tuple[Any, ...]:
+        """What else decides results, beside the configuration of the network and the data."""
+        return ()
+
+    @property
+    def call(self) -> str:
+        """How whoever made it would hand it to ``ravine.race``: code."""
+        return "task"
 
     @staticmethod
     def from_model(model: Any, data: Any, **options: Any) -> "Task":

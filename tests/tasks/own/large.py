@@ -78,4 +78,4 @@ if __name__ == "__main__":
         workers=1,
         progress=False,
     )
-    sys.stdout.write(f"{found.best['file']}; {task.description}")
+    sys.stdout.write(f"{found.best['file'] or found.best['note']}; {task.description}")

@@ -3,6 +3,7 @@
 import importlib
 import importlib.util
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -23,9 +24,11 @@ def task_of(given: Any, data: Any, **options: Any) -> Task:
     ``options`` are those of ``ravine.race`` that go with data.
     """
     if isinstance(given, str) and ":" in given:
-        given = load(given)
+        place, given = given, load(given)
         if data is None and not isinstance(given, Task):
             given = called(given)
+        if isinstance(given, Task):
+            given = replace(given, place=place)
     if isinstance(given, str | Task):
         useless = [name for name, value in {"data": data, **options}.items() if value is not None]
         if useless:

@@ -1,12 +1,13 @@
 """A user's Keras model on the user's data, as a task."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from ravine.errors import WrongCall
 from ravine.tasks.own import checks, fitting
 from ravine.tasks.own.judge import Judge
-from ravine.tasks.own.moving import Model, is_keras, keep, move_model, portable
+from ravine.tasks.own.moving import Model, Moved, is_keras, keep, move_model, portable
 from ravine.tasks.own.nested import filled, leaves, mapped
 from ravine.tasks.own.parts import class_weights, parted
 from ravine.tasks.own.rows import Rows, read_rows
@@ -29,6 +30,20 @@ class OwnModel(Task):
     y_like: Any = None
     sample: Any = None  # a few rows, as a Split
     notes: tuple[str, ...] = field(default=())
+
+    @property
+    def told(self) -> tuple[Any, ...]:
+        """See ``Task.told``. A model that is compiled brings its loss along."""
+        model = self.make_model
+        compiled = model.moved.config.get("compile_config") if isinstance(model, Model) else None
+        return self.loss, self.metrics, self.loss_weights, compiled
+
+    @property
+    def call(self) -> str:
+        """See ``Task.call``."""
+        given = {"loss": self.loss, "metrics": self.metrics, "loss_weights": self.loss_weights}
+        options = [f"{name}={spelled(v)}" for name, v in given.items() if v is not None]
+        return ", ".join([self.name, "data", *options])
 
     def build(self) -> Any:
         """A fresh model with all its variables."""
@@ -130,6 +145,8 @@ def own_model(
     """The task of a Keras model, or of a function that builds one. See ``ravine.race``."""
     splits, like, said = splits_of(data, validation_data, test_data, class_weight)
     moved = move_model(model) if is_keras(model, "Model") else model
+    if loss is None and getattr(model, "compiled", False):
+        loss = model.loss  # as it was given; its configuration may forget some of it
     y_like = {"y": like.y, "weights": like.weights}
     return OwnModel(
         name=name or name_of(model),
@@ -207,3 +224,16 @@ def name_of(model: Any) -> str:
     name = getattr(model, "name", None) or getattr(model, "__name__", None) or "my-model"
     kept = "".join(c if c.isalnum() or c in "-_." else "-" for c in str(name))
     return "my-model" if kept.strip("-") in ("", "lambda") else kept
+
+
+def spelled(value: Any) -> str:
+    """A loss or metrics as their user may have written them: words, and names of what is code."""
+    if isinstance(value, Mapping):
+        return "{" + ", ".join(f"{k!r}: {spelled(v)}" for k, v in value.items()) + "}"
+    if isinstance(value, list | tuple):
+        return f"[{', '.join(map(spelled, value))}]"
+    if isinstance(value, str | int | float | None):
+        return repr(value)
+    if isinstance(value, Moved):
+        return f"{value.config['class_name']}(…)"
+    return str(getattr(value, "__name__", None) or f"{type(value).__name__}(…)")

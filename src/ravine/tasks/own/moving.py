@@ -5,12 +5,12 @@ beside the configuration, is brought along.
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import FunctionType
 from typing import Any
 
 from ravine.errors import WrongCall
-from ravine.tasks.own.nested import is_nest, mapped
+from ravine.tasks.own.nested import is_nest, leaves, mapped
 
 
 @dataclass(frozen=True)
@@ -19,14 +19,18 @@ class Moved:
 
     config: Any
     own: Mapping[str, Any]  # classes and functions that Keras does not know, by registered name
+    options: Mapping[str, Any] = field(default_factory=dict)  # of a loss: some configs forget them
 
     def restore(self) -> Any:
         """The object anew, on whatever backend Keras runs here."""
         import keras
 
-        return keras.saving.deserialize_keras_object(
+        made = keras.saving.deserialize_keras_object(
             self.config, custom_objects=dict(self.own), safe_mode=True
         )
+        if self.options:
+            vars(made).update(self.options)
+        return made
 
 
 @dataclass(frozen=True)
@@ -55,7 +59,7 @@ def move_model(model: Any) -> Model:
     import keras
     import numpy as np
 
-    for layer in model._flatten_layers():
+    for layer in layers_in(model):
         if is_keras(layer, "Lambda"):
             raise WrongCall(
                 f"layer '{layer.name}' is a Lambda, whose function Keras cannot move safely: write "
@@ -71,14 +75,27 @@ def move_model(model: Any) -> Model:
         ) from error
     config.pop("build_config", None)
     own: dict[str, Any] = {}
-    for layer in model._flatten_layers():
+    for layer in layers_in(model):
         own.update(_own(layer, keras))
     own.update(_own_in(getattr(model, "loss", None), keras))
+    # Keras publishes the configurations of metrics, but not the objects, whose classes are wanted.
     compiled = getattr(getattr(model, "_compile_config", None), "config", None) or {}
     own.update(_own_in({k: v for k, v in compiled.items() if k != "optimizer"}, keras))
     kept = tuple(np.asarray(v) for v in model.non_trainable_variables if not _is_seed(v))
     config.get("compile_config", {}) and config["compile_config"].pop("optimizer", None)
     return Model(Moved(config, own), kept)
+
+
+def layers_in(layer: Any, seen: set[int] | None = None) -> Iterator[Any]:
+    """A layer or a model, and every layer that it holds, however deep, once each."""
+    seen = set() if seen is None else seen
+    if id(layer) in seen:
+        return
+    seen.add(id(layer))
+    yield layer
+    for held in leaves([*vars(layer).values()]):
+        if is_keras(held, "Layer"):
+            yield from layers_in(held, seen)
 
 
 def keep(model: Any, kept: tuple[Any, ...]) -> None:
@@ -93,10 +110,13 @@ def portable(value: Any) -> Any:
     """Losses and metrics, alone or in nests, as what a process with another backend can have."""
     if is_nest(value):
         return mapped(portable, value)
-    if any(is_keras(value, kind) for kind in ("Loss", "Metric")):
+    is_loss = is_keras(value, "Loss")
+    if is_loss or is_keras(value, "Metric"):
         import keras
 
-        return Moved(keras.saving.serialize_keras_object(value), dict(_own(value, keras)))
+        # Huber's configuration has no delta (Keras 3.15).
+        options = {k: v for k, v in vars(value).items() if _plain(v)} if is_loss else {}
+        return Moved(keras.saving.serialize_keras_object(value), dict(_own(value, keras)), options)
     return value
 
 
@@ -105,6 +125,12 @@ def restored(value: Any) -> Any:
     if is_nest(value):
         return mapped(restored, value)
     return value.restore() if isinstance(value, Moved) else value
+
+
+def _plain(value: Any) -> bool:
+    if isinstance(value, dict):
+        return all(map(_plain, value.values()))
+    return isinstance(value, bool | int | float | str | None)
 
 
 def _is_seed(variable: Any) -> bool:

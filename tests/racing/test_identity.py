@@ -1,0 +1,68 @@
+"""What decides a result is told apart; what does not is not."""
+
+from typing import Any
+
+import keras
+import pytest
+
+from ravine.racing.choices import choose
+from ravine.racing.identity import described, digest
+from ravine.racing.provenance import command
+from ravine.rules import SGD
+from ravine.tasks import TASKS
+from ravine.tasks.own.entry import task_of
+from ravine.tasks.own.moving import portable
+from ravine.tasks.task import Task
+
+X = [[float(i)] for i in range(40)]
+
+
+def power(exponent: int) -> Any:
+    return lambda y, y_pred: abs(y - y_pred) ** exponent
+
+
+def told(**options: Any) -> str:
+    task = Task.from_model(keras.Sequential, (X, [0] * 40), **{"loss": "mse", **options})
+    return digest([*map(described, task.told)])
+
+
+def test_losses_and_metrics_are_told_apart() -> None:
+    alike = {"loss": power(2), "metrics": ["mae", keras.losses.Huber(delta=2.0)]}
+    assert told(**alike) == told(loss=power(2), metrics=["mae", keras.losses.Huber(delta=2.0)])
+    others = [
+        {"loss": power(3)},
+        {"metrics": ["mae", keras.losses.Huber(delta=3.0)]},
+        {"metrics": ["mse"]},
+        {"loss_weights": [2.0]},
+    ]
+    assert len({told(**alike), *(told(**{**alike, **other}) for other in others)}) == 5
+    assert len({told(), told(loss="mae"), told(loss=keras.losses.MeanAbsoluteError())}) == 3
+
+
+def test_what_ravine_ships_is_named_as_before() -> None:
+    assert all(task.told == () for task in TASKS.values())
+
+
+@pytest.mark.parametrize("kind", ["model", "place", "shipped"])
+def test_the_command_says_how_the_task_is_had(kind: str, tmp_path: Any) -> None:
+    file = tmp_path / "mine.py"
+    task = TASKS["digits-mlp"]
+    if kind == "model":
+        options = {"loss": "mse", "metrics": [keras.losses.Huber(), power(2)]}
+        task = task_of(keras.Sequential, (X, [0] * 40), **options)
+    elif kind == "place":
+        file.write_text(
+            "from ravine.tasks import find\n\n\ndef make():\n    return find('digits-mlp')\n"
+        )
+        task = task_of(f"{file}:make", None)
+    choices, _ = choose(task, [SGD()], None, 2, 3, None, None)
+    begins = {
+        "model": "ravine.race(Sequential, data, loss='mse', metrics=[Huber(…), <lambda>], rules=[",
+        "place": f"ravine race {file}:make --rules sgd --seeds 2",
+        "shipped": "ravine race digits-mlp --rules sgd --seeds 2",
+    }
+    assert command(choices, task).startswith(begins[kind])
+
+
+def test_a_loss_that_is_handed_over_keeps_its_name() -> None:
+    assert described(portable(keras.losses.Huber())) == described(portable(keras.losses.Huber()))
