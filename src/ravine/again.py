@@ -10,7 +10,7 @@ from ravine.errors import WrongCall
 from ravine.folder import locked
 from ravine.frameworks.spelling import AnyRule, is_spelled, read_rule
 from ravine.outcome import PAGES, Race, publish_pages
-from ravine.pages.terminal import Display
+from ravine.pages.live.display import Display
 from ravine.racing import luggage, provenance
 from ravine.racing.choices import joined, named
 from ravine.racing.driver import Driver

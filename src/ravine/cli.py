@@ -47,6 +47,8 @@ RACE_EXAMPLES = """**Examples**
 
 - `ravine race --rules adam --epochs 5 --fresh-seeds 6`: a quick look
 
+- `ravine race digits-cnn --budget 5min`: as much as five minutes allow
+
 - `ravine race --rules momentum,adam --target "accuracy>=0.95" --studies 6`
 
 - `ravine race --rules adam,adamw --search beta_2,weight_decay`
@@ -128,6 +130,14 @@ def race(
             metavar="N", help="Settings that each rule tries. Default: 9, or 27 with --search."
         ),
     ] = None,
+    budget: Annotated[
+        str | None,
+        typer.Option(
+            metavar="TIME",
+            help="About how long it may take, such as 90s, 5min or 1h30m: seeds and learning rates "
+            "are fitted to it, down to what a claim needs, and what was given up is said.",
+        ),
+    ] = None,
     into: Annotated[
         Path | None,
         typer.Option(
@@ -177,6 +187,7 @@ def race(
             studies=studies,
             search=search,
             trials=trials,
+            budget=budget,
             out=out,
             workers=workers,
             progress=not quiet,

@@ -11,14 +11,15 @@ from ravine.folder import using
 from ravine.frameworks.spelling import is_spelled
 from ravine.outcome import Race, publish_pages
 from ravine.pages import report
-from ravine.pages.terminal import Display
+from ravine.pages.live.display import Display
 from ravine.racing import luggage
+from ravine.racing.cost import Cost
 from ravine.racing.driver import Driver
 from ravine.racing.luggage import Luggage
 from ravine.racing.plan import Plan
 from ravine.racing.pool import Pool
 from ravine.racing.roles import Course
-from ravine.racing.store import WORK, Curve, Store
+from ravine.racing.store import COST, WORK, Curve, Store
 from ravine.tasks import TASKS
 from ravine.tasks.task import Task
 from ravine.update_rule import Rule
@@ -51,6 +52,7 @@ def conduct(
         try:
             with closing(store):
                 try:
+                    display.measured(_cost(store, driver))
                     (announce or display.planned)(store.plan, store.curves())
                     driver.run(store.plan, store, course)
                 finally:
@@ -65,6 +67,12 @@ def conduct(
                 way = f"ravine.resume({str(folder)!r}, …), naming your own rules and task again"
             stop.add_note(f"{kept} of {planned} runs are kept in '{folder}'; go on with: {way}")
             raise
+
+
+def _cost(store: Store, driver: Driver) -> Cost | None:
+    """What the race was found to cost, when it was planned."""
+    known = store.read_meta(COST)
+    return Cost(**known)._replace(workers=driver.workers) if known else None
 
 
 @contextmanager

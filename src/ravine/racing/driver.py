@@ -15,6 +15,7 @@ from ravine.errors import RavineError
 from ravine.racing import stopping, widths
 from ravine.racing.choices import scheduled
 from ravine.racing.climb import Climb
+from ravine.racing.cost import Cost
 from ravine.racing.jobs import (
     DATA,
     PARTIAL,
@@ -31,6 +32,7 @@ from ravine.racing.packs import RETRIES, Pack, packed
 from ravine.racing.plan import Facts, Plan, Run, study_of
 from ravine.racing.pool import Job, Pool
 from ravine.racing.profile import Profile
+from ravine.racing.rehearsal import Rehearsal
 from ravine.racing.roles import Course, Watcher
 from ravine.racing.store import STEP_SECONDS, WORK, Store
 from ravine.update_rule import Rule
@@ -63,6 +65,11 @@ class Driver:
         self._plan: Plan | None = None
         self._store: Store | None = None
 
+    @property
+    def workers(self) -> int:
+        """How many there are."""
+        return len(self._pool)
+
     def describe(self) -> Facts:
         """What the task's model and data are."""
         self._materials.describe()
@@ -77,6 +84,16 @@ class Driver:
         fitted = widths.fitted(plan, rule, self._pool, self._work, self._watcher.doing)
         self.profile.job("time", time.monotonic() - began)
         return fitted
+
+    def rehearse(self, plan: Plan) -> Cost:
+        """What the race costs on this machine. Raises ``RavineError`` if that cannot be tried."""
+        self._watcher.doing(0, "rehearsing: how long will it take?")
+        began = time.monotonic()
+        rules = {name: self._pickled(plan, name) for name in plan.choices.rules}
+        rehearsal = Rehearsal(plan, rules, self._work)
+        self._pool.work(rehearsal)
+        self.profile.job("rehearse", time.monotonic() - began)
+        return rehearsal.cost(len(self._pool))
 
     def run(self, plan: Plan, store: Store, course: Course) -> None:
         """Do what the protocol says is due until nothing is. What is stored is not run again."""
@@ -285,6 +302,12 @@ class Driver:
         self._unsaved.append((pack, answer))
         group = _group(pack.runs[0])
         done, climb = pack.segment + 1, self._climbs[group]
+        self._watcher.advanced(
+            pack.runs,
+            pack.segment,
+            self._settled.cuts(pack.stage)[pack.segment] * self._settled.period,
+            answer.from_before(),
+        )
         climb.arrive(pack.runs, done)
         if done < len(self._settled.cuts(pack.stage)) and done not in climb.gates:
             self._queue(pack).appendleft(replace(pack, segment=done, deaths=0))

@@ -166,6 +166,15 @@ def _compiled(exported: bytes) -> Callable[..., Any]:
     return compiled
 
 
+def memory(program: Any) -> float:
+    """Bytes that a compiled program needs at once: arguments, results and what is between."""
+    needs = program.memory_analysis()
+    if needs is None:  # not every backend says
+        return 0.0
+    parts = needs.argument_size_in_bytes, needs.output_size_in_bytes, needs.temp_size_in_bytes
+    return float(sum(parts) - needs.alias_size_in_bytes)
+
+
 def resident(data: Any) -> Any:
     """Arrays where the programs have them at hand, rather than handed over at each call."""
     return jax.device_put(data)

@@ -21,6 +21,7 @@ JOBS = {
     "trace": "tracing",
     "time": "timing widths",
     "pace": "timing steps",
+    "rehearse": "rehearsing",
 }
 
 
