@@ -48,7 +48,7 @@ def fitted(
         return spent + estimate(replace(plan, choices=choices), cost).longest
 
     fit, asked = plan.choices, takes(plan.choices)
-    given_up: list[str] = []
+    given_up: dict[str, str] = {}
     for one in concessions(plan.choices, rules, pairs):
         if takes(fit) <= budget:
             break
@@ -60,14 +60,15 @@ def fitted(
             low, high = (middle, high) if fits else (low, middle - 1)
         if low < before:
             fit = one.with_(fit, low)
-            given_up = [said for said in given_up if not said.endswith(f" {one.what}")]
-            given_up.append(f"{low} {one.what} instead of {one.have(plan.choices)}")
+            given_up.pop(one.what, None)
+            what = one.what.removesuffix("s") if low == 1 else one.what
+            given_up[one.what] = f"{low} {what} instead of {one.have(plan.choices)}"
     if takes(fit) > budget:
-        raise WrongCall(_too_little(plan, budget, takes(fit), given_up, spent))
+        raise WrongCall(_too_little(plan, budget, takes(fit), list(given_up.values()), spent))
     if not given_up:
         return plan
     said = (
-        f"to fit {said_seconds(budget)}: {', '.join(given_up)}; "
+        f"to fit {said_seconds(budget)}: {', '.join(given_up.values())}; "
         f"all that was asked for would take about {said_seconds(asked)}"
     )
     return replace(plan, choices=replace(fit, fitted=said))
@@ -113,7 +114,11 @@ def _too_little(plan: Plan, budget: float, least: float, given_up: list[str], sp
     said = f", with {', '.join(given_up)}," if given_up else ""
     return (
         f"a budget of {said_seconds(budget)} is too little: the least race that can make a claim"
-        f"{said} would take about {said_seconds(least)}. Give budget={MARGIN * least:.0f} s or "
-        "more, or fewer rules"
-        + (f", or about {epochs} epochs instead of {plan.choices.epochs}" if epochs else "")
+        f"{said} would take about {said_seconds(least)}. Give it {MARGIN * least:.0f} s or "
+        "more, or race fewer rules"
+        + (
+            f", or lower epochs to about {epochs} instead of {plan.choices.epochs}"
+            if epochs
+            else ""
+        )
     )

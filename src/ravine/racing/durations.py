@@ -66,7 +66,7 @@ def said_bytes(count: float) -> str:
     """A size in memory or on disk, two digits of it.
 
     >>> said_bytes(8.4e6), said_bytes(1.23e9), said_bytes(4.4e10), said_bytes(3e12)
-    ('8 MB', '1.2 GB', '44 GB', '3 TB')
+    ('8 MB', '1.2 GB', '44 GB', '3.0 TB')
     """
     for size, unit in ((1e12, "TB"), (1e9, "GB"), (1e6, "MB")):
         if count >= size:

@@ -36,7 +36,7 @@ def sized(
     fit = plan
     if seconds is not None:  # which says whether there is any hope
         fit = budget.fitted(plan, rules, thumb, seconds, pairs=pairs)
-    check(fit, thumb, folder)
+    check(fit, thumb, folder, "at least")
     plan = driver.fitted(plan)
     try:
         cost = driver.rehearse(plan)
@@ -61,35 +61,31 @@ def by_rule_of_thumb(plan: Plan, workers: int) -> Cost:
     return Cost(workers=workers, step=step, worker_bytes=worker, **seconds, **held)
 
 
-def check(plan: Plan, cost: Cost, folder: Path) -> None:
+def check(plan: Plan, cost: Cost, folder: Path, about: str = "about") -> None:
     """Raises ``WrongCall`` for a race that this machine cannot do, or not within a month."""
-    takes = estimate(plan, cost)
-    fewer = "seeds, fresh_seeds or the number of learning rates"
+    takes, there = estimate(plan, cost), memory.total()
+    lower = "seeds, fresh_seeds or the number of learning rates"
     runs = f"{plan.count:,} runs of {plan.steps:,} steps"
-    if not cost.step or takes.memory > memory.total():
-        curves = takes.disk * 2 > memory.total()
-        one = cost.grown_bytes or cost.worker_bytes
+    one, workers = cost.grown_bytes or cost.worker_bytes, cost.workers
+    if not cost.step or workers * one > there:
         raise WrongCall(
-            f"this race would need about {said_bytes(takes.memory)} of memory, and this machine "
-            f"has {said_bytes(memory.total())}: "
-            + (
-                f"the curves of {runs} do not fit. Lower {fewer}, or give a budget, such as 2h"
-                if curves
-                else f"{cost.workers} workers with {plan.width} "
-                f"{'lanes' if plan.width > 1 else 'run'} of {plan.facts.parameters:,} parameters "
-                f"each take {said_bytes(one)} apiece. Lower "
-                f"{'workers, ' if cost.workers > 1 else ''}batch_size or the model's size"
-            )
+            f"this race would need {about} {said_bytes(workers * one)} of memory, and this machine "
+            f"has {said_bytes(there)}: {workers} worker{'s' if workers > 1 else ''} with "
+            f"{plan.width} run{'s' if plan.width > 1 else ''} at a time of "
+            f"{plan.facts.parameters:,} parameters. Lower {'workers, ' if workers > 1 else ''}"
+            "batch_size or the size of the model"
         )
-    if takes.seconds > LONGEST:
+    if takes.seconds > LONGEST or takes.memory > there:
         raise WrongCall(
-            f"this race would take about {said_seconds(takes.seconds)}: {runs}. Lower epochs, "
-            f"{fewer}, or give a budget, such as 2h, to have them fitted"
+            f"this race would take {about} {said_seconds(takes.seconds)} and "
+            f"{said_bytes(takes.memory)} of memory, of which this machine has "
+            f"{said_bytes(there)}: {runs}. Lower epochs, {lower}, or give a budget, such as 2h, "
+            "to have them fitted"
         )
     if takes.disk > (free := _free(folder)):
         raise WrongCall(
-            f"this race would write about {said_bytes(takes.disk)} and there are "
-            f"{said_bytes(free)} left where '{folder}' is: {runs}. Lower {fewer}"
+            f"this race would write {about} {said_bytes(takes.disk)}, and there are "
+            f"{said_bytes(free)} left where '{folder}' is: {runs}. Lower {lower}"
         )
 
 

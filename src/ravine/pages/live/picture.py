@@ -15,11 +15,15 @@ from ravine.pages.style import Look
 from ravine.racing.durations import said_seconds
 from ravine.verdict import title
 
-SPARK = 60  # characters of a curve, at most
-LEAST = 8  # the same, at least
+BAR = 60  # characters of what shows how far it is, at most
+SPARK = 100  # the same of a curve
+LEAST = 8  # and at least
 TITLE = 24  # of a rule's name, where there is room
-# From which width on a column is there; what is left of the line is the curve's.
-ROOM = {"validation loss": 0, "best rate": 54, "runs": 66, "diverged": 78}
+# From which width on a number has its column, and what that is headed; the rest is the curve's.
+ROOM = {"loss": 0, "rate": 54, "runs": 66, "diverged": 78}
+LONG = {"loss": "validation loss", "rate": "best rate"}  # where there is room for them
+LONG_FROM = 70
+CURVES = ("validation loss by steps", "loss by steps", "curve")
 
 
 class Picture:
@@ -51,13 +55,21 @@ class Picture:
         heading.append(self._stage)
         yield heading
         share = min(1.0, state.done / state.count) if state.count else 0.0
-        yield ProgressBar(total=1.0, completed=share, width=min(width, SPARK))
+        yield ProgressBar(
+            total=1.0,
+            completed=share,
+            width=min(width, BAR),
+            complete_style="default",
+            finished_style="default",
+        )
         yield Text()
         yield joined(progress(state, self._now), width)
         if self._doing:
             yield joined(_workers(self._doing), width, "dim")
         yield Text()
-        yield table(state.rows(), self._looks, width)
+        yield table(state.rows(), self._looks, state.plan.evaluations + 1, width)
+        if self._foot:
+            yield Text()
         for line in self._foot:
             yield Text(line, "yellow")
 
@@ -74,28 +86,34 @@ def progress(state: State, now: float) -> list[str]:
     return parts
 
 
-def table(rows: Sequence[Row], looks: Mapping[str, Look], width: int) -> Table:
-    """The standings: mark and name of each rule, its numbers, its curve."""
-    columns = [name for name, least in ROOM.items() if width >= least]
+def table(rows: Sequence[Row], looks: Mapping[str, Look], whole: int, width: int) -> Table:
+    """The standings: mark and name of each rule, its numbers, its curve of ``whole`` points."""
+    columns = {
+        name: LONG.get(name, name) if width >= LONG_FROM else name
+        for name, least in ROOM.items()
+        if width >= least
+    }
     longest = max((len(title(row.rule)) for row in rows), default=0)
-    names = min(longest, TITLE, max(8, width // 3))
+    names = 2 + min(longest, TITLE, max(8, width // 3))  # with the mark
     cells = [_cells(row, columns) for row in rows]
     taken = sum(
-        max(len(heading), *(len(each[i]) for each in cells)) + 2
-        for i, heading in enumerate(columns)
+        2 + max(len(heading), *(len(each[i]) for each in cells))
+        for i, heading in enumerate(columns.values())
     )
-    room = min(SPARK, width - names - 2 - 2 - taken)
+    room = min(SPARK, width - names - 2 - taken)
     found = Table(box=None, pad_edge=False, header_style="dim", padding=(0, 2, 0, 0))
-    found.add_column("rule", width=names + 2, no_wrap=True, overflow="ellipsis")
-    for heading in columns:
+    found.add_column("rule", width=names, no_wrap=True, overflow="ellipsis")
+    for heading in columns.values():
         found.add_column(heading, justify="right", no_wrap=True)
     if room >= LEAST:
-        found.add_column("its curve" if room < 20 else "validation loss by steps", no_wrap=True)
+        found.add_column(next(h for h in CURVES if len(h) <= room), no_wrap=True)
     low, high = _scale(rows)
     for row, each in zip(rows, cells, strict=True):
         look = looks[row.rule]
         name = Text(f"{look.glyph} ", look.colour).append(title(row.rule), "default")
-        drawn = [Text(spark(row.curve, room, low, high), look.colour)] if room >= LEAST else []
+        drawn = (
+            [Text(spark(row.curve, whole, room, low, high), look.colour)] if room >= LEAST else []
+        )
         found.add_row(name, *map(Text, each), *drawn, style="" if row.loss is not None else "dim")
     return found
 
@@ -112,10 +130,10 @@ def joined(parts: Iterable[str], width: int, style: str = "") -> Text:
     return Text("\n".join(filter(None, lines)), style, no_wrap=True, overflow="ellipsis")
 
 
-def _cells(row: Row, columns: Sequence[str]) -> list[str]:
+def _cells(row: Row, columns: Iterable[str]) -> list[str]:
     said = {
-        "validation loss": "" if row.loss is None else f"{row.loss:.4f}",
-        "best rate": "" if row.learning_rate is None else f"{row.learning_rate:g}",
+        "loss": "" if row.loss is None else f"{row.loss:.4f}",
+        "rate": "" if row.learning_rate is None else f"{row.learning_rate:.3g}",
         "runs": f"{row.runs}/{row.of}",
         "diverged": str(row.diverged or ""),
     }

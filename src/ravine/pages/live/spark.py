@@ -7,15 +7,19 @@ LEVELS = "▁▂▃▄▅▆▇█"
 GAP = " "  # where a curve is not finite
 
 
-def spark(values: Sequence[float], width: int, low: float, high: float) -> str:
-    """At most ``width`` characters, between ``low`` and ``high``; by the logarithm if it can be.
+def spark(values: Sequence[float], whole: int, width: int, low: float, high: float) -> str:
+    """Between ``low`` and ``high``, by the logarithm if it can be.
 
-    >>> spark([8, 4, 2, 1], 4, 1, 8), spark([1, math.nan, 0], 3, 0, 1), spark([1.0, 2.0], 8, 1, 2)
-    ('█▆▃▁', '█ ▁', '▁█')
+    ``whole`` values would take ``width`` characters, or one each if they are fewer.
+
+    >>> spark([8, 4, 2, 1], 4, 4, 1, 8), spark([1, math.nan, 0], 3, 3, 0, 1)
+    ('█▆▃▁', '█ ▁')
+    >>> spark([1.0, 2.0], 2, 8, 1, 2), spark([1.0, 2.0], 4, 2, 1, 2)
+    ('▁█', '█')
     """
-    count = min(width, len(values))
-    if count < 1:
+    if not len(values):
         return ""
+    count = max(1, round(min(width, whole) * len(values) / whole))
     scale = math.log if low > 0 else float
     bottom, span = scale(low), scale(high) - scale(low)
     drawn = []

@@ -41,9 +41,9 @@ class State:
     stage: str = "tuning"
     kept: int = 0  # runs that were stored before
     done: int = 0
-    _steps: dict[str, dict[str, int]] = field(default_factory=lambda: defaultdict(dict))
+    _steps: dict[str, dict[Run, int]] = field(default_factory=lambda: defaultdict(dict))
     _kept_share: float = 0.0
-    _losses: dict[str, list[float]] = field(default_factory=dict)  # of runs under way, by id
+    _losses: dict[Run, list[float]] = field(default_factory=dict)  # of those under way
     _ends: dict[str, dict[float, list[float]]] = field(default_factory=dict)
     _curves: dict[tuple[str, float], list[Any]] = field(default_factory=dict)
     _over: dict[str, int] = field(default_factory=lambda: defaultdict(int))
@@ -71,16 +71,16 @@ class State:
     ) -> None:
         """See ``racing.roles.Watcher``."""
         for run, measured in zip(runs, measures, strict=True):
-            self._steps[run.stage][run.id] = steps
-            before = [] if segment == 0 else self._losses.get(run.id, [])
-            self._losses[run.id] = [*before, *map(float, measured[:, VALIDATION, 0])]
+            self._steps[run.stage][run] = steps
+            before = [] if segment == 0 else self._losses.get(run, [])
+            self._losses[run] = [*before, *map(float, measured[:, VALIDATION, 0])]
 
     def finish(self, run: Run, measures: Any) -> None:
         """See ``racing.roles.Watcher``."""
-        self._steps[run.stage][run.id] = self.plan.horizon(run.stage)
+        self._steps[run.stage][run] = self.plan.horizon(run.stage)
         self.done += 1
         self._over[run.rule] += 1
-        losses = self._losses.pop(run.id, [])
+        losses = self._losses.pop(run, [])
         if losses:
             now = float(np.mean(losses[-SMOOTHING:]))
             self._diverged[run.rule] += not math.isfinite(now) or now > losses[0]
