@@ -55,10 +55,10 @@ def by_rule_of_thumb(plan: Plan, workers: int) -> Cost:
     """What a race costs at the very least."""
     step = plan.width * max(CALL, plan.operations / RATE) / FASTER
     rows = plan.segment * plan.period * plan.choices.batch_size
-    worker = 4.0 * plan.width * (ARRAYS * plan.facts.parameters + rows)
+    weights, batches = (4.0 * plan.width * n for n in (ARRAYS * plan.facts.parameters, rows))
     seconds = dict.fromkeys(("around", "drawing", "tracing", "compiling", "pacing"), 0.0)
-    held = {"grown_bytes": 0.0, "keras_bytes": worker, "driver_bytes": 0.0}
-    return Cost(workers=workers, step=step, worker_bytes=worker, **seconds, **held)
+    held = {"grown_bytes": weights, "keras_bytes": batches, "driver_bytes": 0.0}
+    return Cost(workers=workers, step=step, worker_bytes=weights + batches, **seconds, **held)
 
 
 def check(plan: Plan, cost: Cost, folder: Path, about: str = "about") -> None:
