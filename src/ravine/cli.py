@@ -209,7 +209,7 @@ def resume(
         from ravine import again, suites
 
         if suites.is_suite(folder):
-            evidence.show(suites.resume(folder, workers=workers))
+            evidence.show(suites.resume(folder, workers=workers, progress=not quiet))
             return
         found = again.resume(folder, workers=workers, progress=not quiet, profile=profile)
         finished.show(found, as_json=as_json, quiet=quiet)
@@ -223,12 +223,13 @@ def verify(
     folder: Folder,
     seeds: Annotated[int, typer.Option(metavar="N", help="Unused seeds to take.")] = 12,
     workers: Workers = None,
+    quiet: Quiet = False,
 ) -> None:
     """Run a finished race's winning claim again on seeds that nobody has used."""
     with exit_codes():
         from ravine import again
 
-        checked = again.verify(folder, seeds=seeds, workers=workers)
+        checked = again.verify(folder, seeds=seeds, workers=workers, progress=not quiet)
         typer.echo(str(checked))
         sys.exit(0 if checked.held else 1)
 

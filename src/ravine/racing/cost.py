@@ -10,6 +10,7 @@ from ravine.racing.plan import Plan
 # Of the steps of tuning runs, what is taken where those without hope are stopped early: measured
 # over the tasks that ravine ships, between 0.4 and 0.8.
 KEPT = 0.6
+PUBLISHING = 9  # times as long as tracing a rule, the pages take: both are Python's work
 TRUSTED = 0.25  # of the training done: from there on what is left is what the pace so far says
 STEP_BYTES = 4  # of a curve: a training loss
 HELD = 3  # times the curves that the driver has in memory where it judges and draws them
@@ -122,7 +123,8 @@ def _fixed(plan: Plan, cost: Cost) -> float:
     rules = len(choices.rules)
     seeds = choices.studies * (choices.seeds + plan.references + choices.fresh_seeds)
     shared = rules * (cost.tracing + cost.compiling) + seeds * cost.drawing
-    return shared / min(cost.workers, rules) + ROUNDS * rules * cost.pacing
+    alone = ROUNDS * rules * cost.pacing + PUBLISHING * cost.tracing
+    return shared / min(cost.workers, rules) + alone
 
 
 def _curve_bytes(plan: Plan) -> float:
