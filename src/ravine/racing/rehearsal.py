@@ -2,7 +2,7 @@
 
 import time
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from statistics import fmean
 from typing import Any
@@ -12,8 +12,22 @@ from ravine.racing import memory
 from ravine.racing.cost import Cost
 from ravine.racing.jobs import Torn, program_file, weights_file
 from ravine.racing.plan import FIRST_SEED, Plan
-from ravine.racing.pool import Job
+from ravine.racing.pool import Job, Pool
 from ravine.racing.timing import Rehearsed
+
+
+def rehearsed(
+    plan: Plan,
+    rules: Mapping[str, bytes],
+    pool: Pool,
+    work: Path,
+    doing: Callable[[int, str], None],
+) -> Cost:
+    """What the race costs; ``rules`` are pickled. Raises ``RavineError`` if a worker died of it."""
+    doing(0, "timing what the race will take")
+    rehearsal = Rehearsal(plan, rules, work)
+    pool.work(rehearsal)
+    return rehearsal.cost(len(pool))
 
 
 class Rehearsal:

@@ -44,7 +44,8 @@ class Display:
         self._state: State | None = None
         self._doing: dict[int, str] = {}
         self._stage = ""
-        self._said: list[str] = []  # while the table is shown
+        self._aside = False  # whether what is shown is on the terminal's second screen
+        self._said: list[str] = []  # while it is there
         self._lock = threading.Lock()  # a live table is drawn by a thread of its own
         self._watched = shown and watched(self._console)
         self._preparing = Status("preparing", console=self._console)
@@ -59,7 +60,7 @@ class Display:
         self._preparing.stop()
         if self._live is not None:
             self._live.stop()
-            self._live = None
+            self._live, self._aside = None, False
             for line in self._said:  # they were on the other screen
                 self._print(line)
 
@@ -179,10 +180,12 @@ class Display:
                 refresh_per_second=8,
                 screen=True,
             )
+            self._aside = True
             self._live.start()
 
     def _picture(self) -> RenderableType:
-        assert self._state is not None
+        if self._state is None:
+            return Text(next((what for what in self._doing.values() if what), "preparing"))
         with self._lock:
             doing = [what for _, what in sorted(self._doing.items())]
             looks = style.looks(self._state.plan.choices.rules, paint())
@@ -190,7 +193,7 @@ class Display:
             return Picture(self._state, now, looks, doing, self._stage, foot)
 
     def _say(self, line: str) -> None:
-        if self._live is not None:
+        if self._aside:
             self._said.append(line)
         else:
             self._print(line)
