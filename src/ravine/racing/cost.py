@@ -11,6 +11,7 @@ from ravine.racing.plan import Plan
 # over the tasks that ravine ships, between 0.4 and 0.8.
 KEPT = 0.6
 PUBLISHING = 9  # times as long as tracing a rule, the pages take: both are Python's work
+REHEARSED = 2  # rules whose programs are there already when the race is planned
 TRUSTED = 0.25  # of the training done: from there on what is left is what the pace so far says
 STEP_BYTES = 4  # of a curve: a training loss
 HELD = 3  # times the curves that the driver has in memory where it judges and draws them
@@ -122,7 +123,8 @@ def _fixed(plan: Plan, cost: Cost) -> float:
     choices = plan.choices
     rules = len(choices.rules)
     seeds = choices.studies * (choices.seeds + plan.references + choices.fresh_seeds)
-    shared = rules * (cost.tracing + cost.compiling) + seeds * cost.drawing
+    shared = (rules - min(rules, REHEARSED)) * (cost.tracing + cost.compiling)
+    shared += seeds * cost.drawing
     alone = ROUNDS * rules * cost.pacing + PUBLISHING * cost.tracing
     return shared / min(cost.workers, rules) + alone
 
