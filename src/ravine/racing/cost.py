@@ -10,7 +10,7 @@ from ravine.racing.plan import Plan
 # Of the steps of tuning runs, what is taken where those without hope are stopped early: measured
 # over the tasks that ravine ships, between 0.4 and 0.8.
 KEPT = 0.6
-PUBLISHING = 9  # times as long as tracing a rule, the pages take: both are Python's work
+PUBLISHING = 6  # times as long as tracing a rule, the pages take: both are Python's work
 REHEARSED = 2  # rules whose programs are there already when the race is planned
 TRUSTED = 0.25  # of the training done: from there on what is left is what the pace so far says
 STEP_BYTES = 4  # of a curve: a training loss

@@ -84,8 +84,8 @@ class Driver:
         with self.profile.timing("time"):
             return widths.fitted(plan, rule, self._pool, self._work, self._watcher.doing)
 
-    def rehearse(self, plan: Plan) -> Cost:
-        """What the race costs on this machine. Raises ``RavineError`` if that cannot be tried."""
+    def rehearse(self, plan: Plan) -> Cost | None:
+        """What the race costs on this machine; None if a worker died over it."""
         rules = {name: self._pickled(plan, name) for name in plan.choices.rules}
         with self.profile.timing("rehearse"):
             return rehearsed(plan, rules, self._pool, self._work, self._watcher.doing)

@@ -7,7 +7,6 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any
 
-from ravine.errors import RavineError
 from ravine.racing import memory
 from ravine.racing.cost import Cost
 from ravine.racing.jobs import Torn, program_file, weights_file
@@ -22,8 +21,8 @@ def rehearsed(
     pool: Pool,
     work: Path,
     doing: Callable[[int, str], None],
-) -> Cost:
-    """What the race costs; ``rules`` are pickled. Raises ``RavineError`` if a worker died of it."""
+) -> Cost | None:
+    """What the race costs; ``rules`` are pickled. None where a worker died over it."""
     doing(0, "timing what the race will take")
     rehearsal = Rehearsal(plan, rules, work)
     pool.work(rehearsal)
@@ -42,7 +41,7 @@ class Rehearsal:
         self._traced: list[float] = []
         self._drawn = self._keras = 0.0
         self._found: list[Rehearsed] = []
-        self._lost = ""
+        self._lost = False
         self._keras_jobs: deque[Job] = deque()  # for worker 0
         self._timing: deque[Job] = deque()
         seed = FIRST_SEED["tuning"]
@@ -52,10 +51,10 @@ class Rehearsal:
             same = {"plan": plan, "rule": rules[name], "program": program_file(name, plan.width)}
             self._keras_jobs.append(Job("trace", same, kind=name))
 
-    def cost(self, workers: int) -> Cost:
-        """What was found. Raises ``RavineError`` where a worker died over it."""
+    def cost(self, workers: int) -> Cost | None:
+        """What was found, if all of it was."""
         if self._lost or not self._found:
-            raise RavineError(self._lost)
+            return None
         return Cost(
             workers=workers,
             step=fmean(found.step for found in self._found),
@@ -96,7 +95,7 @@ class Rehearsal:
 
     def lost(self, worker: int, job: Job, why: str) -> None:
         """See ``pool.Source``: then it is not known what the race costs."""
-        self._lost = why.splitlines()[0]
+        self._lost = True
         self._keras_jobs.clear()
         self._timing.clear()
 

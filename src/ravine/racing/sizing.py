@@ -38,11 +38,10 @@ def sized(
         fit = budget.fitted(plan, rules, thumb, seconds, pairs=pairs)
     check(fit, thumb, folder, "at least")
     plan = driver.fitted(plan)
-    try:
-        cost = driver.rehearse(plan)
-    except RavineError as error:
+    cost = driver.rehearse(plan)
+    if cost is None:
         if seconds is not None:
-            raise RavineError(f"nobody knows what fits the budget: {error}") from error
+            raise RavineError("what fits the budget is not known: timing it ended a worker")
         return plan, None  # the race itself says what is wrong with it
     if seconds is not None:
         spent = driver.profile.elapsed
