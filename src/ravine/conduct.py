@@ -1,6 +1,7 @@
 """Running what is left of a race, and publishing it."""
 
 import shlex
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
@@ -19,6 +20,7 @@ from ravine.racing.driver import Driver
 from ravine.racing.luggage import Luggage
 from ravine.racing.plan import Plan
 from ravine.racing.pool import Pool
+from ravine.racing.rehearsal import published
 from ravine.racing.roles import Course
 from ravine.racing.store import COST, WORK, Curve, Store
 from ravine.tasks import TASKS
@@ -61,7 +63,9 @@ def conduct(
                         display.trouble(note)
                 finally:
                     kept, planned = len(store.curves()), store.plan.count
+            began = time.monotonic()
             publish_pages(Race(folder))
+            published(time.monotonic() - began)
             display.profiled(driver.profile)
         except (KeyboardInterrupt, RavineError) as stop:
             way = f"ravine resume {shlex.quote(str(folder))}"

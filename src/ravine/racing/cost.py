@@ -10,7 +10,6 @@ from ravine.racing.plan import Plan
 # Of the steps of tuning runs, what is taken where those without hope are stopped early: measured
 # over the tasks that ravine ships, between 0.4 and 0.8.
 KEPT = 0.6
-PUBLISHING = 6  # times as long as tracing a rule, the pages take: both are Python's work
 REHEARSED = 2  # rules whose programs are there already when the race is planned
 TRUSTED = 0.25  # of the training done: from there on what is left is what the pace so far says
 STEP_BYTES = 4  # of a curve: a training loss
@@ -31,6 +30,7 @@ class Cost(NamedTuple):
     grown_bytes: float  # of that, what the program and its arrays take
     keras_bytes: float  # of the worker that has Keras, before it trains
     driver_bytes: float  # before there are curves
+    publishing: float = 0.0  # writing the pages, when that was last done here; 0: not known
 
 
 class Estimate(NamedTuple):
@@ -125,7 +125,7 @@ def _fixed(plan: Plan, cost: Cost) -> float:
     seeds = choices.studies * (choices.seeds + plan.references + choices.fresh_seeds)
     shared = (rules - min(rules, REHEARSED)) * (cost.tracing + cost.compiling)
     shared += seeds * cost.drawing
-    alone = ROUNDS * rules * cost.pacing + PUBLISHING * cost.tracing
+    alone = ROUNDS * rules * cost.pacing + cost.publishing
     return shared / min(cost.workers, rules) + alone
 
 

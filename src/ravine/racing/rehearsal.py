@@ -3,6 +3,7 @@
 import time
 from collections import deque
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from statistics import fmean
 from typing import Any
@@ -10,6 +11,7 @@ from typing import Any
 from ravine.racing import memory
 from ravine.racing.cost import Cost
 from ravine.racing.jobs import Torn, program_file, weights_file
+from ravine.racing.luggage import cache_folder
 from ravine.racing.plan import FIRST_SEED, Plan
 from ravine.racing.pool import Job, Pool
 from ravine.racing.timing import Rehearsed
@@ -27,6 +29,24 @@ def rehearsed(
     rehearsal = Rehearsal(plan, rules, work)
     pool.work(rehearsal)
     return rehearsal.cost(len(pool))
+
+
+def publishing() -> float:
+    """Seconds that writing a race's pages took when it was last done here; 0 before the first."""
+    with suppress(OSError, ValueError):
+        return float(_published().read_text(encoding="ascii"))
+    return 0.0
+
+
+def published(seconds: float) -> None:
+    """Remember how long the pages took."""
+    with suppress(OSError):  # not to be remembered costs nothing but a better guess
+        _published().parent.mkdir(parents=True, exist_ok=True)
+        _published().write_text(f"{seconds:.3f}", encoding="ascii")
+
+
+def _published() -> Path:
+    return cache_folder() / "publishing-seconds"
 
 
 class Rehearsal:
@@ -67,6 +87,7 @@ class Rehearsal:
             grown_bytes=max(found.grown for found in self._found),
             keras_bytes=self._keras,
             driver_bytes=memory.peak(),
+            publishing=publishing(),
         )
 
     def take(self, worker: int) -> Job | None:
