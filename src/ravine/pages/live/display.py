@@ -179,6 +179,8 @@ class Display:
                 get_renderable=self._picture,
                 refresh_per_second=8,
                 screen=True,
+                redirect_stdout=False,  # a program's own output goes where it sends it
+                redirect_stderr=False,
             )
             self._aside = True
             self._live.start()
