@@ -17,13 +17,16 @@ from ravine.pages.notebook import display as shown
 from ravine.racing import provenance
 from ravine.racing.choices import choose
 from ravine.racing.driver import Driver
+from ravine.racing.durations import read_seconds
 from ravine.racing.grids import Rates
 from ravine.racing.plan import settle
-from ravine.racing.store import FILE, WORK, Store
+from ravine.racing.sizing import sized
+from ravine.racing.store import COST, FILE, WORK, Store
 from ravine.rules import RULES
 from ravine.surfaces.walk import Path, Walkable, walk
 from ravine.tasks.own.entry import task_of
 from ravine.verdict import stages
+from ravine.verdict.statistics import fewest_seeds
 
 if TYPE_CHECKING:
     from ravine.pages.explorer import Explorer
@@ -51,6 +54,7 @@ def race(
     studies: int = 1,
     search: str | Sequence[str] | None = None,
     trials: int | None = None,
+    budget: str | float | None = None,
     out: str | os.PathLike[str] | None = None,
     workers: int | None = None,
     progress: bool = True,
@@ -82,7 +86,10 @@ def race(
     on other seeds; from six on claims are about the rules rather than the learning rates they got.
     ``search``: hyperparameters to search beside the learning rate, ``"beta_2,weight_decay"``, with
     their ranges if the rules' own are not meant, ``"beta_2=0.9:0.999"``. ``trials``: how many
-    settings each rule tries, by default 9, or 27 with ``search``. ``out``: a new or empty
+    settings each rule tries, by default 9, or 27 with ``search``. ``budget``: about how long it may
+    take, ``"5min"``, ``"1h30m"`` or seconds; what does not fit is given up in this order, each as
+    little as will do: tuning seeds down to 2, fresh seeds down to what a claim needs, learning
+    rates down to one a decade, the second tuning seed; the race says so. ``out``: a new or empty
     folder, by default ``ravine-runs/<task>-<UTC time>``. ``workers``: how many processes, by
     default one a core. ``progress``: whether to show it, on standard error. ``profile``: whether
     to print there, in the end, where the time went.
@@ -116,19 +123,22 @@ def race(
         search=search,
         trials=trials,
     )
+    seconds = None if budget is None else read_seconds(budget)
     check_workers(workers)
     name = f"{chosen_task.name}-{datetime.now(UTC):%Y%m%dT%H%M%SZ}"
     folder = FilePath("ravine-runs", name) if out is None else FilePath(out)
     check_new(folder)
 
     def start(driver: Driver) -> Store:
-        plan = driver.fitted(settle(choices, by_name, driver.describe()))
+        settled = settle(choices, by_name, driver.describe())
+        plan, cost = sized(settled, by_name, driver, folder, seconds, fewest_seeds)
         meta = {
             "plan": plan.to_json(),
+            COST: cost and cost._asdict(),
             "rules": {name: rule.values() for name, rule in by_name.items()},
             "machine": provenance.machine(),
             "versions": provenance.versions(),
-            "command": provenance.command(choices, chosen_task),
+            "command": provenance.command(plan.choices, chosen_task),
         }
         return Store.create(folder, meta)
 

@@ -38,7 +38,8 @@ PASSED_ON = {
     name: parameter.default
     for name, parameter in inspect.signature(api.race).parameters.items()
     if name
-    not in {"task", "rules", "batch_size", "target", "out", "workers", "progress", "profile"}
+    not in {"task", "rules", "batch_size", "target", "budget", "out"}
+    | {"workers", "progress", "profile"}
 }
 
 
