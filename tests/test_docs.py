@@ -57,7 +57,7 @@ def test_images_in_a_folder_and_a_table_are_data(
         x, y = task.load().train
         assert task.network().measures == ("loss",)  # model, data and loss fit each other
         found.append((x.shape, y.shape))
-    assert found == [((6, 32, 32, 3), (6,)), ((18, 4), (18,))]
+    assert found == [((7, 32, 32, 3), (7,)), ((18, 4), (18,))]
 
 
 def test_the_readmes_commands_exist() -> None:

@@ -4,14 +4,15 @@ import base64
 import html
 import io
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 from rich.console import Console
 
 from ravine.pages import paste, tables
 from ravine.pages.live.display import Display
+from ravine.pages.live.state import State
 from ravine.pages.results import Results
 from ravine.racing.plan import Run
 from ravine.verdict import title
@@ -36,24 +37,30 @@ def display(shown: bool, profiling: bool) -> Display:
 
 
 class Cell(Display):
-    """The output of a notebook's cell: one display that changes, and lines for what is to stay."""
+    """The output of a notebook's cell: one display that changes, and lines for what is to stay.
+
+    It is drawn when something happens, by who says so: no thread writes into a cell.
+    """
 
     def __init__(self, profiling: bool = False) -> None:
         super().__init__(True, profiling)
-        self._live = _Shown()  # type: ignore[assignment]  # starts and stops, which is all it needs
+        self._place: _Shown | None = None
         self._drawn = 0.0
 
-    def __enter__(self) -> Self:
-        self._live.start()  # type: ignore[union-attr]
-        return self
-
     def doing(self, worker: int, what: str) -> None:
-        """See ``racing.driver.Watcher``."""
+        """See ``racing.roles.Watcher``."""
         super().doing(worker, what)
         self._draw()
 
+    def advanced(
+        self, runs: Sequence[Run], segment: int, steps: int, measures: Sequence[Any]
+    ) -> None:
+        """See ``racing.roles.Watcher``."""
+        super().advanced(runs, segment, steps, measures)
+        self._draw()
+
     def finished(self, run: Run, measures: Any) -> None:
-        """See ``racing.driver.Watcher``."""
+        """See ``racing.roles.Watcher``."""
         super().finished(run, measures)
         self._draw()
 
@@ -62,10 +69,16 @@ class Cell(Display):
         super().publishing()
         self._draw(now=True)
 
+    def _begin(self, state: State) -> None:
+        super()._begin(state)
+        self._place = _Shown()
+        self._place.start()
+        self._live = self._place  # type: ignore[assignment]  # it is stopped, which is all of it
+
     def _draw(self, now: bool = False) -> None:
-        if not now and time.monotonic() < self._drawn + PAUSE:
+        if self._place is None or (not now and time.monotonic() < self._drawn + PAUSE):
             return
-        self._live.show(self._picture())  # type: ignore[union-attr]
+        self._place.show(self._picture())
         self._drawn = time.monotonic()
 
 

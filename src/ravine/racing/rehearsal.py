@@ -8,10 +8,10 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any
 
+from ravine.cache import cache_folder
 from ravine.racing import memory
 from ravine.racing.cost import Cost
 from ravine.racing.jobs import Torn, program_file, weights_file
-from ravine.racing.luggage import cache_folder
 from ravine.racing.plan import FIRST_SEED, Plan
 from ravine.racing.pool import Job, Pool
 from ravine.racing.timing import Rehearsed

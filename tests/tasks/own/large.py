@@ -21,6 +21,11 @@ ROWS, WIDE, BATCH = 400_000, 320, 2_000
 spool.LIMIT = 1 << 26  # as on a small machine
 
 
+def rows_of(seed: int) -> tuple[np.ndarray, np.ndarray]:
+    x = np.random.default_rng(seed).random((BATCH, WIDE), np.float32)
+    return x, x[:, 0] * 2
+
+
 class Batches:
     """A ``keras.utils.PyDataset`` in all but imports: 512 MB that nobody has at once."""
 
@@ -32,8 +37,7 @@ class Batches:
     def __getitem__(self, i: int) -> tuple[np.ndarray, np.ndarray]:
         if i >= self.num_batches:
             raise IndexError(i)
-        x = np.random.default_rng(i).random((BATCH, WIDE), np.float32)
-        return x, x[:, 0] * 2
+        return rows_of(i)
 
 
 PyDataset = type("PyDataset", (Batches,), {})
@@ -56,11 +60,11 @@ def limited() -> None:
 
 if __name__ == "__main__":
     limited()
-    few = Batches()[0]
+    tuned_on, judged_on = (rows_of(ROWS + i) for i in range(2))
     task = Task.from_jax(
         *(init, loss, PyDataset()),
-        validation_data=few,
-        test_data=few,
+        validation_data=tuned_on,
+        test_data=judged_on,
         epochs=1,
         batch_size=40_000,
     )
