@@ -1,5 +1,6 @@
 """A Keras model becomes pure functions of its weights. Imports Keras, on JAX."""
 
+import inspect
 import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -27,6 +28,7 @@ class Network:
         self._task = task
         self._keras = keras
         self._model = task.build()
+        self._asks = "training" in inspect.signature(self._model.call).parameters
         self._criterion = task.criterion(self._model)
         self.measures: tuple[str, ...] = self._criterion.measures
 
@@ -63,8 +65,8 @@ class Network:
             list(trainable),
             list(state),
             self._task.inputs(x),
-            training=True,
             return_losses=True,
+            **self._told(training=True),
         )
         return self._criterion.loss(self._task.targets(y), y_pred) + sum(extra), list(state)
 
@@ -94,8 +96,13 @@ class Network:
     def predict(self, trainable: Sequence[Any], state: Sequence[Any], x: Any) -> Any:
         """What the model makes of rows, not in training."""
         x = self._task.inputs(x)
-        y_pred, _ = self._model.stateless_call(list(trainable), list(state), x, training=False)
+        told = self._told(training=False)
+        y_pred, _ = self._model.stateless_call(list(trainable), list(state), x, **told)
         return y_pred
+
+    def _told(self, training: bool) -> dict[str, bool]:
+        """A model whose ``call`` takes no ``training`` is not told, as in Keras's own ``fit``."""
+        return {"training": training} if self._asks else {}
 
     def score(self, y: Any, y_pred: Any) -> Any:
         """Mean loss and metrics of what was predicted, in the order of ``measures``."""

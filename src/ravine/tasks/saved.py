@@ -25,7 +25,7 @@ def save_keras(model: Any, folder: Path) -> Saved:
     except (NotImplementedError, TypeError, ValueError) as error:
         model.save_weights(folder / WEIGHTS)
         (folder / MODEL).unlink(missing_ok=True)
-        why = next((line.strip() for line in str(error).splitlines() if line.strip()), "")
+        why = " ".join(str(error).split()).partition(". ")[0]
         return Saved(
             WEIGHTS,
             f"Keras cannot store the model '{model.name}' whole ({why}): {WEIGHTS} has its "

@@ -57,6 +57,18 @@ class Subclassed(keras.Model):
         return self.out(self.dropout(self.scale(self.hidden(x)), training=training))
 
 
+class Untold(keras.Model):
+    """Its ``call`` takes no ``training``, and what it holds is of no class of Keras."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.function = ops.sin
+        self.out = layers.Dense(2)
+
+    def call(self, x: Any) -> Any:
+        return self.out(self.function(x))
+
+
 def convolutional() -> Any:
     given = keras.Input((9, 9, 2))
     x = layers.Conv2D(4, 3, padding="same", use_bias=False)(given)
@@ -137,6 +149,7 @@ CASES = {
     "subclassed, own layer": Case(
         Subclassed, (floats(5), labels(3)), {"loss": logits, "metrics": ["accuracy"]}
     ),
+    "call without training": Case(Untold, (floats(5), floats(2)), {"loss": "mse"}),
     "convolutions, batch norm": Case(
         convolutional,
         (floats(9, 9, 2), np.eye(4, dtype="float32")[labels(4)]),
