@@ -1,8 +1,7 @@
 """The jobs that a worker can do, and the files through which they meet."""
 
 import os
-import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from functools import cache, cached_property, lru_cache
 from pathlib import Path
@@ -18,10 +17,10 @@ from ravine.racing.identity import digest
 from ravine.racing.inspection import repeats, shared_rows
 from ravine.racing.plan import Facts, Plan, Run
 from ravine.racing.profile import Spent
+from ravine.racing.stopwatch import TIMED, Trial, Watch, least
 
 DATA = "data.npz"
 PARTIAL = ".part"  # how the names of files end that are being written
-TIMED = 0.1  # seconds that a timed piece of training is to take
 PACED = 0.03  # the same where a step of each rule is timed, in several rounds
 LATELY = 1e-3  # seconds: a program that took longer to get was not there before
 SEEDS, KEPT = 64, 1 << 18  # of so many seeds a worker keeps what has at most so many numbers
@@ -51,45 +50,6 @@ class Torn(NamedTuple):
     file: str
 
 
-class _Watch:
-    """A stopwatch around a block."""
-
-    seconds = 0.0
-
-    def __init__(self, clock: Callable[[], float] = time.perf_counter) -> None:
-        self._clock = clock
-
-    def __enter__(self) -> None:
-        self._began = self._clock()
-
-    def __exit__(self, *_: object) -> None:
-        self.seconds = self._clock() - self._began
-
-
-def _least(compute: Callable[[], Any], clock: Callable[[], float] = time.perf_counter) -> float:
-    """Seconds of the quickest of a few calls; of one alone where that takes long."""
-    watch = _Watch(clock)
-    seconds: list[float] = []
-    while len(seconds) < 5 and sum(seconds) < TIMED:
-        with watch:
-            np.asarray(compute())
-        seconds.append(watch.seconds)
-    return min(seconds)
-
-
-class _Trial(NamedTuple):
-    """A program at hand, to be timed."""
-
-    begin: Callable[[], Any]
-    advance: Callable[[Any], Any]
-
-    def took(self, periods: int, clock: Callable[[], float] = time.perf_counter) -> float:
-        """Seconds for so many periods of all lanes."""
-        with (watch := _Watch(clock)):
-            np.asarray(self.advance((np.float32(0), np.int32(periods))))
-        return watch.seconds
-
-
 class _TornError(Exception):
     def __init__(self, path: Path) -> None:
         super().__init__(str(path))
@@ -105,7 +65,7 @@ class Workbench:
         self._network: Any = None
         self._data: Any = None
         self._programs: dict[str, Any] = {}
-        self._trials: dict[str, _Trial] = {}
+        self._trials: dict[str, Trial] = {}
         self._drawn: dict[int, tuple[dict[str, list[Any]], str]] = {}
 
     def do(self, name: str, arguments: Mapping[str, Any]) -> Any:
@@ -171,7 +131,7 @@ class Workbench:
         lanes = runs + runs[-1:] * (plan.width - len(runs))
         hyper = _hyper(plan, rule, lanes)
         train, held_out = self._splits()
-        watch = _Watch()
+        watch = Watch()
         with watch:
             begin, advance = self._program(program)
         compiling, evaluation = watch.seconds, 0.0
@@ -184,7 +144,7 @@ class Workbench:
             drawn = _stack([weights[run.seed][0] for run in lanes], ("trainable", "state"))
             carry, start = begin(hyper, *drawn, held_out)
             if compiling > LATELY:  # once a worker: what an evaluation costs, and what a call
-                evaluation = _least(lambda: begin(hyper, *drawn, held_out)[1])
+                evaluation = least(lambda: begin(hyper, *drawn, held_out)[1])
             begun = [
                 Begun(
                     weights[run.seed][1],
@@ -205,7 +165,7 @@ class Workbench:
             rows[i, :periods] = now.reshape(periods, plan.period, data[1])
         if evaluation:
             nothing = np.float32(taken), np.int32(0)
-            calling = _least(lambda: advance(hyper, carry, nothing, rows, train, held_out)[2])
+            calling = least(lambda: advance(hyper, carry, nothing, rows, train, held_out)[2])
             evaluation = max(0.0, evaluation - calling)
         with watch:
             span = np.float32(taken), np.int32(periods)
@@ -245,12 +205,12 @@ class Workbench:
         from ravine.racing import engine
 
         clock = engine.clock
-        evaluation = max(0.0, _least(trial.begin, clock) - _least(lambda: trial.took(0), clock))
+        evaluation = max(0.0, least(trial.begin, clock) - least(lambda: trial.took(0), clock))
         periods = max(1, min(plan.segment, int(PACED / trial.took(1))))
         steps = trial.took(periods, clock) - periods * evaluation
         return max(steps, 0.0) / (periods * plan.period * plan.width)
 
-    def _trial(self, plan: Plan, program: str, rule: bytes, run: Run) -> "_Trial":
+    def _trial(self, plan: Plan, program: str, rule: bytes, run: Run) -> Trial:
         hyper = _hyper(plan, rule, [run] * plan.width)
         train, held_out = self._splits()
         begin, advance = self._program(program)
@@ -258,7 +218,7 @@ class Workbench:
         drawn = _stack(weights, ("trainable", "state"))
         carry, _ = begin(hyper, *drawn, held_out)
         rows = np.zeros((plan.width, plan.segment, plan.period, plan.choices.batch_size), np.int32)
-        return _Trial(
+        return Trial(
             lambda: begin(hyper, *drawn, held_out)[1],
             lambda span: advance(hyper, carry, span, rows, train, held_out)[1],
         )
@@ -269,6 +229,12 @@ class Workbench:
 
         data, held = self._task.load(), cloudpickle.loads(rule)
         return replay(self._keras(), data, held, learning_rates, rows, self._programs)
+
+    def rehearse(self, variant: bytes, pretrain: Any) -> Any:
+        """What a variant of the task is like, before it is raced."""
+        from ravine.racing.rehearsal import rehearse
+
+        return rehearse(cloudpickle.loads(variant), pretrain)
 
     def _keras(self) -> Any:
         if self._network is None:

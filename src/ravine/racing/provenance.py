@@ -91,7 +91,9 @@ def command(choices: Choices, task: Task) -> str:
         else f"--{k.replace('_', '-')} {shlex.quote(str(v))}"
         for k, v in options.items()
     ]
-    return " ".join(["ravine race", choices.task, *words])
+    # A variant is named as what it varies, with one value of each lever.
+    words += [f"--vary {shlex.quote(f'{name}={v}')}" for name, v in task.levers.items()]
+    return " ".join(["ravine race", choices.task.partition("[")[0], *words])
 
 
 def _rates(rates: Sequence[float]) -> str:

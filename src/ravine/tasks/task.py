@@ -4,6 +4,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
+from ravine.tasks.pretraining import Pretrained
+
 
 class Split(NamedTuple):
     """Rows of inputs and of targets, as NumPy arrays of equal length; or lists of such arrays."""
@@ -42,6 +44,8 @@ class Task:
     learning_rates: Mapping[str, tuple[float, float]] = field(default_factory=dict)
     frozen_order: bool = False
     notes: tuple[str, ...] = ()  # what whoever races it should know, a line each
+    levers: Mapping[str, Any] = field(default_factory=dict)  # of a variant: see ``tasks.levers``
+    pretrained: Pretrained | None = None  # weights to begin with, where they fit
 
     def network(self) -> Any:
         """The functions that a race trains and judges; made where Keras runs on JAX."""
