@@ -9,7 +9,7 @@ from ravine.verdict import title
 from ravine.verdict.lever_words import said_values
 from ravine.verdict.levers import Compared, Effect
 
-PANEL, ROW = 250, 26
+ALL, ROW = 880, 30  # pixels: of the panels side by side, of a rule
 WIDTH, HEIGHT = 560, 340
 
 
@@ -41,8 +41,11 @@ def effects(found: Compared, paint: style.Paint = style.LIGHT) -> Any:
         axis=alt.Axis(values=style.ticks(low, high), format="~g", grid=True),
     )
     y = alt.Y("name:N", title=None, sort=order, axis=alt.Axis(ticks=False))
-    panels = []
-    for lever, value in dict.fromkeys((e.lever, e.value) for e in found.effects):
+    panels: list[Any] = []
+    wanted = list(dict.fromkeys((e.lever, e.value) for e in found.effects))
+    columns = min(3, len(wanted))
+    panel = ALL // max(2, columns) - 100
+    for lever, value in wanted:
         own = [e for e in found.effects if (e.lever, e.value) == (lever, value)]
         single = [e for e in found.within if (e.lever, e.value) == (lever, value)]
         base = alt.Chart(_frame(own))
@@ -62,16 +65,16 @@ def effects(found: Compared, paint: style.Paint = style.LIGHT) -> Any:
             subtitle=f"instead of {own[0].base}",
             fontSize=14,
             subtitleFontSize=12,
-            limit=PANEL,
+            limit=panel,
             offset=6,
         )
-        panels.append(alt.layer(*layers, width=PANEL, height=ROW * len(order), title=heading))
+        panels.append(alt.layer(*layers, width=panel, height=ROW * len(order), title=heading))
     title_ = drawing.heading(
         "What each lever does",
         f"times the {found.clock} of its first value: left of the line is faster",
         "rings: under single combinations of the others",
     )
-    return alt.concat(*panels, columns=3, spacing=28, title=title_).configure(
+    return alt.concat(*panels, columns=columns, spacing=28, title=title_).configure(
         **style.configuration(paint)
     )
 
@@ -120,7 +123,7 @@ def gradients(
         "layer:Q",
         title="layer, from the input to the output",
         scale=alt.Scale(domain=[1, max(most, 2)], nice=False),
-        axis=alt.Axis(grid=False, tickMinStep=1, format="d", tickCount=most),
+        axis=alt.Axis(grid=False, values=list(range(1, most + 1)), format="d"),
     )
     y = drawing.value_axis("size", scale, "gradient, root mean square")
     lines = alt.Chart(data).encode(x=x, y=y, color=colour)

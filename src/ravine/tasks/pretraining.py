@@ -1,9 +1,10 @@
 """Weights to begin with that were trained before: on what, which layers take them, at what cost."""
 
 import hashlib
+import re
 import warnings
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -28,7 +29,7 @@ class Pretrained:
     but_last: bool = False
 
     def into(self, model: Any) -> tuple[str, ...]:
-        """Give a built model the weights; the names of the layers that took them.
+        """Give a built model the weights; the layers that took them, as the file calls them.
 
         Raises ``WrongCall`` if there is none.
         """
@@ -62,7 +63,20 @@ class Pretrained:
                 f"no layer of the model fits what '{self.file}' holds: layers correspond by kind, "
                 "by their place among those of their kind, and by shape"
             )
-        return tuple(layer.name for layer in taken)
+        return tuple(place for place, layer in _places(layers) if layer in taken)
+
+
+def _places(layers: Sequence[Any]) -> list[tuple[str, Any]]:
+    """Each layer with its kind and its place among those: ``dense``, ``dense_1``.
+
+    The names that layers have by default depend on what was built before in a process.
+    """
+    found: list[tuple[str, Any]] = []
+    for layer in layers:
+        kind = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", type(layer).__name__).lower()
+        before = sum(type(other) is type(layer) for _, other in found)
+        found.append((f"{kind}_{before}" if before else kind, layer))
+    return found
 
 
 def _holds_layers(layer: Any) -> bool:

@@ -15,7 +15,7 @@ HOW = {
     "same budget and the same seeds",
     "target": "one for all: what gradient descent, tuned, reliably reaches under the first values, "
     "unless a target was given",
-    "effect": "steps to the target with a lever's first value, divided by those with another, in "
+    "effect": "steps to the target with a lever's value, divided by those with its first value, in "
     "pairs of equal fresh seeds, which fix the order of the batches and the random numbers of the "
     "initial weights; over the values of the other levers the geometric mean. A run that misses "
     "the target counts as a whole run, so that there the effect is at most (≤) or at least (≥) "
@@ -75,9 +75,11 @@ def _about(found: Compared, lever: str) -> str:
             if claimed:
                 parts.append(f"{finding} for {_rules(claimed, own)} ({_range(claimed, found)})")
         unclear = [e for e in own if e.finding not in (FASTER, SLOWER)]
-        if unclear:
-            parts.append(f"no difference found for {_rules(unclear, own)}")
-        said.append(f"{value} instead of {base} is {_listed(parts)}".replace("is no", "makes no"))
+        if not parts:
+            said.append(f"no difference found between {value} and {base}")
+            continue
+        rest = f"; no difference found for {_rules(unclear, own)}" if unclear else ""
+        said.append(f"{value} instead of {base} is {_listed(parts)}{rest}")
     return f"{lever}: {'; '.join(said)}"
 
 
