@@ -166,8 +166,9 @@ def _passed_on(given: Mapping[str, Any]) -> dict[str, Any]:
     task = {"task", "data", "loss", "metrics", "loss_weights", "class_weight"}
     task |= {"validation_data", "test_data"}
     own = task | {"rules", "vary", "out", "workers", "progress"}
-    defaults = inspect.signature(race).parameters
-    return {k: v for k, v in given.items() if k not in own and v != defaults[k].default}
+    defaults = {k: p.default for k, p in inspect.signature(race).parameters.items()}
+    asked = {k: v for k, v in given.items() if k not in own and v is not None}
+    return {k: v for k, v in asked.items() if defaults[k] is None or v != defaults[k]}
 
 
 def descend(

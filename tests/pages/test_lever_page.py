@@ -57,7 +57,8 @@ def test_it_opens_offline_and_fits(browser, found, tmp_path):
         page.goto((tmp_path / "levers.html").as_uri())
         assert [getattr(e, "url", e) for e in noticed] == [(tmp_path / "levers.html").as_uri()]
         assert page.evaluate("document.documentElement.scrollWidth") == width
-        assert page.locator("h1").inner_text() == str(found)
+        shown = f"{page.locator('h1').inner_text()} {page.locator('h1 + p').inner_text()}"
+        assert shown == str(found)
         assert page.locator("#effects ~ .scroll tbody tr").count() == 6
         assert page.locator("[aria-labelledby=firsts] tbody tr").count() == 4
         for picture in page.locator(".picture svg").all():

@@ -61,7 +61,7 @@ def race_each(
     folder = Path("ravine-runs", name) if out is None else Path(out)
     asked = {"task": task.name, "vary": varied, "rules": list(by_name), "options": dict(options)}
     try:
-        asked = json.loads(json.dumps(asked))
+        asked = json.loads(json.dumps(asked, default=list))  # an array of rates is a list
     except TypeError as error:
         raise WrongCall(f"with vary, options are texts, numbers and lists: {error}") from error
     FOLDER.check_same(folder, asked)

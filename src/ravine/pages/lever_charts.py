@@ -157,4 +157,6 @@ def gradients(
         width=WIDTH,
         height=height,
         title=heading,
+        # Whoever reads the picture may have wider letters than whoever drew it.
+        padding={"left": 12, "top": 12, "bottom": 12, "right": 60},
     )

@@ -92,11 +92,13 @@ def _rules(some: Sequence[Effect], all_: Sequence[Effect]) -> str:
 
 
 def _range(effects: Sequence[Effect], found: Compared) -> str:
-    ratios = sorted(((said_effect(e), 1 / e.speedup.median) for e in effects), key=lambda r: r[1])
-    unit = f"the {found.clock}"
-    if len(ratios) == 1 or ratios[0][0] == ratios[-1][0]:
-        return f"{ratios[0][0]} {unit}"
-    return f"{ratios[0][0]} to {ratios[-1][0]} {unit}"
+    least, most = (f(effects, key=lambda e: 1 / e.speedup.median) for f in (min, max))
+    first, last = said_effect(least), said_effect(most)
+    if first == last:
+        return f"{first} the {found.clock}"
+    if least.bound == most.bound:  # it is said once
+        last = last.removeprefix(_TURNED[most.bound])
+    return f"{first} to {last} the {found.clock}"
 
 
 _TURNED = {"": "", "≤": "at least ", "≥": "at most ", "≈": "about "}
