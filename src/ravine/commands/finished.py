@@ -99,7 +99,7 @@ def show(race: "Race | Levers", *, as_json: bool = False, quiet: bool = False) -
     from rich.console import Console
 
     from ravine.outcome import Race
-    from ravine.pages import lever_page, terminal
+    from ravine.pages import lever_page, paste, terminal
     from ravine.pages.wide import wide
 
     if not isinstance(race, Race):
@@ -115,5 +115,10 @@ def show(race: "Race | Levers", *, as_json: bool = False, quiet: bool = False) -
     elif quiet:
         typer.echo(race.results.verdict.sentence)
     else:
-        terminal.show(race.results, wide(Console()))
+        results, console = race.results, wide(Console())
+        terminal.show(results, console)
+        if not results.verdict.refused:
+            paste.show(paste.lines(results.plan, results.verdict.leader), console)
         typer.echo(f"\nReport: {race.folder / 'report.html'}")
+        if results.best.get("file"):
+            typer.echo(f"Model:  {race.folder / results.best['file']}")

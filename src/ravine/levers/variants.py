@@ -76,12 +76,13 @@ def _pretrain(
 ) -> dict[str, Any]:
     """Train on the other half of the rows what is to begin so; what each cost, by file."""
     wanted: dict[str, Task] = {}
+    # Where the size of the batches is varied, that of the task: one pretraining serves all.
+    size = options.get("batch_size") or task.batch_size
     for values in axes.combinations(vary):
         if values.get(axes.PRETRAINING) == axes.OTHER_HALF:
-            # The size of the batches is the race's; it is not for that to be pretrained anew.
             others = {**values, axes.PRETRAINING: axes.NONE}
             variant = axes.varied(task, others, vary)
-            wanted.setdefault(pretraining_file(values), axes.on_the_other_half(task, variant))
+            wanted.setdefault(pretraining_file(values), axes.on_the_other_half(task, variant, size))
     if not wanted:
         return {}
     say(f"levers: pretraining {len(wanted)} models on the other half of the rows", progress)

@@ -10,9 +10,10 @@ from typing import Any, NamedTuple
 import cloudpickle
 import numpy as np
 
-from ravine.errors import RavineError
+from ravine.errors import RavineError, WrongCall
 from ravine.racing.batches import batch_rows
 from ravine.racing.pool import Job, Pool
+from ravine.tasks.saved import MODEL
 from ravine.tasks.task import Task
 from ravine.update_rule import Rule
 
@@ -143,15 +144,12 @@ def _pretrain(task: Task, network: Any, data: Any, how: Pretraining) -> Cost:
     if not np.isfinite(losses).all():
         raise RavineError(f"pretraining {task.name} with {rule} diverged")
     weights = [np.asarray(array)[0] for array in carry]
-    model = task.build()
-    count = len(model.trainable_variables)
-    for variable, value in zip(model.trainable_variables, weights[:count], strict=True):
-        variable.assign(value)
-    state = weights[count : count + len(model.non_trainable_variables)]
-    for variable, value in zip(model.non_trainable_variables, state, strict=True):
-        variable.assign(value)
-    Path(how.file).parent.mkdir(parents=True, exist_ok=True)
-    model.save(how.file)
+    count, file = len(drawn.trainable), Path(how.file)
+    file.parent.mkdir(parents=True, exist_ok=True)
+    saved = network.save(weights[:count], weights[count : count + len(drawn.state)], file.parent)
+    if saved.file != MODEL:
+        raise WrongCall(f"{task.name} cannot be pretrained here: {saved.note}")
+    (file.parent / saved.file).replace(file)
     end = float(losses[-per_epoch:].mean())
     return Cost(str(rule), len(losses), rows, task.batch_size, float(losses[0]), end)
 

@@ -12,6 +12,7 @@ from typing import Any
 from ravine.errors import WrongCall, unknown
 from ravine.tasks.layers import KNOWN, check
 from ravine.tasks.own.moving import Model
+from ravine.tasks.own.pure import Pure
 from ravine.tasks.pretraining import Half, Pretrained
 from ravine.tasks.task import Task
 
@@ -92,6 +93,8 @@ def _read(name: str, text: str) -> Any:
 
 def offered(task: Task) -> tuple[str, ...]:
     """The levers of a task: the arguments of the function that builds its model, and our own."""
+    if isinstance(task, Pure):
+        return (BATCH_SIZE,)
     if isinstance(task.make_model, Model):
         return OF_ANY_TASK
     known = inspect.signature(task.make_model).parameters.values()
@@ -103,7 +106,7 @@ def check_vary(task: Task, vary: Vary) -> None:
     """Raises ``WrongCall`` if a task has no such lever, or a shipped one no such value."""
     levers = offered(task)
     for name, values in vary.items():
-        if name not in levers and not _takes_any(task):
+        if name not in levers and (name in OF_ANY_TASK or not _takes_any(task)):
             raise _without(task, name, levers)
         if name == BATCH_SIZE:
             for size in values:
@@ -112,7 +115,7 @@ def check_vary(task: Task, vary: Vary) -> None:
         if name in KNOWN and task.make_model.__module__.startswith("ravine.tasks."):
             for value in values:
                 check(name, value)
-    if not isinstance(task.make_model, Model):
+    if not _is_fixed(task):
         known = inspect.signature(task.make_model).parameters.values()
         for p in known:
             named = p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)
@@ -122,14 +125,21 @@ def check_vary(task: Task, vary: Vary) -> None:
                 )
 
 
+def _is_fixed(task: Task) -> bool:
+    """Whether there is no function of levers that builds the model."""
+    return isinstance(task, Pure) or isinstance(task.make_model, Model)
+
+
 def _takes_any(task: Task) -> bool:
-    if isinstance(task.make_model, Model):
+    if _is_fixed(task):
         return False
     kinds = [p.kind for p in inspect.signature(task.make_model).parameters.values()]
     return inspect.Parameter.VAR_KEYWORD in kinds
 
 
 def _without(task: Task, name: str, levers: Sequence[str]) -> WrongCall:
+    if isinstance(task, Pure):
+        return WrongCall(f"two JAX functions have no lever '{name}': vary {BATCH_SIZE}")
     if isinstance(task.make_model, Model):
         return WrongCall(
             f"a model that is built already has no lever '{name}': give a function that builds it, "
@@ -186,6 +196,6 @@ def varied(task: Task, values: Values, vary: Vary, held: Pretrained | None = Non
     )
 
 
-def on_the_other_half(task: Task, variant: Task) -> Task:
+def on_the_other_half(task: Task, variant: Task, batch_size: int) -> Task:
     """The variant on those rows of its training data that no race of its study trains on."""
-    return replace(variant, load=Half(task.load, other=True), batch_size=task.batch_size)
+    return replace(variant, load=Half(task.load, other=True), batch_size=batch_size)
