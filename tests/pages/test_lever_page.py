@@ -23,7 +23,7 @@ def found(make_results):
         for a, p in itertools.product(*LEVERS.values())
     }
     cost = {"rule": "adam", "steps": 90, "rows": 400, "batch_size": 16, "start": 2.3, "end": 0.4}
-    rehearsed = {
+    tried_out = {
         name: {
             "parameters": 1234,
             "slopes": [
@@ -40,7 +40,7 @@ def found(make_results):
         name: make_results(speed={r: s * (3 if i > 1 else 1) for r, s in speed.items()})
         for i, name in enumerate(values)
     }
-    return told("digits", LEVERS, values, results, rehearsed)
+    return told("digits", LEVERS, values, results, tried_out)
 
 
 def test_it_opens_offline_and_fits(browser, found, tmp_path):

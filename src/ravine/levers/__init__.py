@@ -15,8 +15,8 @@ from ravine.errors import RavineError, WrongCall
 from ravine.folder import locked
 from ravine.frameworks.spelling import AnyRule, is_spelled, read_rule
 from ravine.gathering import publish
-from ravine.levers.outcome import FOLDER, REHEARSED, Levers
-from ravine.levers.variants import FILES, files, rehearsed
+from ravine.levers.outcome import FOLDER, TRIED_OUT, Levers
+from ravine.levers.variants import FILES, files, tried_out
 from ravine.outcome import Race
 from ravine.pages.suite_page import say
 from ravine.racing import luggage
@@ -120,7 +120,7 @@ def _race_all(
     (folder / WORK).mkdir(exist_ok=True)
     digest = luggage.pack(folder / WORK, raced)
     try:
-        variants = rehearsed(folder, raced.task, digest, vary, options, progress)
+        variants = tried_out(folder, raced.task, digest, vary, options, progress)
         for i, variant in enumerate(variants, 1):
             name = axes.spelled(variant.levers)
             say(f"levers: {name}, race {i} of {len(variants)}", progress)
@@ -132,7 +132,7 @@ def _race_all(
                 sign = ">=" if first.rising else "<="
                 options = {**options, "target": f"{first.measure}{sign}{first.target!r}"}
     except (RavineError, KeyboardInterrupt) as stop:
-        if (folder / REHEARSED).exists():
+        if (folder / TRIED_OUT).exists():
             stop.add_note(f"the whole race of levers goes on with: ravine resume {folder}")
         else:
             shutil.rmtree(folder / FILES, ignore_errors=True)

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 FOLDER = Gathering("race of levers", "levers-options.json")
-REHEARSED = "levers-rehearsal.json"  # what the variants are like, before they are raced
+TRIED_OUT = "levers-tryouts.json"  # what the variants are like, before they are raced
 
 
 class Levers:
@@ -59,7 +59,7 @@ class Levers:
                 f"the race of levers in '{self.folder}' is unfinished: go on with "
                 f"'ravine resume {self.folder}'"
             )
-        text = (self.folder / REHEARSED).read_text(encoding="utf-8")
+        text = (self.folder / TRIED_OUT).read_text(encoding="utf-8")
         values = {axes.spelled(c): c for c in self.combinations if axes.spelled(c) in self.races}
         shown = {
             name: {lever: axes.shown(value) for lever, value in c.items()}

@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from ravine.folder import using
-from ravine.levers.outcome import REHEARSED
+from ravine.levers.outcome import TRIED_OUT
 from ravine.pages.suite_page import say
 from ravine.racing.pool import Pool
-from ravine.racing.rehearsal import Pretraining, Rehearsal
+from ravine.racing.tryouts import Pretraining, Tryouts
 from ravine.racing.store import WORK
 from ravine.rules import Adam
 from ravine.tasks import levers as axes
@@ -20,7 +20,7 @@ from ravine.tasks.task import Task
 FILES = "pretrained"  # a folder: the weights that combinations begin with
 
 
-def rehearsed(
+def tried_out(
     folder: Path,
     task: Task,
     digest: str,
@@ -35,8 +35,8 @@ def rehearsed(
     combinations = axes.combinations(vary)
     held = {file: _copy(folder, Path(file)) for file in files(vary)}
     pool, known = None, {}
-    if (folder / REHEARSED).exists():
-        known = json.loads((folder / REHEARSED).read_text(encoding="utf-8"))
+    if (folder / TRIED_OUT).exists():
+        known = json.loads((folder / TRIED_OUT).read_text(encoding="utf-8"))
     else:
         say(f"levers: building {len(combinations)} models", progress)
     try:
@@ -48,7 +48,7 @@ def rehearsed(
             for values in combinations
         ]
         if pool is not None:
-            found = Rehearsal([(variant, None) for variant in variants]).run(pool)
+            found = Tryouts([(variant, None) for variant in variants]).run(pool)
             known = {
                 axes.spelled(v.levers): {
                     **one._asdict(),
@@ -57,9 +57,9 @@ def rehearsed(
                 }
                 for v, one in zip(variants, found, strict=True)
             }
-            partial = folder / WORK / REHEARSED
+            partial = folder / WORK / TRIED_OUT
             partial.write_text(json.dumps(known, indent=2) + "\n", encoding="utf-8")
-            partial.replace(folder / REHEARSED)
+            partial.replace(folder / TRIED_OUT)
     finally:
         if pool is not None:
             pool.close()
@@ -91,7 +91,7 @@ def _pretrain(
         (variant, Pretraining(Adam(), epochs, str(folder / FILES / file)))
         for file, variant in wanted.items()
     ]
-    done = zip(wanted, Rehearsal(jobs).run(pool), strict=True)
+    done = zip(wanted, Tryouts(jobs).run(pool), strict=True)
     return {file: one.cost and one.cost._asdict() for file, one in done}
 
 

@@ -50,7 +50,7 @@ def to_json(told: Told, asked: Mapping[str, Any]) -> str:
                 "folder": name,
                 "verdict": told.results[name].verdict.sentence,
                 **_combination(told, values),
-                **told.rehearsed[name],
+                **told.tried_out[name],
             }
             for name, values in told.values.items()
         ],
@@ -83,7 +83,7 @@ def _models(told: Told) -> dict[str, list[tuple[str, float]]]:
     found: dict[str, list[tuple[str, float]]] = {}
     for name, values in told.values.items():
         own = {k: v for k, v in values.items() if k != "batch_size"}
-        slopes = [(s["layer"], s["size"]) for s in told.rehearsed[name]["slopes"]]
+        slopes = [(s["layer"], s["size"]) for s in told.tried_out[name]["slopes"]]
         found.setdefault(", ".join(own.values()) or "the model", slopes)
     return found
 

@@ -25,13 +25,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Told:
-    """A race of levers as pages see it. ``rehearsed``: each model before it was raced."""
+    """A race of levers as pages see it. ``tried_out``: each model before it was raced."""
 
     task: str
     levers: Levers
     values: Mapping[str, Values]  # of the combinations that were raced, by name
     results: Mapping[str, Results]
-    rehearsed: Mapping[str, Any]
+    tried_out: Mapping[str, Any]
     target: Target
     measure: str
     compared: Compared | None  # None where there was no target, or a race was not fair
@@ -89,7 +89,7 @@ def told(
     varied: Levers,
     values: Mapping[str, Values],
     results: Mapping[str, Results],
-    rehearsed: Mapping[str, Any],
+    tried_out: Mapping[str, Any],
 ) -> Told:
     """What the races say together; all but the first may be missing if that found no target."""
     first = next(iter(results.values()))
@@ -110,9 +110,9 @@ def told(
         compared = levers.compare(varied, runs, "epochs" if by_epochs else "steps")
         said = sentence(compared)
         warned = warnings(compared, target.value, _start(first))
-        notes = _notes(compared, runs, values, rehearsed, results)
+        notes = _notes(compared, runs, values, tried_out, results)
     return Told(
-        *(task, varied, values, results, rehearsed, target, verdict.measure, compared),
+        *(task, varied, values, results, tried_out, target, verdict.measure, compared),
         *(said, tuple(warned), tuple(notes)),
     )
 
@@ -133,7 +133,7 @@ def _notes(
     compared: Compared,
     runs: list[levers.Timed],
     values: Mapping[str, Values],
-    rehearsed: Mapping[str, Any],
+    tried_out: Mapping[str, Any],
     results: Mapping[str, Results],
 ) -> list[str]:
     """What a step and a pair mean here, and what pretraining was."""
@@ -144,7 +144,7 @@ def _notes(
             "batch sizes do not cost the same; runs of equal seeds share their initial weights "
             "and not their batches."
         )
-    costs = {name: one["cost"] for name, one in rehearsed.items() if name in values and one["cost"]}
+    costs = {name: one["cost"] for name, one in tried_out.items() if name in values and one["cost"]}
     if costs:
         cost = next(iter(costs.values()))
         went = {f"{c['start']:.3g} to {c['end']:.3g}": None for c in costs.values()}
@@ -156,7 +156,7 @@ def _notes(
             "came to.",
             _counted(compared, runs, values, costs, results),
         ]
-    for name, one in rehearsed.items():
+    for name, one in tried_out.items():
         what = values.get(name, {}).get("pretraining", "none")
         if one["taken"] and not one["cost"]:
             said.append(

@@ -242,11 +242,11 @@ class Workbench:
         data, held = self._task.load(), cloudpickle.loads(rule)
         return replay(self._keras(), data, held, learning_rates, rows, self._programs)
 
-    def rehearse(self, variant: bytes, pretrain: Any) -> Any:
+    def try_out(self, variant: bytes, pretrain: Any) -> Any:
         """What a variant of the task is like, before it is raced."""
-        from ravine.racing.rehearsal import rehearse
+        from ravine.racing.tryouts import try_out
 
-        return rehearse(cloudpickle.loads(variant), pretrain)
+        return try_out(cloudpickle.loads(variant), pretrain)
 
     def _keras(self) -> Any:
         if self._network is None:

@@ -51,7 +51,7 @@ class Slope(NamedTuple):
     size: float
 
 
-class Rehearsed(NamedTuple):
+class TriedOut(NamedTuple):
     """What a variant is like. Of its arrays, ``slopes`` has the matrices and kernels."""
 
     parameters: int
@@ -60,7 +60,7 @@ class Rehearsed(NamedTuple):
     cost: Cost | None
 
 
-class Rehearsal:
+class Tryouts:
     """A source of jobs for a pool: a variant each."""
 
     def __init__(
@@ -72,9 +72,9 @@ class Rehearsal:
         self._advanced = advanced
         self._left = list(range(len(variants)))
         self._at: dict[int, int] = {}
-        self._found: dict[int, Rehearsed] = {}
+        self._found: dict[int, TriedOut] = {}
 
-    def run(self, pool: Pool) -> list[Rehearsed]:
+    def run(self, pool: Pool) -> list[TriedOut]:
         """All of them, in their order. Raises ``WrongCall`` for one that cannot be trained."""
         pool.work(self)
         return [self._found[i] for i in range(len(self._variants))]
@@ -86,8 +86,8 @@ class Rehearsal:
         self._at[worker] = index = self._left.pop(0)
         task, pretraining = self._variants[index]
         how = pretraining and pretraining._replace(rule=cloudpickle.dumps(pretraining.rule))
-        kind = f"rehearse {bool(how)}"
-        return Job("rehearse", {"variant": cloudpickle.dumps(task), "pretrain": how}, kind=kind)
+        kind = f"try out {bool(how)}"
+        return Job("try_out", {"variant": cloudpickle.dumps(task), "pretrain": how}, kind=kind)
 
     def done(self, worker: int, job: Job, answer: Any) -> None:
         """See ``pool.Source``."""
@@ -102,7 +102,7 @@ class Rehearsal:
         """See ``pool.Source``. There is nothing else to do."""
 
 
-def rehearse(task: Task, pretraining: Pretraining | None) -> Rehearsed:
+def try_out(task: Task, pretraining: Pretraining | None) -> TriedOut:
     """What a worker does of it."""
     from ravine.racing import engine
 
@@ -117,7 +117,7 @@ def rehearse(task: Task, pretraining: Pretraining | None) -> Rehearsed:
     ]
     cost = pretraining and _pretrain(task, network, data, pretraining)
     parameters = sum(array.size for array in drawn[0].trainable)
-    return Rehearsed(parameters, tuple(slopes), network.taken, cost)
+    return TriedOut(parameters, tuple(slopes), network.taken, cost)
 
 
 def _pretrain(task: Task, network: Any, data: Any, how: Pretraining) -> Cost:
