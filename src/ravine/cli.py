@@ -2,7 +2,7 @@
 
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -22,6 +22,10 @@ from ravine.commands.options import (
     Workers,
 )
 from ravine.errors import WrongCall
+
+if TYPE_CHECKING:
+    from ravine.levers import Levers
+    from ravine.outcome import Race
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -53,6 +57,8 @@ RACE_EXAMPLES = """**Examples**
 - `ravine race --rules momentum,adam --target "accuracy>=0.95" --studies 6`
 
 - `ravine race --rules adam,adamw --search beta_2,weight_decay`
+
+- `ravine race digits-deep --vary activation=relu,sigmoid --vary normalization=none,batch`
 
 - `ravine race --quiet --json > verdict.json`: for scripts
 
@@ -144,6 +150,16 @@ def race(
             "are fitted to it, down to what a claim needs, and what was given up is said.",
         ),
     ] = None,
+    vary: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="LEVER=LIST",
+            help="Race under several values of a lever: activation=tanh,relu, "
+            "initializer=glorot_uniform,he_normal, normalization=none,batch,layer, "
+            "batch_size=16,64, pretraining=none,other-half,my.keras. Give it once for each lever; "
+            "`ravine tasks` says which a task has.",
+        ),
+    ] = None,
     into: Annotated[
         Path | None,
         typer.Option(
@@ -168,6 +184,7 @@ def race(
         from ravine import again, api
         from ravine.frameworks.spelling import read_rules
 
+        found: Race | Levers
         if into is not None:
             _only_with_into(context)
             found = again.grow(
@@ -194,6 +211,7 @@ def race(
             search=search,
             trials=trials,
             budget=budget,
+            vary=vary or None,
             out=out,
             workers=workers,
             progress=not quiet,
@@ -210,10 +228,14 @@ def resume(
     quiet: Quiet = False,
     as_json: AsJson = False,
 ) -> None:
-    """Go on with a race, or a suite, that was interrupted; what is stored is not run again."""
+    """Go on with a race, a suite or a race of levers; what is stored is not run again."""
     with exit_codes():
-        from ravine import again, suites
+        from ravine import again, api, levers, suites
 
+        if levers.is_levers(folder):
+            both = levers.resume(folder, api.race, workers=workers, progress=not quiet)
+            finished.show(both, as_json=as_json, quiet=quiet)
+            return
         if suites.is_suite(folder):
             evidence.show(suites.resume(folder, workers=workers, progress=not quiet))
             return

@@ -215,6 +215,12 @@ def operations(network: Network, drawn: Any, batch: tuple[Any, Any]) -> float:
     return float(counted["flops"]) if counted else 0.0
 
 
+def slopes(network: Network, drawn: Any, batch: tuple[Any, Any]) -> list[float]:
+    """The root mean square of the loss's gradient, over each trainable array."""
+    gradients, _ = jax.jit(jax.grad(network.loss, has_aux=True))(*drawn, *batch)
+    return [float(jnp.sqrt(jnp.mean(jnp.square(g)))) for g in gradients]
+
+
 def numeric(rule: Rule) -> dict[str, float]:
     """The hyperparameters that are data of the program; the others are its structure."""
     return {k: v for k, v in rule.values().items() if isinstance(v, float)}

@@ -262,6 +262,12 @@ class Workbench:
         data, held = self._task.load(), cloudpickle.loads(rule)
         return replay(self._keras(), data, held, learning_rates, rows, self._programs)
 
+    def try_out(self, variant: bytes, pretrain: Any) -> Any:
+        """What a variant of the task is like, before it is raced."""
+        from ravine.racing.tryouts import try_out
+
+        return try_out(cloudpickle.loads(variant), pretrain)
+
     def _keras(self) -> Any:
         if self._network is None:
             self._network = self._task.network()

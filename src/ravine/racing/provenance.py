@@ -83,13 +83,15 @@ def command(choices: Choices, task: Task) -> str:
         options["target"] = choices.target
     if choices.studies > 1:
         options["studies"] = choices.studies
+    name = choices.task.partition("[")[0]  # a variant is of it, with one value of each lever
     own = [rule for rule in choices.rules if not is_spelled(rule)]
-    ours = task.name in TASKS
+    ours = name in TASKS
     if own or not (ours or task.place) or isinstance(options.get("learning_rates"), Mapping):
         # A rule of the user's own is an object in the user's Python, not a name.
         rules = [rule if rule in own else repr(rule) for rule in choices.rules]
         options["rules"] = Text(f"[{', '.join(rules)}]")
-        first = repr(task.place or task.name) if ours or task.place else task.call
+        options |= {"vary": dict(task.levers)} if task.levers else {}
+        first = repr(task.place or name) if ours or task.place else task.call
         arguments = [first, *(f"{k}={v!r}" for k, v in options.items())]
         return f"ravine.race({', '.join(arguments)})"
     words = [
@@ -98,7 +100,8 @@ def command(choices: Choices, task: Task) -> str:
         else f"--{k.replace('_', '-')} {shlex.quote(str(v))}"
         for k, v in options.items()
     ]
-    return " ".join(["ravine race", shlex.quote(task.place or choices.task), *words])
+    words += [f"--vary {shlex.quote(f'{name}={v}')}" for name, v in task.levers.items()]
+    return " ".join(["ravine race", shlex.quote(task.place or name), *words])
 
 
 def _rates(rates: Sequence[float]) -> str:
