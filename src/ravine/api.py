@@ -18,13 +18,16 @@ from ravine.pages.notebook import display as shown
 from ravine.racing import provenance
 from ravine.racing.choices import choose
 from ravine.racing.driver import Driver
+from ravine.racing.durations import read_seconds
 from ravine.racing.grids import Rates
 from ravine.racing.plan import settle
-from ravine.racing.store import FILE, WORK, Store
+from ravine.racing.sizing import sized
+from ravine.racing.store import COST, FILE, WORK, Store
 from ravine.rules import RULES
 from ravine.surfaces.walk import Path, Walkable, walk
 from ravine.tasks.own.entry import task_of
 from ravine.verdict import stages
+from ravine.verdict.statistics import fewest_seeds
 
 if TYPE_CHECKING:
     from ravine.levers import Levers
@@ -54,6 +57,7 @@ def race(
     search: str | Sequence[str] | None = None,
     trials: int | None = None,
     vary: Mapping[str, Any] | str | Sequence[str] | None = None,
+    budget: str | float | None = None,
     out: str | os.PathLike[str] | None = None,
     workers: int | None = None,
     progress: bool = True,
@@ -89,8 +93,11 @@ def race(
     values, ``{"activation": ["tanh", "relu"], "batch_size": [16, 64]}``: a race for each
     combination, and a ``ravine.Levers`` that says which lever matters how much; but for
     ``batch_size`` and ``pretraining`` (``"none"``, ``"other-half"`` of the training rows, or a
-    ``.keras`` file) they are arguments of the function that builds the model. ``out``: a new or
-    empty folder, by default ``ravine-runs/<task>-<UTC time>``. ``workers``: how many processes, by
+    ``.keras`` file) they are arguments of the function that builds the model. ``budget``: about how
+    long it may take, ``"5min"``, ``"1h30m"`` or seconds (not with ``vary``, whose races need equal
+    seeds); what does not fit is given up in this order, each as little as will do: tuning seeds down to 2, fresh seeds down to what a claim needs, learning
+    rates down to one a decade, the second tuning seed; the race says so. ``out``: a new or empty
+    folder, by default ``ravine-runs/<task>-<UTC time>``. ``workers``: how many processes, by
     default one a core. ``progress``: whether to show it, on standard error. ``profile``: whether
     to print there, in the end, where the time went.
 
@@ -133,19 +140,22 @@ def race(
         search=search,
         trials=trials,
     )
+    seconds = None if budget is None else read_seconds(budget)
     check_workers(workers)
     name = f"{chosen_task.name}-{datetime.now(UTC):%Y%m%dT%H%M%SZ}"
     folder = FilePath("ravine-runs", name) if out is None else FilePath(out)
     check_new(folder)
 
     def start(driver: Driver) -> Store:
-        plan = driver.fitted(settle(choices, by_name, driver.describe()))
+        settled = settle(choices, by_name, driver.describe())
+        plan, cost = sized(settled, by_name, driver, folder, seconds, fewest_seeds)
         meta = {
             "plan": plan.to_json(),
+            COST: cost and cost._asdict(),
             "rules": {name: rule.values() for name, rule in by_name.items()},
             "machine": provenance.machine(),
             "versions": provenance.versions(),
-            "command": provenance.command(choices, chosen_task),
+            "command": provenance.command(plan.choices, chosen_task),
         }
         return Store.create(folder, meta)
 

@@ -52,6 +52,8 @@ RACE_EXAMPLES = """**Examples**
 
 - `ravine race --rules adam --epochs 5 --fresh-seeds 6`: a quick look
 
+- `ravine race digits-cnn --budget 5min`: as much as five minutes allow
+
 - `ravine race --rules momentum,adam --target "accuracy>=0.95" --studies 6`
 
 - `ravine race --rules adam,adamw --search beta_2,weight_decay`
@@ -150,6 +152,14 @@ def race(
             "`ravine tasks` says which a task has.",
         ),
     ] = None,
+    budget: Annotated[
+        str | None,
+        typer.Option(
+            metavar="TIME",
+            help="About how long it may take, such as 90s, 5min or 1h30m: seeds and learning rates "
+            "are fitted to it, down to what a claim needs, and what was given up is said.",
+        ),
+    ] = None,
     into: Annotated[
         Path | None,
         typer.Option(
@@ -201,6 +211,7 @@ def race(
             search=search,
             trials=trials,
             vary=vary or None,
+            budget=budget,
             out=out,
             workers=workers,
             progress=not quiet,
@@ -226,7 +237,7 @@ def resume(
             finished.show(both, as_json=as_json, quiet=quiet)
             return
         if suites.is_suite(folder):
-            evidence.show(suites.resume(folder, workers=workers))
+            evidence.show(suites.resume(folder, workers=workers, progress=not quiet))
             return
         found = again.resume(folder, workers=workers, progress=not quiet, profile=profile)
         finished.show(found, as_json=as_json, quiet=quiet)
@@ -240,12 +251,13 @@ def verify(
     folder: Folder,
     seeds: Annotated[int, typer.Option(metavar="N", help="Unused seeds to take.")] = 12,
     workers: Workers = None,
+    quiet: Quiet = False,
 ) -> None:
     """Run a finished race's winning claim again on seeds that nobody has used."""
     with exit_codes():
         from ravine import again
 
-        checked = again.verify(folder, seeds=seeds, workers=workers)
+        checked = again.verify(folder, seeds=seeds, workers=workers, progress=not quiet)
         typer.echo(str(checked))
         sys.exit(0 if checked.held else 1)
 

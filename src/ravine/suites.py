@@ -36,10 +36,8 @@ PASSED_ON = {
     name: parameter.default
     for name, parameter in inspect.signature(api.race).parameters.items()
     if name
-    not in {
-        *("task", "rules", "batch_size", "target", "vary"),
-        *("out", "workers", "progress", "profile"),
-    }
+    not in {"task", "rules", "batch_size", "target", "budget", "vary", "out"}
+    | {"workers", "progress", "profile"}
 }
 
 

@@ -10,8 +10,8 @@ from ravine.folder import using
 from ravine.levers.outcome import TRIED_OUT
 from ravine.pages.suite_page import say
 from ravine.racing.pool import Pool
-from ravine.racing.tryouts import Pretraining, Tryouts
 from ravine.racing.store import WORK
+from ravine.racing.tryouts import Pretraining, Tryouts
 from ravine.rules import Adam
 from ravine.tasks import levers as axes
 from ravine.tasks.pretraining import Pretrained, pretrained

@@ -170,6 +170,15 @@ def _compiled(exported: bytes) -> Callable[..., Any]:
     return compiled
 
 
+def memory(program: Any) -> float:
+    """Bytes that a compiled program needs at once: arguments, results and what is between."""
+    needs = program.memory_analysis()
+    if needs is None:  # not every backend says
+        return 0.0
+    parts = needs.argument_size_in_bytes, needs.output_size_in_bytes, needs.temp_size_in_bytes
+    return float(sum(parts) - needs.alias_size_in_bytes)
+
+
 def learned(rule: Rule, leaves: Sequence[Any], drawn: Any, taken: int) -> tuple[list[Any], Any]:
     """The weights that one lane is judged by, and its state, after the steps taken.
 

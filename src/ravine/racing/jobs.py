@@ -8,18 +8,18 @@ from typing import Any, NamedTuple
 import cloudpickle
 import numpy as np
 
-from ravine.racing import luggage
+from ravine.racing import luggage, memory
 from ravine.racing.batches import batch_rows, batches_digest
 from ravine.racing.files import TornError, read, write
 from ravine.racing.identity import digest
 from ravine.racing.inspection import repeats, shared_rows
 from ravine.racing.plan import Facts, Plan, Run
 from ravine.racing.profile import Spent
-from ravine.racing.stopwatch import TIMED, Trial, Watch, least
+from ravine.racing.timing import Rehearsed, Trial, Watch, least
 from ravine.tasks.saved import Saved
 
 DATA = "data.npz"
-PACED = 0.03  # the same where a step of each rule is timed, in several rounds
+SHORT = 1.0  # seconds of a segment up to which it matters what else it takes
 LATELY = 1e-3  # seconds: a program that took longer to get was not there before
 SEEDS, KEPT = 64, 1 << 18  # of so many seeds a worker keeps what has at most so many numbers
 COUNTED = 32  # rows of a batch whose operations are counted
@@ -40,6 +40,13 @@ class Advanced(NamedTuple):
     losses: list[Any]
     measures: list[Any]
     spent: Spent
+
+    def from_before(self) -> list[Any]:
+        """The measures; of a first segment, those from before step one on."""
+        if self.begun is None:
+            return self.measures
+        starts = [begun.start[None] for begun in self.begun]
+        return [np.concatenate(both) for both in zip(starts, self.measures, strict=True)]
 
 
 class Torn(NamedTuple):
@@ -103,8 +110,8 @@ class Workbench:
         for seed in seeds:
             write(self._folder / weights_file(seed), self._keras().draw(seed)._asdict())
 
-    def trace(self, rule: bytes, program: str, plan: Plan) -> None:
-        """Trace the programs of a rule, for every worker to compile."""
+    def trace(self, rule: bytes, program: str, plan: Plan) -> float:
+        """Trace the programs of a rule, for every worker to compile. What memory it took so far."""
         from ravine.racing import engine
 
         shape = engine.Shape(plan.width, plan.segment, plan.period, plan.choices.batch_size)
@@ -114,6 +121,7 @@ class Workbench:
         )
         arrays = [np.frombuffer(data, np.uint8) for data in exported]
         write(self._folder / program, {"program": arrays})
+        return memory.peak()
 
     def advance(
         self,
@@ -202,25 +210,37 @@ class Workbench:
         """
         from ravine.racing import engine
 
-        trial = self._trial(plan, program, rule, run)
-        trial.took(1)  # compiled by then
-        periods = max(1, min(plan.segment, int(TIMED / trial.took(1))))
-        took = min(trial.took(periods, engine.clock) for _ in range(5))
-        return took / (periods * plan.period)
+        return self._trial(plan, program, rule, run).step(plan, engine.clock)
 
     def pace(self, plan: Plan, program: str, rule: bytes, run: Run) -> float:
         """Seconds of a step of one run, without evaluations: what its training takes a user."""
-        trial = self._trials.get(program)
-        if trial is None:  # warm from the second round on
-            trial = self._trials[program] = self._trial(plan, program, rule, run)
-            trial.took(1)
         from ravine.racing import engine
 
-        clock = engine.clock
-        evaluation = max(0.0, least(trial.begin, clock) - least(lambda: trial.took(0), clock))
-        periods = max(1, min(plan.segment, int(PACED / trial.took(1))))
-        steps = trial.took(periods, clock) - periods * evaluation
-        return max(steps, 0.0) / (periods * plan.period * plan.width)
+        if (trial := self._trials.get(program)) is None:  # warm from the second round on
+            trial = self._trials[program] = self._trial(plan, program, rule, run)
+            trial.took(1)
+        return trial.bare_step(plan, engine.clock)
+
+    def rehearse(self, plan: Plan, program: str, rule: bytes, run: Run) -> Rehearsed:
+        """What a segment of a pack will take, and what comes before and after it."""
+        from ravine.racing import engine
+
+        before = memory.peak()
+        with (compiling := Watch()):
+            needed = max(map(engine.memory, self._program(program)))
+        if needed > memory.available():
+            return Rehearsed(compiling.seconds, needed, memory.peak())
+        step = self._trial(plan, program, rule, run).usual_step(plan)
+        with (pacing := Watch()):
+            self.pace(plan, program, rule, run)
+        around = Watch()
+        if step * plan.cuts(run.stage)[0] * plan.period < SHORT:
+            with around:
+                spent = self.advance(plan, program, rule, [run] * plan.width, 0).spent.training
+            around.seconds = max(0.0, around.seconds - spent)
+        grown = max(memory.peak() - before, needed)
+        parts = step, around.seconds, pacing.seconds
+        return Rehearsed(compiling.seconds, grown, memory.peak(), *parts)
 
     def _trial(self, plan: Plan, program: str, rule: bytes, run: Run) -> Trial:
         hyper = _hyper(plan, rule, [run] * plan.width)
