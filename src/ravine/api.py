@@ -83,8 +83,8 @@ def race(
     ``epochs``, ``batch_size``: by default the task's. ``schedule``: of every rule's learning rate,
     over the steps of a run: constant, linear, cosine, exponential or step, as it is or such as
     ``"cosine(warmup=0.05)"``. ``early_stopping``: whether tuning runs end at an eighth, a quarter
-    or half of their steps where their learning rate has no hope left. ``target``: a test loss,
-    or a measure and where it must get to, ``"accuracy>=0.95"``; by default the test loss that tuned
+    or half of their steps where their learning rate has no hope left. ``target``: a test loss, or a
+    measure and where it must get to, ``"accuracy>=0.95"``; by default the test loss that tuned
     gradient descent reliably reaches. ``studies``: how often tuning and judging are done, each time
     on other seeds; from six on claims are about the rules rather than the learning rates they got.
     ``search``: hyperparameters to search beside the learning rate, ``"beta_2,weight_decay"``, with
@@ -95,11 +95,12 @@ def race(
     ``batch_size`` and ``pretraining`` (``"none"``, ``"other-half"`` of the training rows, or a
     ``.keras`` file) they are arguments of the function that builds the model. ``budget``: about how
     long it may take, ``"5min"``, ``"1h30m"`` or seconds (not with ``vary``, whose races need equal
-    seeds); what does not fit is given up in this order, each as little as will do: tuning seeds down to 2, fresh seeds down to what a claim needs, learning
-    rates down to one a decade, the second tuning seed; the race says so. ``out``: a new or empty
-    folder, by default ``ravine-runs/<task>-<UTC time>``. ``workers``: how many processes, by
-    default one a core. ``progress``: whether to show it, on standard error. ``profile``: whether
-    to print there, in the end, where the time went.
+    seeds); what does not fit is given up in this order, each as little as will do: tuning seeds
+    down to 2, fresh seeds down to what a claim needs, learning rates down to one a decade, the
+    second tuning seed; the race says so. ``out``: a new or empty folder, by default
+    ``ravine-runs/<task>-<UTC time>``. ``workers``: how many processes, by default one a core.
+    ``progress``: whether to show it, on standard error. ``profile``: whether to print there, in the
+    end, where the time went.
 
     Raises ``WrongCall``, a ``ValueError``, before anything runs if something asked for cannot be.
     Interrupted, it keeps the finished runs; ``ravine.resume(out)`` goes on.
