@@ -56,8 +56,8 @@ def race(
     studies: int = 1,
     search: str | Sequence[str] | None = None,
     trials: int | None = None,
-    vary: Mapping[str, Any] | str | Sequence[str] | None = None,
     budget: str | float | None = None,
+    vary: Mapping[str, Any] | str | Sequence[str] | None = None,
     out: str | os.PathLike[str] | None = None,
     workers: int | None = None,
     progress: bool = True,
@@ -83,24 +83,24 @@ def race(
     ``epochs``, ``batch_size``: by default the task's. ``schedule``: of every rule's learning rate,
     over the steps of a run: constant, linear, cosine, exponential or step, as it is or such as
     ``"cosine(warmup=0.05)"``. ``early_stopping``: whether tuning runs end at an eighth, a quarter
-    or half of their steps where their learning rate has no hope left. ``target``: a test loss, or a
-    measure and where it must get to, ``"accuracy>=0.95"``; by default the test loss that tuned
+    or half of their steps where their learning rate has no hope left. ``target``: a test loss,
+    or a measure and where it must get to, ``"accuracy>=0.95"``; by default the test loss that tuned
     gradient descent reliably reaches. ``studies``: how often tuning and judging are done, each time
     on other seeds; from six on claims are about the rules rather than the learning rates they got.
     ``search``: hyperparameters to search beside the learning rate, ``"beta_2,weight_decay"``, with
     their ranges if the rules' own are not meant, ``"beta_2=0.9:0.999"``. ``trials``: how many
-    settings each rule tries, by default 9, or 27 with ``search``. ``vary``: levers and their
+    settings each rule tries, by default 9, or 27 with ``search``. ``budget``: about how long it may
+    take, ``"5min"``, ``"1h30m"`` or seconds; what does not fit is given up in this order, each as
+    little as will do: tuning seeds down to 2, fresh seeds down to what a claim needs, learning
+    rates down to one a decade, the second tuning seed; the race says so. It does not go with
+    ``vary``, whose races need equal seeds. ``vary``: levers and their
     values, ``{"activation": ["tanh", "relu"], "batch_size": [16, 64]}``: a race for each
     combination, and a ``ravine.Levers`` that says which lever matters how much; but for
     ``batch_size`` and ``pretraining`` (``"none"``, ``"other-half"`` of the training rows, or a
-    ``.keras`` file) they are arguments of the function that builds the model. ``budget``: about how
-    long it may take, ``"5min"``, ``"1h30m"`` or seconds (not with ``vary``, whose races need equal
-    seeds); what does not fit is given up in this order, each as little as will do: tuning seeds
-    down to 2, fresh seeds down to what a claim needs, learning rates down to one a decade, the
-    second tuning seed; the race says so. ``out``: a new or empty folder, by default
-    ``ravine-runs/<task>-<UTC time>``. ``workers``: how many processes, by default one a core.
-    ``progress``: whether to show it, on standard error. ``profile``: whether to print there, in the
-    end, where the time went.
+    ``.keras`` file) they are arguments of the function that builds the model. ``out``: a new or
+    empty folder, by default ``ravine-runs/<task>-<UTC time>``. ``workers``: how many processes, by
+    default one a core. ``progress``: whether to show it, on standard error. ``profile``: whether
+    to print there, in the end, where the time went.
 
     Raises ``WrongCall``, a ``ValueError``, before anything runs if something asked for cannot be.
     Interrupted, it keeps the finished runs; ``ravine.resume(out)`` goes on.
@@ -117,6 +117,10 @@ def race(
     if isinstance(rules, str):
         rules = read_rules(rules)
     if vary is not None:
+        if (
+            budget is not None
+        ):  # each race would be fitted by itself, and they could not be compared
+            raise WrongCall("budget= is for one race, vary= makes several: lower seeds= or epochs=")
         return levers.race_each(
             *(race, chosen_task, vary),
             rules=rules,

@@ -142,6 +142,14 @@ def race(
             metavar="N", help="Settings that each rule tries. Default: 9, or 27 with --search."
         ),
     ] = None,
+    budget: Annotated[
+        str | None,
+        typer.Option(
+            metavar="TIME",
+            help="About how long it may take, such as 90s, 5min or 1h30m: seeds and learning rates "
+            "are fitted to it, down to what a claim needs, and what was given up is said.",
+        ),
+    ] = None,
     vary: Annotated[
         list[str] | None,
         typer.Option(
@@ -150,14 +158,6 @@ def race(
             "initializer=glorot_uniform,he_normal, normalization=none,batch,layer, "
             "batch_size=16,64, pretraining=none,other-half,my.keras. Give it once for each lever; "
             "`ravine tasks` says which a task has.",
-        ),
-    ] = None,
-    budget: Annotated[
-        str | None,
-        typer.Option(
-            metavar="TIME",
-            help="About how long it may take, such as 90s, 5min or 1h30m: seeds and learning rates "
-            "are fitted to it, down to what a claim needs, and what was given up is said.",
         ),
     ] = None,
     into: Annotated[
@@ -210,8 +210,8 @@ def race(
             studies=studies,
             search=search,
             trials=trials,
-            vary=vary or None,
             budget=budget,
+            vary=vary or None,
             out=out,
             workers=workers,
             progress=not quiet,

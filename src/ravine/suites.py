@@ -36,8 +36,10 @@ PASSED_ON = {
     name: parameter.default
     for name, parameter in inspect.signature(api.race).parameters.items()
     if name
-    not in {"task", "rules", "batch_size", "target", "budget", "vary", "out"}
-    | {"workers", "progress", "profile"}
+    not in {
+        *("task", "rules", "batch_size", "target", "budget", "vary"),
+        *("out", "workers", "progress", "profile"),
+    }
 }
 
 
