@@ -10,7 +10,7 @@ from ravine.errors import RavineError, WrongCall
 from ravine.folder import using
 from ravine.frameworks.spelling import is_spelled
 from ravine.outcome import Race, publish_pages
-from ravine.pages import report
+from ravine.pages import vega
 from ravine.pages.terminal import Display
 from ravine.racing import luggage
 from ravine.racing.driver import Driver
@@ -45,7 +45,7 @@ def conduct(
     workbench = {"folder": str(work), "digest": packed}
     for note in task.notes:
         display.trouble(note)
-    with display, _beside(report.prepare), Pool(workers, workbench) as pool:
+    with display, _beside(vega.prepare), Pool(workers, workbench) as pool:
         driver = Driver(pool, rules, display, folder)
         store = start(driver)
         try:

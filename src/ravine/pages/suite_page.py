@@ -1,6 +1,5 @@
 """What a suite found: a page, a table in the terminal, and JSON for other programs."""
 
-import io
 import json
 import math
 from collections.abc import Mapping
@@ -11,7 +10,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from ravine.pages import performance, style
+from ravine.pages import performance, style, vega
 from ravine.pages.results import Results, finite
 from ravine.pages.templates import render
 from ravine.pages.wide import wide
@@ -78,9 +77,7 @@ def write(across: Across, races: Races, path: Path) -> None:
     if across.performance is not None:
         picture = performance.chart(across.performance, rules, style.PAGE)
         picture.title = ""
-        drawn = io.StringIO()
-        picture.save(drawn, format="svg")
-        still = drawn.getvalue()
+        still = vega.still(picture.to_dict(), "performance")
     page = render(
         "suite.html",
         {"steps": _steps, "speedup": said_speedup},

@@ -74,12 +74,12 @@ def leaderboard(standing: Standing) -> dict[str, Any]:
         "p_value": "" if baseline else f"{s.p_value:.2g}",
         "reached": f"{s.reached}/{s.runs}",
         "diverged": f"{s.diverged}/{s.runs}",
-        "steps": f"{count(steps.median)} [{count(steps.low)}, {count(steps.high)}]",
+        "steps": f"{count(steps.median)} [{_whole(steps.low)}, {_whole(steps.high)}]",
         "gradients": count(s.gradients_to_target.median),
         "seconds": seconds(s.seconds_to_target.median if s.seconds_to_target else None),
         "step": seconds(s.step_seconds),
         "memory": "–" if s.state_bytes is None else f"{s.state_bytes:g}",
-        "learning_rate": f"{s.learning_rate:g}",
+        "learning_rate": f"{s.learning_rate:.3g}",
         "forgiving": f"{'≥ ' if width.at_edge else ''}{width.decades:.1f}",
         "cliff": "–" if s.sensitivity.cliff is None else f"{s.sensitivity.cliff:g}",
         "validation_loss": number(s.validation_loss),
@@ -123,6 +123,10 @@ def _how(cases: list[Curve]) -> str:
     if all(finite):
         return "ended above its start"
     return "not finite, or ended above its start" if any(finite) else "not finite"
+
+
+def _whole(steps: float) -> str:
+    return f"{steps:.0f}" if math.isfinite(steps) else "∞"
 
 
 def _speedup(found: Spread | None) -> str:
