@@ -20,7 +20,8 @@ from synthetic import STEPS, race
 RACES = {"402": {}, "9,982": {"fresh_seeds": 12, "studies": 31}}
 WATCH = """
 window.tasks = [];
-new PerformanceObserver(list => tasks.push(...list.getEntries().map(e => [e.startTime, e.duration])))
+new PerformanceObserver(list => list.getEntries().forEach(
+  e => tasks.push([e.startTime, e.duration])))
   .observe({type: 'longtask', buffered: true});
 """
 PAINT = """new Promise(done => new PerformanceObserver(list => done(list.getEntries().find(

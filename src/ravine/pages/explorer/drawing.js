@@ -24,17 +24,20 @@ export function swatch(rule) {
   return svg("svg", {class: "swatch", width: 26, height: 10, "aria-hidden": "true"}, line);
 }
 
-// The path of a polyline; points that fall on the one before are left out.
-export function line(count, across, down, from = 0) {
+// The path of a polyline; points that fall on the one before are left out: all that are nearer than
+// a pixel, or than three where a rough one will do.
+export function line(count, across, down, from = 0, rough = false) {
   let text = "";
+  const near = rough ? 3 : 0.8;
+  const fine = rough ? 1 : 10;
   let lx = NaN;
   let ly = NaN;
   for (let i = from; i < count; i++) {
     let x = across(i);
     let y = down(i);
-    if (Math.abs(x - lx) + Math.abs(y - ly) < 0.8 && i < count - 1) continue;
-    x = Math.round(x * 10) / 10;
-    y = Math.round(y * 10) / 10;
+    if (Math.abs(x - lx) + Math.abs(y - ly) < near && i < count - 1) continue;
+    x = Math.round(x * fine) / fine;
+    y = Math.round(y * fine) / fine;
     if (!(Math.abs(x) < 1e5 && Math.abs(y) < 1e5)) break;
     text += (text ? "L" : "M") + x + " " + y;
     lx = x;

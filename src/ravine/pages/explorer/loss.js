@@ -49,7 +49,7 @@ export function measureLoss() {
   plot.width = $("loss-box").clientWidth;
 }
 
-export function drawLoss(walks, scale, t) {
+export function drawLoss(walks, scale, t, rough) {
   const {width} = plot;
   PAD.right = 32 + 8 * Math.max(4, ...walks.map((w) => w.rule.title.length));
   const wide = width - PAD.left - PAD.right;
@@ -64,7 +64,7 @@ export function drawLoss(walks, scale, t) {
   walks.forEach(({rule, path, end}, i) => {
     const {curve, now, mark, label, leader} = groupOf(rule);
     const last = path.diverged === null ? path.n : path.n - 1;
-    curve.setAttribute("d", line(last + 1, x, (k) => y(path.values[k])));
+    curve.setAttribute("d", line(last + 1, x, (k) => y(path.values[k]), 0, rough));
     const seen = Math.min(t, last);
     now.setAttribute("cx", x(seen).toFixed(1));
     now.setAttribute("cy", y(path.values[seen]).toFixed(1));

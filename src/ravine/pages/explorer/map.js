@@ -3,7 +3,6 @@ import {$, dashOf, line, spreadOut, svg, ticks} from "./drawing.js";
 import {drawContours} from "./contours.js";
 import {saidEnding} from "./ending.js";
 import {clamp, said} from "./numbers.js";
-import {stepAt} from "./walking.js";
 import {state} from "./state.js";
 
 const LABEL_GAP = 17;
@@ -81,9 +80,10 @@ function groupOf(rule) {
 }
 
 // Every frame of a drag: all paths, their ends, their names.
-export function drawPaths(walks, t) {
+// ``rough``: while the hand moves, a path of fewer points is as good.
+export function drawPaths(walks, t, rough) {
   for (const [name, {layers}] of groups) for (const layer of layers) layer.style.display = walks.some((w) => w.rule.name === name) ? "" : "none";
-  const ends = walks.map(drawPath(t));
+  const ends = walks.map(drawPath(t, rough));
   const lowest = view.height - 9;
   const places = spreadOut(ends.map(([, y]) => y), LABEL_GAP, 12, lowest);
   walks.forEach(({rule, end}, i) => {
@@ -105,12 +105,12 @@ export function drawPaths(walks, t) {
   $("start").setAttribute("aria-label", `Start at x ${said(sx)}, y ${said(sy)}. Arrow keys move it, with shift farther.`);
 }
 
-const drawPath = (t) => ({rule, path, end}) => {
+const drawPath = (t, rough) => ({rule, path, end}) => {
   const {whole, past, mark, now, dots} = groupOf(rule);
   const at = [(i) => across(path.xs[i]), (i) => down(path.ys[i])];
   const cursor = Math.min(t, path.n);
-  whole.setAttribute("d", cursor < path.n ? line(path.n + 1, ...at, cursor) : "");
-  past.setAttribute("d", line(cursor + 1, ...at));
+  whole.setAttribute("d", cursor < path.n ? line(path.n + 1, ...at, cursor, rough) : "");
+  past.setAttribute("d", line(cursor + 1, ...at, 0, rough));
   let steps = "";
   if (path.n <= 80) for (let i = 1; i <= path.n && i <= 80; i++) steps += shows(path.xs[i], path.ys[i]) ? `M${at[0](i).toFixed(1)} ${at[1](i).toFixed(1)}h0` : "";
   dots.setAttribute("d", steps);
@@ -143,8 +143,8 @@ function lastSeen({xs, ys, n}) {
 const inset = (x, y) => [clamp(x, 8, view.width - 8), clamp(y, 8, view.height - 8)];
 
 // Of the chosen rule at the cursor: where its gradient is taken, if not where it stands.
-export function drawAhead(walk, surface, t) {
-  const step = walk?.rule.lookahead && t > 0 ? stepAt(walk.rule, walk.h, surface, state.start, Math.min(t, walk.path.n), state.seed) : null;
+export function drawAhead(walk, t) {
+  const step = walk?.rule.lookahead && t > 0 ? walk.path.step : null;
   const ahead = $("ahead");
   ahead.style.display = step && shows(...step.ahead) ? "" : "none";
   if (!step) return;

@@ -101,7 +101,11 @@ export function drawRows(walks, sweeps, scale, losses) {
   }
 }
 
-function drawControl({slider, box, given, control}, value) {
+function drawControl(part, value) {
+  const {slider, box, given, control} = part;
+  const focused = document.activeElement === slider || document.activeElement === box;
+  if (part.shown === value && !focused) return;
+  part.shown = focused ? undefined : value;
   if (given) given.checked = value !== null;
   slider.disabled = box.disabled = value === null;
   if (value === null) { box.value = "–"; return; }

@@ -91,7 +91,8 @@ def _picture(results: Results, name: str, live: dict[str, Any]) -> dict[str, Any
     widest = max(len(title(s.rule)) for s in results.verdict.standings)
     # What the axis and the labels need beside the plot, in pixels.
     found["beside"] = 95 + min(charts.LABEL_LIMIT, 8 * widest)
-    specs = live["specs"][name] = {}
+    specs: dict[str, Any] = {}
+    live["specs"][name] = specs
     with debug_mode(False):  # what is drawn is tested; to validate it each time takes as long again
         for chosen in charts.variants(results, name):
             chart = charts.chart(results, name, style.PAGE, **chosen)
