@@ -98,8 +98,8 @@ function show() {
   changed();
 }
 
-function open() {
-  fromHash(location.hash);
+function open(hash) {
+  fromHash(hash);
   try {
     findSurface(state);
   } catch (error) {
@@ -178,7 +178,8 @@ function listen() {
   $("copy").addEventListener("click", copy);
   $("save-svg").addEventListener("click", saveSvg);
   $("save-png").addEventListener("click", savePng);
-  addEventListener("hashchange", open);
+  // What was asked for, even if the address was written over meanwhile.
+  addEventListener("hashchange", (event) => open(new URL(event.newURL).hash));
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", show);
   new ResizeObserver(() => { drawGround(now.surface); measureLoss(); draw(); }).observe(document.querySelector("main"));
 }
@@ -215,7 +216,7 @@ function begin() {
   stop = makePlayer(changed);
   watchBasins();
   watchTables(() => now);
-  open();
+  open(location.hash);
   listen();
   // For the console, and for the tests: the page's own parts.
   window.ravine = {RULES, SURFACES, state, now, allowed, noise, parse, ownSurface, walk, endingOf, declaredValues, python, toHash, fromHash};

@@ -6,6 +6,7 @@ import {clamp, said} from "./numbers.js";
 import {state} from "./state.js";
 
 const LABEL_GAP = 17;
+const CLOSE = 90; // pixels
 const MARGIN = {left: 34, bottom: 22};
 const groups = new Map();
 
@@ -31,7 +32,7 @@ export function placeOfPointer(event) {
 // What changes only with the surface, the window or the size.
 export function drawGround(surface) {
   const box = $("map");
-  const width = box.clientWidth - MARGIN.left;
+  const width = Math.max(80, box.clientWidth - MARGIN.left);
   const height = Math.round(clamp(width * 0.72, 240, Math.max(320, innerHeight * 0.68)));
   Object.assign(view, {width, height, seen: frame(surface, width, height)});
   for (const layer of [$("ground"), $("paths")]) {
@@ -86,23 +87,34 @@ export function drawPaths(walks, t, rough) {
   const ends = walks.map(drawPath(t, rough));
   const lowest = view.height - 9;
   const places = spreadOut(ends.map(([, y]) => y), LABEL_GAP, 12, lowest);
+  const column = crowd(ends);
   walks.forEach(({rule, end}, i) => {
     const {label, leader} = groupOf(rule);
     const [x, y] = ends[i];
-    const text = `${rule.title} ${saidEnding(end)}`;
+    const text = end.mark === "○" ? rule.title : `${rule.title} ${saidEnding(end)}`;
     const long = 16 + text.length * 7.2;
-    const before = x + long > view.width && (x > long || x > view.width / 2);
-    const at = before ? x - 14 : x + 14;
+    const [left, right] = column ?? [x, x];
+    const before = right + long > view.width && (left > long || left > view.width / 2);
+    const at = before ? left - 14 : right + 14;
     label.textContent = text;
     label.setAttribute("x", at.toFixed(1));
     label.setAttribute("y", (places[i] + 4.5).toFixed(1));
     label.setAttribute("text-anchor", before ? "end" : "start");
-    const away = Math.abs(places[i] - y) > 7;
+    const away = column || Math.abs(places[i] - y) > 7;
     leader.setAttribute("d", away ? `M${x.toFixed(1)} ${y.toFixed(1)}L${(at + (before ? 3 : -3)).toFixed(1)} ${places[i].toFixed(1)}` : "");
   });
   const [sx, sy] = state.start;
   $("start").setAttribute("transform", `translate(${across(sx).toFixed(1)} ${down(sy).toFixed(1)})`);
   $("start").setAttribute("aria-label", `Start at x ${said(sx)}, y ${said(sy)}. Arrow keys move it, with shift farther.`);
+}
+
+// Where many walks end in one place, their names stand in a column beside it: its left and right edge.
+function crowd(ends) {
+  const [xs, ys] = [0, 1].map((k) => ends.map((end) => end[k]));
+  const [left, right] = [Math.min(...xs), Math.max(...xs)];
+  if (ends.length < 3 || right - left > CLOSE || Math.max(...ys) - Math.min(...ys) > CLOSE) return null;
+  const aside = Math.min(CLOSE, view.width / 6);
+  return [left - aside, right + aside];
 }
 
 const drawPath = (t, rough) => ({rule, path, end}) => {
