@@ -10,7 +10,7 @@ from ravine.errors import WrongCall
 from ravine.folder import locked
 from ravine.frameworks.spelling import AnyRule, is_spelled, read_rule
 from ravine.outcome import PAGES, Race, publish_pages
-from ravine.pages.terminal import Display
+from ravine.pages.notebook import display as shown
 from ravine.racing import luggage, provenance
 from ravine.racing.choices import joined, named
 from ravine.racing.driver import Driver
@@ -40,7 +40,8 @@ def resume(
     """
     check_workers(workers)
     found = Race(Path(folder))
-    if found.finished:
+    keeping = found.best is None and luggage.signed(found.folder / WORK) is not None
+    if found.finished and not keeping:  # the model that is kept is the last that a race makes
         if (found.folder / WORK).exists() or not all((found.folder / p).exists() for p in PAGES):
             with locked(found.folder):
                 Store(found.folder).close()  # what a kill left in the log is folded in
@@ -53,9 +54,9 @@ def resume(
         return Store(found.folder)
 
     with locked(found.folder):
-        display = Display(progress, profile)
+        display = shown(progress, profile)
         conduct(found.folder, task, by_name, workers, display, start, stages)
-    return Race(found.folder)
+    return Race(found.folder, task)
 
 
 def grow(
@@ -95,9 +96,9 @@ def grow(
         return store
 
     with locked(found.folder):
-        display = Display(progress, profile)
+        display = shown(progress, profile)
         conduct(found.folder, task, by_name, workers, display, start, stages)
-    return Race(found.folder)
+    return Race(found.folder, task)
 
 
 def verify(
@@ -137,7 +138,7 @@ def verify(
         return store
 
     with locked(found.folder):
-        display = Display(progress)
+        display = shown(progress, False)
         conduct(
             *(found.folder, task, by_name, workers, display, start, check),
             announce=lambda plan, stored: display.checking(check.runs(plan), plan, stored),

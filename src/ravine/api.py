@@ -13,7 +13,7 @@ from ravine.errors import WrongCall
 from ravine.folder import check_new, locked
 from ravine.frameworks.spelling import AnyRule, read_rule, read_rules
 from ravine.outcome import Race
-from ravine.pages.terminal import Display
+from ravine.pages.notebook import display as shown
 from ravine.racing import provenance
 from ravine.racing.choices import choose
 from ravine.racing.driver import Driver
@@ -135,13 +135,13 @@ def race(
     with locked(folder):
         check_new(folder)  # until now it was anybody's
         try:
-            display = Display(progress, profile)
+            display = shown(progress, profile)
             conduct(folder, chosen_task, by_name, workers, display, start, stages)
         except BaseException:
             if not (folder / FILE).exists():  # nothing was found out: leave no trace
                 shutil.rmtree(folder / WORK, ignore_errors=True)
             raise
-    return Race(folder)
+    return Race(folder, chosen_task)
 
 
 def descend(

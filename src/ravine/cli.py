@@ -8,6 +8,7 @@ import typer
 
 from ravine.commands import evidence, finished, walks
 from ravine.commands.exits import exit_codes
+from ravine.commands.new import NEW_EXAMPLES, new
 from ravine.commands.options import (
     AsJson,
     EarlyStopping,
@@ -53,6 +54,8 @@ RACE_EXAMPLES = """**Examples**
 
 - `ravine race --quiet --json > verdict.json`: for scripts
 
+- `ravine race my_task.py:make_task`: your own, which `ravine new my_task.py` begins
+
 - `ravine race --into my-race --rules nadam`: one more rule in a finished race
 """
 
@@ -78,9 +81,12 @@ def ravine(
 @app.command(epilog=RACE_EXAMPLES)
 def race(
     context: typer.Context,
-    task: Annotated[str, typer.Argument(help="What to train; `ravine tasks` lists them.")] = (
-        "digits-mlp"
-    ),
+    task: Annotated[
+        str,
+        typer.Argument(
+            help="What to train: one of `ravine tasks`, or your own, as my_task.py:make_task."
+        ),
+    ] = ("digits-mlp"),
     rules: Rules = None,
     learning_rates: Annotated[
         str | None,
@@ -304,6 +310,9 @@ def translate(
 app.command(epilog=walks.DESCEND_EXAMPLES)(walks.descend)
 app.command(epilog=walks.EXPLORE_EXAMPLES)(walks.explore)
 app.command()(walks.surfaces)
+
+
+app.command(epilog=NEW_EXAMPLES)(new)
 
 
 @app.command()

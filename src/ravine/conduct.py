@@ -6,6 +6,7 @@ from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from threading import Thread
 
+from ravine import winner
 from ravine.errors import RavineError, WrongCall
 from ravine.folder import using
 from ravine.frameworks.spelling import is_spelled
@@ -53,9 +54,11 @@ def conduct(
                 try:
                     (announce or display.planned)(store.plan, store.curves())
                     driver.run(store.plan, store, course)
+                    display.publishing()
+                    if note := winner.kept(Race(folder).results, folder, driver, store):
+                        display.trouble(note)
                 finally:
                     kept, planned = len(store.curves()), store.plan.count
-            display.publishing()
             publish_pages(Race(folder))
             display.profiled(driver.profile)
         except (KeyboardInterrupt, RavineError) as stop:

@@ -23,7 +23,7 @@ from ravine.pages.suite_page import say
 from ravine.racing.choices import named
 from ravine.racing.store import FILE, WORK
 from ravine.rules import RULES
-from ravine.tasks import TASKS, find
+from ravine.tasks import AT_HAND, TASKS, find
 from ravine.tasks.task import Task
 from ravine.verdict import PerformanceProfile
 from ravine.verdict.across import Across, across
@@ -73,7 +73,7 @@ def suite(
     options = {name: v for name, v in options.items() if v != PASSED_ON[name]}
     if isinstance(tasks, str):
         tasks = [name.strip() for name in tasks.split(",") if name.strip()]
-    chosen = [find(t) if isinstance(t, str) else t for t in (TASKS if tasks is None else tasks)]
+    chosen = [find(t) if isinstance(t, str) else t for t in (AT_HAND if tasks is None else tasks)]
     if not chosen:
         raise WrongCall(f"no tasks given; known: {', '.join(TASKS)}")
     if twice := {t.name for t in chosen if [o.name for o in chosen].count(t.name) > 1}:

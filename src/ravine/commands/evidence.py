@@ -30,7 +30,7 @@ VALIDATE_EXAMPLES = """**Examples**
 """
 SUITE_EXAMPLES = """**Examples**
 
-- `ravine suite`: all rules on all tasks; minutes
+- `ravine suite`: all rules on all tasks that need no download; minutes
 
 - `ravine suite --tasks diabetes-linear,quadratic-deep --rules sgd,adagrad,adam --out my-suite`
 
@@ -70,7 +70,8 @@ def suite(
     tasks: Annotated[
         str | None,
         typer.Option(
-            metavar="LIST", help="Tasks, separated by commas. Default: all of `ravine tasks`."
+            metavar="LIST",
+            help="Tasks, separated by commas. Default: all that need no download.",
         ),
     ] = None,
     rules: Rules = None,

@@ -95,7 +95,7 @@ def show(race: "Race", *, as_json: bool = False, quiet: bool = False) -> None:
     """Print what a race found: as JSON, the sentence alone, or the leaderboard."""
     from rich.console import Console
 
-    from ravine.pages import terminal
+    from ravine.pages import paste, terminal
     from ravine.pages.wide import wide
 
     if as_json:
@@ -103,5 +103,10 @@ def show(race: "Race", *, as_json: bool = False, quiet: bool = False) -> None:
     elif quiet:
         typer.echo(race.results.verdict.sentence)
     else:
-        terminal.show(race.results, wide(Console()))
+        results, console = race.results, wide(Console())
+        terminal.show(results, console)
+        if not results.verdict.refused:
+            paste.show(paste.lines(results.plan, results.verdict.leader), console)
         typer.echo(f"\nReport: {race.folder / 'report.html'}")
+        if results.best.get("file"):
+            typer.echo(f"Model:  {race.folder / results.best['file']}")

@@ -15,9 +15,9 @@ from ravine.errors import RavineError
 from ravine.racing import stopping, widths
 from ravine.racing.choices import scheduled
 from ravine.racing.climb import Climb
+from ravine.racing.files import PARTIAL
 from ravine.racing.jobs import (
     DATA,
-    PARTIAL,
     Advanced,
     Begun,
     Torn,
@@ -25,6 +25,7 @@ from ravine.racing.jobs import (
     program_file,
     weights_file,
 )
+from ravine.racing.keeping import Keeping, Kept
 from ravine.racing.materials import SAID, Materials
 from ravine.racing.pace import Pace
 from ravine.racing.packs import RETRIES, Pack, packed
@@ -32,7 +33,7 @@ from ravine.racing.plan import Facts, Plan, Run, study_of
 from ravine.racing.pool import Job, Pool
 from ravine.racing.profile import Profile
 from ravine.racing.roles import Course, Watcher
-from ravine.racing.store import STEP_SECONDS, WORK, Store
+from ravine.racing.store import STEP_SECONDS, WORK, Curve, Store
 from ravine.update_rule import Rule
 
 REPAIRS = 3  # of one file; more, and the disk is at fault
@@ -95,6 +96,15 @@ class Driver:
             with suppress(RavineError):
                 self._save()
             raise
+
+    def keep(self, curve: Curve) -> Kept | str:
+        """The model as a run left it, in the work folder; or why it could not be kept."""
+        plan = replace(self._settled, width=curve.narrowed or self._settled.width)
+        self._watcher.doing(0, "training the winner's best run once more, to keep the model")
+        keeping = Keeping(plan, self._rules[curve.run.rule], curve, self._materials)
+        self._pool.work(keeping)
+        self._watcher.doing(0, "")
+        return keeping.kept or keeping.why
 
     def _due(self, course: Course) -> list[Run]:
         """The runs of the next stage; of the last, if grids are found to be too narrow, wider."""

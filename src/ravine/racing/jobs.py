@@ -1,9 +1,7 @@
 """The jobs that a worker can do, and the files through which they meet."""
 
-import os
 import time
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
 from functools import cache, cached_property, lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -11,16 +9,16 @@ from typing import Any, NamedTuple
 import cloudpickle
 import numpy as np
 
-from ravine.errors import RavineError
 from ravine.racing import luggage
 from ravine.racing.batches import batch_rows, batches_digest
+from ravine.racing.files import TornError, read, write
 from ravine.racing.identity import digest
 from ravine.racing.inspection import repeats, shared_rows
 from ravine.racing.plan import Facts, Plan, Run
 from ravine.racing.profile import Spent
+from ravine.tasks.saved import Saved
 
 DATA = "data.npz"
-PARTIAL = ".part"  # how the names of files end that are being written
 TIMED = 0.1  # seconds that a timed piece of training is to take
 PACED = 0.03  # the same where a step of each rule is timed, in several rounds
 LATELY = 1e-3  # seconds: a program that took longer to get was not there before
@@ -90,12 +88,6 @@ class _Trial(NamedTuple):
         return watch.seconds
 
 
-class _TornError(Exception):
-    def __init__(self, path: Path) -> None:
-        super().__init__(str(path))
-        self.path = path
-
-
 class Workbench:
     """A worker's memory between jobs. Weights, programs and data are shared through ``folder``."""
 
@@ -112,7 +104,7 @@ class Workbench:
         """The answer of one of the jobs below, or that a file it needs is torn."""
         try:
             return getattr(self, name)(**arguments)
-        except _TornError as error:
+        except TornError as error:
             return Torn(error.path.name)
 
     def describe(self) -> Facts:
@@ -126,7 +118,7 @@ class Workbench:
             for name, split in zip(data._fields, data, strict=True)
             for part, nest in zip("xy", split, strict=True)
         }
-        _write(self._folder / DATA, arrays)
+        write(self._folder / DATA, arrays)
         contents = [_digest(array) for array in arrays.values()]
         drawn = network.draw(0)
         x, y = ([array[:COUNTED] for array in arrays[f"train_{part}"]] for part in "xy")
@@ -149,7 +141,7 @@ class Workbench:
     def draw(self, seeds: list[int]) -> None:
         """Draw the initial weights of some seeds."""
         for seed in seeds:
-            _write(self._folder / weights_file(seed), self._keras().draw(seed)._asdict())
+            write(self._folder / weights_file(seed), self._keras().draw(seed)._asdict())
 
     def trace(self, rule: bytes, program: str, plan: Plan) -> None:
         """Trace the programs of a rule, for every worker to compile."""
@@ -161,12 +153,21 @@ class Workbench:
             self._keras(), cloudpickle.loads(rule), shape, sample, self._splits()
         )
         arrays = [np.frombuffer(data, np.uint8) for data in exported]
-        _write(self._folder / program, {"program": arrays})
+        write(self._folder / program, {"program": arrays})
 
     def advance(
-        self, plan: Plan, program: str, rule: bytes, runs: list[Run], segment: int
+        self,
+        plan: Plan,
+        program: str,
+        rule: bytes,
+        runs: list[Run],
+        segment: int,
+        keep: bool = False,
     ) -> Advanced:
-        """Take up to W runs of one rule through one segment, from where the last one ended."""
+        """Take up to W runs of one rule through one segment, from where the last one ended.
+
+        ``keep``: leave their state even after the last segment.
+        """
         # Unused lanes repeat the last run: a program has one width, whatever there is to do.
         lanes = runs + runs[-1:] * (plan.width - len(runs))
         hyper = _hyper(plan, rule, lanes)
@@ -194,7 +195,7 @@ class Workbench:
                 for run, measured in zip(runs, np.asarray(start), strict=False)
             ]
         else:
-            kept = {run.id: _read(self._folder / checkpoint_file(run, segment)) for run in runs}
+            kept = {run.id: read(self._folder / checkpoint_file(run, segment)) for run in runs}
             (carry,) = _stack([kept[run.id] for run in lanes], ("lane",))
         cuts = (0, *plan.cuts(runs[0].stage))
         taken, periods = cuts[segment] * plan.period, cuts[segment + 1] - cuts[segment]
@@ -211,17 +212,28 @@ class Workbench:
             span = np.float32(taken), np.int32(periods)
             carry, *results = advance(hyper, carry, span, rows, train, held_out)
             losses, measures = map(np.asarray, results)
-        if segment + 2 < len(cuts):
+        if keep or segment + 2 < len(cuts):
             arrays = [np.asarray(array) for array in carry]
             for lane, run in enumerate(runs):
                 path = self._folder / checkpoint_file(run, segment + 1)
-                _write(path, {"lane": [array[lane] for array in arrays]})
+                write(path, {"lane": [array[lane] for array in arrays]})
         return Advanced(
             begun,
             list(losses[: len(runs), :count]),
             list(measures[: len(runs), :periods]),
             Spent(compiling, watch.seconds, periods, evaluation),
         )
+
+    def save(self, plan: Plan, rule: bytes, run: Run) -> Saved:
+        """Write the model as a run left it, for the user to keep."""
+        from ravine.racing import engine
+
+        network, held = self._keras(), cloudpickle.loads(rule).replace(plan.settings(run))
+        path = self._folder / checkpoint_file(run, len(plan.cuts(run.stage)))
+        drawn = tuple(network.draw(run.seed))
+        found = engine.learned(held, read(path)["lane"], drawn, plan.horizon(run.stage))
+        saved: Saved = network.save(*found, self._folder)
+        return saved
 
     def time(self, plan: Plan, program: str, rule: bytes, run: Run) -> float:
         """Seconds that a step of all lanes takes, each lane doing the same run.
@@ -284,7 +296,7 @@ class Workbench:
         """A seed's initial weights and their digest, at hand for the next run where small."""
         if seed in self._drawn:
             return self._drawn[seed]
-        drawn = _read(self._folder / weights_file(seed))
+        drawn = read(self._folder / weights_file(seed))
         found = drawn, _digest(*drawn.values())
         if plan.facts.parameters <= KEPT:
             if len(self._drawn) == SEEDS:
@@ -296,7 +308,7 @@ class Workbench:
         if self._data is None:
             from ravine.racing import engine
 
-            x = _read(self._folder / DATA)
+            x = read(self._folder / DATA)
             train, *held_out = (
                 (_one_or_all(x[f"{name}_x"]), _one_or_all(x[f"{name}_y"]))
                 for name in ("train", "validation", "test")
@@ -308,7 +320,7 @@ class Workbench:
         if name not in self._programs:
             from ravine.racing import engine
 
-            exported = _read(self._folder / name)["program"]
+            exported = read(self._folder / name)["program"]
             self._programs[name] = engine.load([array.tobytes() for array in exported])
         return self._programs[name]
 
@@ -359,39 +371,3 @@ def _stack(drawn: list[dict[str, list[Any]]], groups: tuple[str, ...]) -> list[l
 
 def _digest(*groups: list[Any]) -> str:
     return digest([digest(np.ascontiguousarray(a).tobytes()) for group in groups for a in group])
-
-
-def _write(path: Path, groups: dict[str, list[Any]]) -> None:
-    """Write arrays so that after a crash the file is there whole or not at all."""
-    arrays = {
-        f"{group}.{i}": array for group, list_ in groups.items() for i, array in enumerate(list_)
-    }
-    partial = path.with_suffix(f".{os.getpid()}{PARTIAL}")
-    try:
-        with partial.open("wb") as file:
-            np.savez(file, **arrays)
-            file.flush()
-            os.fsync(file.fileno())
-        partial.replace(path)
-        if hasattr(os, "O_DIRECTORY"):  # the new name must be durable too; not on Windows
-            folder = os.open(path.parent, os.O_DIRECTORY)
-            os.fsync(folder)
-            os.close(folder)
-    except OSError as error:
-        with suppress(OSError):
-            partial.unlink()
-        raise RavineError(f"cannot write to '{path.parent}': {error.strerror or error}") from error
-
-
-def _read(path: Path) -> dict[str, list[Any]]:
-    """What ``_write`` wrote. Its checksums tell whether anything is missing or changed."""
-    groups: dict[str, list[Any]] = {}
-    try:
-        with np.load(path, allow_pickle=False) as arrays:
-            for key in arrays.files:  # in the order in which they were written
-                groups.setdefault(key.rpartition(".")[0], []).append(arrays[key])
-    except MemoryError:
-        raise
-    except Exception as error:  # zip, zlib, NumPy and the system each have their own
-        raise _TornError(path) from error
-    return groups

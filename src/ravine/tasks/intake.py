@@ -2,11 +2,13 @@
 
 import os
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, NamedTuple
 
 from ravine.errors import RavineError
+from ravine.tasks.saved import Saved, save_keras
 from ravine.tasks.task import Task
 
 
@@ -66,9 +68,28 @@ class Network:
         )
         return self._criterion.loss(self._task.targets(y), y_pred) + sum(extra), list(state)
 
-    def measure(self, trainable: Sequence[Any], state: Sequence[Any], x: Any, y: Any) -> Any:
-        """Mean loss and metrics of a split, not in training, in the order of ``measures``."""
-        return self.score(y, self.predict(trainable, state, x))
+    def measure(
+        self,
+        trainable: Sequence[Any],
+        state: Sequence[Any],
+        x: Any,
+        y: Any,
+        way: Callable[[Any], Any] = lambda predict: predict,
+    ) -> Any:
+        """Mean loss and metrics of a split, not in training, in the order of ``measures``.
+
+        ``way`` turns ``predict`` into how all rows of a split are predicted.
+        """
+        return self.score(y, way(self.predict)(trainable, state, x))
+
+    def save(self, trainable: Sequence[Any], state: Sequence[Any], folder: Path) -> Saved:
+        """Write the model with these numbers into a folder."""
+        model = self._task.build()
+        both = (model.trainable_variables, trainable), (model.non_trainable_variables, state)
+        for variables, values in both:
+            for variable, value in zip(variables, values, strict=True):
+                variable.assign(value)
+        return save_keras(model, folder)
 
     def predict(self, trainable: Sequence[Any], state: Sequence[Any], x: Any) -> Any:
         """What the model makes of rows, not in training."""

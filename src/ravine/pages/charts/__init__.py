@@ -5,6 +5,7 @@ every run.
 """
 
 import inspect
+import io
 from collections.abc import Callable, Iterator, Mapping
 from itertools import product
 from pathlib import Path
@@ -25,7 +26,7 @@ from ravine.pages.results import Results
 if TYPE_CHECKING:
     import altair as alt
 
-__all__ = ["CHARTS", "LABEL_LIMIT", "TITLES", "bands", "chart", "missing", "options", "save"]
+__all__ = ["CHARTS", "LABEL_LIMIT", "TITLES", "bands", "chart", "missing", "options", "save", "svg"]
 CHARTS: dict[str, Callable[..., Any]] = {
     "curves": curves,
     "sensitivity": sensitivity,
@@ -95,6 +96,13 @@ def variants(results: Results, name: str) -> Iterator[dict[str, str]]:
         chosen = dict(zip(known, values, strict=True))
         if not missing(results, name, chosen):
             yield chosen
+
+
+def svg(chart: "alt.TopLevelMixin") -> bytes:
+    """A chart as an SVG."""
+    text = io.StringIO()
+    chart.save(text, format="svg")
+    return text.getvalue().encode()
 
 
 def save(chart: "alt.TopLevelMixin", path: Path) -> None:
