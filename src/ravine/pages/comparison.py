@@ -92,8 +92,7 @@ def show(races: Mapping[str, Results], console: Console) -> None:
             table.add_column("loss", justify="right", vertical="bottom")
         for rule in rules(group):
             said = [cell for results in group.values() for cell in cells(results, rule)]
-            head = Text.assemble((looks[rule].glyph, looks[rule].colour), " ", title(rule))
-            table.add_row(head, *said)
+            table.add_row(style.marked(rule, looks[rule]), *said)
         console.print(table)
         console.print()
     for name, results in races.items():

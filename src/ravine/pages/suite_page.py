@@ -104,9 +104,11 @@ def show(across: Across, races: Races, console: Console) -> None:
         ties = ", ".join(map(title, verdict.ties))
         tasks.add_row(*map(Text, (name, title(verdict.leader.rule), _lead(verdict.leader), ties)))
     rules = _table("rule", "score", "speed-up", "missed the target of", right=("score", "speed-up"))
+    looks = style.looks(score.rule for score in across.scores)
     for i, score in enumerate(across.scores):
-        row = (title(score.rule), f"{score.score:.3f}", said(score), ", ".join(score.missed))
-        rules.add_row(*map(Text, row), style="bold" if i == 0 else "")
+        row = (f"{score.score:.3f}", said(score), ", ".join(score.missed))
+        head = style.marked(score.rule, looks[score.rule])
+        rules.add_row(head, *map(Text, row), style="bold" if i == 0 else "")
     for table in (tasks, rules):
         wide(console).print(table)
         console.print()

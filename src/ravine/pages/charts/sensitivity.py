@@ -66,9 +66,11 @@ def crowded(data: "pd.DataFrame") -> bool:
 
 def groups(data: "pd.DataFrame") -> "pd.DataFrame":
     """Of the finite runs at each rate: rule, learning_rate, least, low, high (quartiles), most."""
+    import numpy as np
+
     finite = data[data["loss"].map(math.isfinite) & ~data["stopped"]]
     losses = finite.groupby(["rule", "learning_rate"], sort=False)["loss"]
-    found = losses.quantile([0.0, 0.25, 0.5, 0.75, 1.0]).unstack()
+    found = losses.quantile(np.linspace(0, 1, 5)).unstack()
     return found.set_axis(["least", "low", "median", "high", "most"], axis=1).reset_index()
 
 

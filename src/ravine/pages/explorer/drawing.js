@@ -20,8 +20,9 @@ export const dashOf = (rule, scale = 1) => rule.dash.map((d) => d * scale).join(
 
 export function swatch(rule) {
   const line = svg("line", {x1: 0, y1: 5, x2: 26, y2: 5, "stroke-width": 3, "stroke-dasharray": dashOf(rule)});
-  line.style.stroke = rule.shade;
-  return svg("svg", {class: "swatch", width: 26, height: 10, "aria-hidden": "true"}, line);
+  const mark = svg("path", {d: rule.outline, transform: "translate(8)"});
+  line.style.stroke = mark.style.fill = rule.shade;
+  return svg("svg", {class: "swatch", width: 26, height: 10, "aria-hidden": "true"}, line, mark);
 }
 
 // The path of a polyline; points that fall on the one before are left out: all that are nearer than
