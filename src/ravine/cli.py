@@ -2,7 +2,7 @@
 
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -22,6 +22,10 @@ from ravine.commands.options import (
     Workers,
 )
 from ravine.errors import WrongCall
+
+if TYPE_CHECKING:
+    from ravine.levers import Levers
+    from ravine.outcome import Race
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -48,9 +52,13 @@ RACE_EXAMPLES = """**Examples**
 
 - `ravine race --rules adam --epochs 5 --fresh-seeds 6`: a quick look
 
+- `ravine race digits-cnn --budget 5min`: as much as five minutes allow
+
 - `ravine race --rules momentum,adam --target "accuracy>=0.95" --studies 6`
 
 - `ravine race --rules adam,adamw --search beta_2,weight_decay`
+
+- `ravine race digits-deep --vary activation=relu,sigmoid --vary normalization=none,batch`
 
 - `ravine race --quiet --json > verdict.json`: for scripts
 
@@ -134,6 +142,24 @@ def race(
             metavar="N", help="Settings that each rule tries. Default: 9, or 27 with --search."
         ),
     ] = None,
+    budget: Annotated[
+        str | None,
+        typer.Option(
+            metavar="TIME",
+            help="About how long it may take, such as 90s, 5min or 1h30m: seeds and learning rates "
+            "are fitted to it, down to what a claim needs, and what was given up is said.",
+        ),
+    ] = None,
+    vary: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="LEVER=LIST",
+            help="Race under several values of a lever: activation=tanh,relu, "
+            "initializer=glorot_uniform,he_normal, normalization=none,batch,layer, "
+            "batch_size=16,64, pretraining=none,other-half,my.keras. Give it once for each lever; "
+            "`ravine tasks` says which a task has.",
+        ),
+    ] = None,
     into: Annotated[
         Path | None,
         typer.Option(
@@ -158,6 +184,7 @@ def race(
         from ravine import again, api
         from ravine.frameworks.spelling import read_rules
 
+        found: Race | Levers
         if into is not None:
             _only_with_into(context)
             found = again.grow(
@@ -183,6 +210,8 @@ def race(
             studies=studies,
             search=search,
             trials=trials,
+            budget=budget,
+            vary=vary or None,
             out=out,
             workers=workers,
             progress=not quiet,
@@ -199,12 +228,16 @@ def resume(
     quiet: Quiet = False,
     as_json: AsJson = False,
 ) -> None:
-    """Go on with a race, or a suite, that was interrupted; what is stored is not run again."""
+    """Go on with a race, a suite or a race of levers; what is stored is not run again."""
     with exit_codes():
-        from ravine import again, suites
+        from ravine import again, api, levers, suites
 
+        if levers.is_levers(folder):
+            both = levers.resume(folder, api.race, workers=workers, progress=not quiet)
+            finished.show(both, as_json=as_json, quiet=quiet)
+            return
         if suites.is_suite(folder):
-            evidence.show(suites.resume(folder, workers=workers))
+            evidence.show(suites.resume(folder, workers=workers, progress=not quiet))
             return
         found = again.resume(folder, workers=workers, progress=not quiet, profile=profile)
         finished.show(found, as_json=as_json, quiet=quiet)
@@ -218,12 +251,13 @@ def verify(
     folder: Folder,
     seeds: Annotated[int, typer.Option(metavar="N", help="Unused seeds to take.")] = 12,
     workers: Workers = None,
+    quiet: Quiet = False,
 ) -> None:
     """Run a finished race's winning claim again on seeds that nobody has used."""
     with exit_codes():
         from ravine import again
 
-        checked = again.verify(folder, seeds=seeds, workers=workers)
+        checked = again.verify(folder, seeds=seeds, workers=workers, progress=not quiet)
         typer.echo(str(checked))
         sys.exit(0 if checked.held else 1)
 

@@ -10,6 +10,7 @@ from ravine.commands.options import (
     EarlyStopping,
     Epochs,
     FreshSeeds,
+    Quiet,
     Rules,
     Schedule,
     Seeds,
@@ -89,6 +90,7 @@ def suite(
         ),
     ] = None,
     workers: Workers = None,
+    quiet: Quiet = False,
 ) -> None:
     """Race the same rules on several tasks; score them over all, as AlgoPerf does."""
     with exit_codes():
@@ -100,6 +102,7 @@ def suite(
                 rules=rules,
                 out=out,
                 workers=workers,
+                progress=not quiet,
                 seeds=seeds,
                 fresh_seeds=fresh_seeds,
                 epochs=epochs,

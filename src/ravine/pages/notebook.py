@@ -6,13 +6,13 @@ import io
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from rich.console import Console
 
 from ravine.pages import paste, tables
+from ravine.pages.live.display import Display
 from ravine.pages.results import Results
-from ravine.pages.terminal import Display
 from ravine.racing.plan import Run
 from ravine.verdict import title
 
@@ -42,6 +42,10 @@ class Cell(Display):
         super().__init__(True, profiling)
         self._live = _Shown()  # type: ignore[assignment]  # starts and stops, which is all it needs
         self._drawn = 0.0
+
+    def __enter__(self) -> Self:
+        self._live.start()  # type: ignore[union-attr]
+        return self
 
     def doing(self, worker: int, what: str) -> None:
         """See ``racing.driver.Watcher``."""

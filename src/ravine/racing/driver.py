@@ -15,6 +15,7 @@ from ravine.errors import RavineError
 from ravine.racing import stopping, widths
 from ravine.racing.choices import scheduled
 from ravine.racing.climb import Climb
+from ravine.racing.cost import Cost
 from ravine.racing.files import PARTIAL
 from ravine.racing.jobs import (
     DATA,
@@ -32,6 +33,7 @@ from ravine.racing.packs import RETRIES, Pack, packed
 from ravine.racing.plan import Facts, Plan, Run, study_of
 from ravine.racing.pool import Job, Pool
 from ravine.racing.profile import Profile
+from ravine.racing.rehearsal import rehearsed
 from ravine.racing.roles import Course, Watcher
 from ravine.racing.store import STEP_SECONDS, WORK, Curve, Store
 from ravine.update_rule import Rule
@@ -64,6 +66,11 @@ class Driver:
         self._plan: Plan | None = None
         self._store: Store | None = None
 
+    @property
+    def workers(self) -> int:
+        """How many there are."""
+        return len(self._pool)
+
     def describe(self) -> Facts:
         """What the task's model and data are."""
         self._materials.describe()
@@ -74,10 +81,14 @@ class Driver:
     def fitted(self, plan: Plan) -> Plan:
         """The plan with as many lanes as are fastest on this machine."""
         rule = self._pickled(plan, plan.choices.rules[-1])
-        began = time.monotonic()
-        fitted = widths.fitted(plan, rule, self._pool, self._work, self._watcher.doing)
-        self.profile.job("time", time.monotonic() - began)
-        return fitted
+        with self.profile.timing("time"):
+            return widths.fitted(plan, rule, self._pool, self._work, self._watcher.doing)
+
+    def rehearse(self, plan: Plan) -> Cost | None:
+        """What the race costs on this machine; None if a worker died over it."""
+        rules = {name: self._pickled(plan, name) for name in plan.choices.rules}
+        with self.profile.timing("rehearse"):
+            return rehearsed(plan, rules, self._pool, self._work, self._watcher.doing)
 
     def run(self, plan: Plan, store: Store, course: Course) -> None:
         """Do what the protocol says is due until nothing is. What is stored is not run again."""
@@ -201,9 +212,9 @@ class Driver:
         if set(plan.choices.rules) <= set(store.read_meta(STEP_SECONDS) or {}):
             return
         self._watcher.doing(0, "timing a step of each rule")
-        began, pace = time.monotonic(), Pace(plan, self._rules, self._materials)
-        self._pool.work(pace)
-        self.profile.job("pace", time.monotonic() - began)
+        pace = Pace(plan, self._rules, self._materials)
+        with self.profile.timing("pace"):
+            self._pool.work(pace)
         store.write_meta(STEP_SECONDS, pace.seconds)
 
     def _race(self, runs: Sequence[Run], later: Sequence[int] = ()) -> None:
@@ -295,6 +306,8 @@ class Driver:
         self._unsaved.append((pack, answer))
         group = _group(pack.runs[0])
         done, climb = pack.segment + 1, self._climbs[group]
+        steps = self._settled.cuts(pack.stage)[pack.segment] * self._settled.period
+        self._watcher.advanced(pack.runs, pack.segment, steps, answer.from_before())
         climb.arrive(pack.runs, done)
         if done < len(self._settled.cuts(pack.stage)) and done not in climb.gates:
             self._queue(pack).appendleft(replace(pack, segment=done, deaths=0))

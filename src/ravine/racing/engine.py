@@ -170,6 +170,15 @@ def _compiled(exported: bytes) -> Callable[..., Any]:
     return compiled
 
 
+def memory(program: Any) -> float:
+    """Bytes that a compiled program needs at once: arguments, results and what is between."""
+    needs = program.memory_analysis()
+    if needs is None:  # not every backend says
+        return 0.0
+    parts = needs.argument_size_in_bytes, needs.output_size_in_bytes, needs.temp_size_in_bytes
+    return float(sum(parts) - needs.alias_size_in_bytes)
+
+
 def learned(rule: Rule, leaves: Sequence[Any], drawn: Any, taken: int) -> tuple[list[Any], Any]:
     """The weights that one lane is judged by, and its state, after the steps taken.
 
@@ -204,6 +213,12 @@ def operations(network: Network, drawn: Any, batch: tuple[Any, Any]) -> float:
     slope = jax.jit(jax.value_and_grad(network.loss, has_aux=True))
     counted = slope.lower(*drawn, *batch).cost_analysis()
     return float(counted["flops"]) if counted else 0.0
+
+
+def slopes(network: Network, drawn: Any, batch: tuple[Any, Any]) -> list[float]:
+    """The root mean square of the loss's gradient, over each trainable array."""
+    gradients, _ = jax.jit(jax.grad(network.loss, has_aux=True))(*drawn, *batch)
+    return [float(jnp.sqrt(jnp.mean(jnp.square(g)))) for g in gradients]
 
 
 def numeric(rule: Rule) -> dict[str, float]:

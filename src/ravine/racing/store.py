@@ -17,6 +17,7 @@ from ravine.racing.plan import FIRST_SEED, Plan, Run
 
 FILE = "race.sqlite"
 STEP_SECONDS = "step_seconds"  # what is known of how long a step of each rule takes
+COST = "cost"  # what the race was found to cost, as ``racing.cost`` has it; for estimates alone
 BEST = "best"  # what is known of the winner's model that is kept
 CHECKS = "checks"  # claims that were run again, as ``verdict.checking`` writes them
 WORK = "work"  # the folder, inside that of the race, through which workers share files

@@ -6,6 +6,7 @@ from ravine.tasks.cifar10 import task as cifar10
 from ravine.tasks.diabetes_linear import task as diabetes_linear
 from ravine.tasks.digits_autoencoder import task as digits_autoencoder
 from ravine.tasks.digits_cnn import task as digits_cnn
+from ravine.tasks.digits_deep import task as digits_deep
 from ravine.tasks.digits_mlp import task as digits_mlp
 from ravine.tasks.fashion_mnist import task as fashion_mnist
 from ravine.tasks.quadratic_deep import task as quadratic_deep
@@ -17,6 +18,7 @@ TASKS: dict[str, Task] = {
     for task in (
         digits_mlp,
         digits_cnn,
+        digits_deep,
         digits_autoencoder,
         breast_cancer_logistic,
         diabetes_linear,

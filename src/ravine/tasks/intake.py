@@ -26,17 +26,24 @@ class Network:
         keras = import_keras()
         self._task = task
         self._keras = keras
-        self._model = task.build()
+        self._model, self.taken = self._built()
         self._criterion = task.criterion(self._model)
         self.measures: tuple[str, ...] = self._criterion.measures
 
     @property
     def config(self) -> str:
-        """The model's architecture as JSON; or its variables, where it has no configuration."""
+        """The model's architecture as JSON, or its variables; and what it was pretrained to."""
         try:
-            return str(self._model.to_json())
+            found = str(self._model.to_json())
         except (NotImplementedError, TypeError, ValueError):
-            return str([(v.path, v.shape, v.dtype) for v in self._model.variables])
+            found = str([(v.path, v.shape, v.dtype) for v in self._model.variables])
+        held = self._task.pretrained
+        return found if held is None else f"{found} from {held.digest}"
+
+    @property
+    def names(self) -> list[str]:
+        """Where in the model each trainable array is: ``"sequential/dense/kernel"``."""
+        return [variable.path for variable in self._model.trainable_variables]
 
     def draw(self, seed: int) -> Weights:
         """Initial weights: what ``keras.utils.set_random_seed(seed); make_model()`` gives.
@@ -48,7 +55,7 @@ class Network:
 
         with _without_tensorflow():
             self._keras.utils.set_random_seed(seed)
-        model = self._task.build()
+        model, _ = self._built()
         state = [
             np.array([*np.random.SeedSequence([seed, i]).generate_state(1), 0], v.dtype)
             if v.path.endswith("seed_generator_state")
@@ -56,6 +63,11 @@ class Network:
             for i, v in enumerate(model.non_trainable_variables)
         ]
         return Weights([np.asarray(v.value) for v in model.trainable_variables], state)
+
+    def _built(self) -> tuple[Any, tuple[str, ...]]:
+        """A fresh model, and the layers whose weights are pretrained."""
+        model, held = self._task.build(), self._task.pretrained
+        return model, () if held is None else held.into(model)
 
     def loss(self, trainable: Sequence[Any], state: Sequence[Any], x: Any, y: Any) -> Any:
         """Mean loss of a batch in training, regularisation included; and the new state."""

@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from ravine.tasks.pretraining import Pretrained
+
 
 class Split(NamedTuple):
     """Rows of inputs and of targets, as NumPy arrays of equal length; or lists of such arrays."""
@@ -43,6 +45,8 @@ class Task:
     learning_rates: Mapping[str, tuple[float, float]] = field(default_factory=dict)
     frozen_order: bool = False
     notes: tuple[str, ...] = ()  # what whoever races it should know, a line each
+    levers: Mapping[str, Any] = field(default_factory=dict)  # of a variant: see ``tasks.levers``
+    pretrained: Pretrained | None = None  # weights to begin with, where they fit
     download: str = ""  # how much Keras downloads for it, once
 
     @staticmethod

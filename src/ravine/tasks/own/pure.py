@@ -91,6 +91,7 @@ class PureNetwork:
 
         self._jax, self._task = jax, task
         self.measures = ("loss", *task.metrics)
+        self.taken = ()  # layers that are pretrained: it has none
         drawn = self._tried("init", lambda: self._params(0))
         self._paths, leaves, self._structure = _flat(jax, drawn)
         for path, leaf in zip(self._paths, leaves, strict=True):
@@ -109,6 +110,11 @@ class PureNetwork:
                     "number a row, or their mean"
                 )
         self._sample = drawn, x, y
+
+    @property
+    def names(self) -> list[str]:
+        """See ``intake.Network``."""
+        return [f"params/{path}" for path in self._paths]
 
     def _params(self, seed: int) -> Any:
         jnp = self._jax.numpy
