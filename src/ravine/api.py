@@ -117,9 +117,8 @@ def race(
     if isinstance(rules, str):
         rules = read_rules(rules)
     if vary is not None:
-        if (
-            budget is not None
-        ):  # each race would be fitted by itself, and they could not be compared
+        # Each race would be fitted by itself, and they could not be compared.
+        if budget is not None:
             raise WrongCall("budget= is for one race, vary= makes several: lower seeds= or epochs=")
         return levers.race_each(
             *(race, chosen_task, vary),
