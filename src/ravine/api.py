@@ -92,7 +92,8 @@ def race(
     settings each rule tries, by default 9, or 27 with ``search``. ``budget``: about how long it may
     take, ``"5min"``, ``"1h30m"`` or seconds; what does not fit is given up in this order, each as
     little as will do: tuning seeds down to 2, fresh seeds down to what a claim needs, learning
-    rates down to one a decade, the second tuning seed; the race says so. ``vary``: levers and their
+    rates down to one a decade, the second tuning seed; the race says so. It does not go with
+    ``vary``, whose races need equal seeds. ``vary``: levers and their
     values, ``{"activation": ["tanh", "relu"], "batch_size": [16, 64]}``: a race for each
     combination, and a ``ravine.Levers`` that says which lever matters how much; but for
     ``batch_size`` and ``pretraining`` (``"none"``, ``"other-half"`` of the training rows, or a
@@ -116,9 +117,8 @@ def race(
     if isinstance(rules, str):
         rules = read_rules(rules)
     if vary is not None:
-        if (
-            budget is not None
-        ):  # each race would be fitted by itself, and they could not be compared
+        # Each race would be fitted by itself, and they could not be compared.
+        if budget is not None:
             raise WrongCall("budget= is for one race, vary= makes several: lower seeds= or epochs=")
         return levers.race_each(
             *(race, chosen_task, vary),

@@ -12,7 +12,7 @@ from ravine.errors import RavineError, WrongCall
 from ravine.folder import using
 from ravine.frameworks.spelling import is_spelled
 from ravine.outcome import Race, publish_pages
-from ravine.pages import report
+from ravine.pages import vega
 from ravine.pages.live.display import Display
 from ravine.racing import luggage
 from ravine.racing.cost import Cost
@@ -49,7 +49,7 @@ def conduct(
     workbench = {"folder": str(work), "digest": packed}
     for note in task.notes:
         display.trouble(note)
-    with display, _beside(report.prepare), Pool(workers, workbench) as pool:
+    with display, _beside(vega.prepare), Pool(workers, workbench) as pool:
         driver = Driver(pool, rules, display, folder)
         store = start(driver)
         try:

@@ -55,6 +55,8 @@ def race_each(
     axes.check_vary(task, varied)
     if axes.BATCH_SIZE in varied and "batch_size" in options:
         raise WrongCall("batch_size is varied: leave out batch_size=")
+    if "budget" in options:  # which would give each of the races other seeds
+        raise WrongCall("budget= is for one race: with vary, give seeds=, fresh_seeds=, trials=")
     read_target(options.get("target"))
     by_name = named([read_rule(rule) for rule in (RULES if rules is None else rules)])
     name = f"{task.name}-levers-{datetime.now(UTC):%Y%m%dT%H%M%SZ}"
