@@ -89,7 +89,7 @@ def looks(rules: Iterable[str], paint: Paint = LIGHT) -> dict[str, Look]:
     >>> looks(["adam", "sgd"])["sgd"].colour
     '#0075ff'
     """
-    slots = {name: slot for slot, name in enumerate(RULES)}
+    rules, slots = list(rules), {name: slot for slot, name in enumerate(RULES)}
     for rule in rules:
         slots.setdefault(rule, len(slots))
     return {rule: _look(slots[rule], paint) for rule in rules}

@@ -11,6 +11,7 @@ _CLIP = re.compile(r'( id="|url\(#)(clip\d+)')
 # What Vega draws around groups that have neither ground nor border.
 _NOTHING = re.compile(r'<path class="(?:background|foreground)"[^>]* d="(?:M0,0h0v0h0Z)?"[^>]*/>')
 _SIZE = re.compile(r' width="([\d.]+)" height="[\d.]+"')
+LEAST = 0.75  # of its size that a picture may shrink to; then it scrolls
 ROOT = 16  # pixels of a page's text, that charts are made for
 
 
@@ -35,10 +36,13 @@ def svg(spec: dict[str, Any], name: str = "") -> str:
 
 
 def still(spec: dict[str, Any], name: str) -> str:
-    """The same for a page: it grows with the page's text, and shrinks where there is no room."""
-    return _SIZE.sub(
-        lambda size: f' width="{float(size[1]) / ROOT:g}rem"', svg(spec, name), count=1
-    )
+    """The same for a page: it grows with the page's text, and shrinks a little where it must."""
+
+    def scaled(size: re.Match[str]) -> str:
+        width = float(size[1]) / ROOT
+        return f' width="{width:g}rem" style="min-width:{LEAST * width:g}rem"'
+
+    return _SIZE.sub(scaled, svg(spec, name), count=1)
 
 
 @cache
