@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path as FilePath
 from typing import TYPE_CHECKING, Any
 
-from ravine import surfaces
+from ravine import again, surfaces
 from ravine.conduct import check_workers, conduct
 from ravine.errors import WrongCall
 from ravine.folder import check_new, locked
@@ -19,9 +19,10 @@ from ravine.racing.choices import choose
 from ravine.racing.driver import Driver
 from ravine.racing.grids import Rates
 from ravine.racing.plan import settle
-from ravine.racing.store import FILE, WORK, Store
+from ravine.racing.store import CONFIRM, FILE, WORK, Store
 from ravine.rules import RULES
 from ravine.surfaces.walk import Path, Walkable, walk
+from ravine.tasks import TASKS
 from ravine.tasks.own.entry import task_of
 from ravine.verdict import stages
 
@@ -51,6 +52,7 @@ def race(
     studies: int = 1,
     search: str | Sequence[str] | None = None,
     trials: int | None = None,
+    confirm: str | None = None,
     out: str | os.PathLike[str] | None = None,
     workers: int | None = None,
     progress: bool = True,
@@ -82,7 +84,9 @@ def race(
     on other seeds; from six on claims are about the rules rather than the learning rates they got.
     ``search``: hyperparameters to search beside the learning rate, ``"beta_2,weight_decay"``, with
     their ranges if the rules' own are not meant, ``"beta_2=0.9:0.999"``. ``trials``: how many
-    settings each rule tries, by default 9, or 27 with ``search``. ``out``: a new or empty
+    settings each rule tries, by default 9, or 27 with ``search``. ``confirm``: ``"tensorflow"``,
+    ``"jax"`` or ``"torch"``, where the winner and gradient descent are trained once more by
+    ``model.fit``, to be compared; see ``Race.confirm``. ``out``: a new or empty
     folder, by default ``ravine-runs/<task>-<UTC time>``. ``workers``: how many processes, by
     default one a core. ``progress``: whether to show it, on standard error. ``profile``: whether
     to print there, in the end, where the time went.
@@ -117,6 +121,8 @@ def race(
         trials=trials,
     )
     check_workers(workers)
+    if confirm is not None:
+        again.check_framework(confirm)
     name = f"{chosen_task.name}-{datetime.now(UTC):%Y%m%dT%H%M%SZ}"
     folder = FilePath("ravine-runs", name) if out is None else FilePath(out)
     check_new(folder)
@@ -130,6 +136,8 @@ def race(
             "versions": provenance.versions(),
             "command": provenance.command(choices, chosen_task),
         }
+        if confirm is not None:
+            meta[CONFIRM] = confirm
         return Store.create(folder, meta)
 
     with locked(folder):
@@ -141,6 +149,10 @@ def race(
             if not (folder / FILE).exists():  # nothing was found out: leave no trace
                 shutil.rmtree(folder / WORK, ignore_errors=True)
             raise
+    if confirm is not None:
+        given = None if chosen_task.name in TASKS else chosen_task
+        same = {"task": given, "rules": asked, "workers": workers, "progress": progress}
+        again.confirm(folder, confirm, **same)
     return Race(folder)
 
 

@@ -51,6 +51,8 @@ RACE_EXAMPLES = """**Examples**
 
 - `ravine race --rules adam,adamw --search beta_2,weight_decay`
 
+- `ravine race --confirm tensorflow`: the winner once more, by `model.fit` on TensorFlow
+
 - `ravine race --quiet --json > verdict.json`: for scripts
 
 - `ravine race --into my-race --rules nadam`: one more rule in a finished race
@@ -128,6 +130,13 @@ def race(
             metavar="N", help="Settings that each rule tries. Default: 9, or 27 with --search."
         ),
     ] = None,
+    confirm: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FRAMEWORK",
+            help="Train the winner there once more by model.fit: tensorflow, jax or torch.",
+        ),
+    ] = None,
     into: Annotated[
         Path | None,
         typer.Option(
@@ -177,6 +186,7 @@ def race(
             studies=studies,
             search=search,
             trials=trials,
+            confirm=confirm,
             out=out,
             workers=workers,
             progress=not quiet,
@@ -220,6 +230,25 @@ def verify(
         checked = again.verify(folder, seeds=seeds, workers=workers)
         typer.echo(str(checked))
         sys.exit(0 if checked.held else 1)
+
+
+@app.command(
+    epilog="**Examples**: `ravine confirm my-race --in tensorflow`, `ravine confirm my-race --in "
+    "torch --seeds 5`"
+)
+def confirm(
+    folder: Folder,
+    framework: Annotated[
+        str, typer.Option("--in", metavar="FRAMEWORK", help="tensorflow, jax or torch.")
+    ],
+    seeds: Annotated[int, typer.Option(metavar="N", help="Unused seeds to take, from 3.")] = 3,
+    workers: Workers = None,
+) -> None:
+    """Train a finished race's winner and gradient descent in a framework, by model.fit."""
+    with exit_codes():
+        from ravine import again
+
+        typer.echo(str(again.confirm(folder, framework, seeds=seeds, workers=workers)))
 
 
 app.command()(finished.report)

@@ -11,9 +11,10 @@ from ravine.errors import RavineError
 from ravine.folder import locked, using
 from ravine.pages import charts, report, style
 from ravine.pages.results import Results
-from ravine.racing.store import CHECKS, STEP_SECONDS, WORK, Store
+from ravine.racing.store import CHECKS, CONFIRM, CONFIRMATIONS, STEP_SECONDS, WORK, Store
 from ravine.verdict import stages
 from ravine.verdict.checking import Check, Checked, checked
+from ravine.verdict.confirming import Confirmation, Confirmed, confirmed
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -34,6 +35,10 @@ class Race:
             meta = {key: store.read_meta(key) for key in ("machine", "versions", "command")}
             self.meta: dict[str, Any] = meta
             self.checks = [Check.from_json(kept) for kept in store.read_meta(CHECKS) or ()]
+            kept = store.read_meta(CONFIRMATIONS) or ()
+            self.confirmations = [Confirmation.from_json(one) for one in kept]
+            self.to_confirm: str | None = store.read_meta(CONFIRM)
+            self._elsewhere = store.elsewhere()
             self._rules = store.read_meta("rules")
             self._step_seconds = store.read_meta(STEP_SECONDS) or {}
         finally:
@@ -59,7 +64,9 @@ class Race:
             )
         curves = stages.relevant(self.plan, self.stored)
         judged = verdicts.judge(self.plan, self._rules, curves, step_seconds=self._step_seconds)
-        return Results(self.plan, curves, judged, checked=self.checked, **self.meta)
+        return Results(
+            self.plan, curves, judged, checked=self.checked, confirmed=self.confirmed, **self.meta
+        )
 
     @property
     def checked(self) -> tuple[Checked, ...]:
@@ -69,6 +76,25 @@ class Race:
             for check in self.checks
             if not check.due(self.plan, self.stored)
         )
+
+    @property
+    def confirmed(self) -> tuple[Confirmed, ...]:
+        """What came of training the winner in other frameworks, as often as that was finished."""
+        return tuple(
+            confirmed(one, self.plan, self.stored, self._elsewhere)
+            for one in self.confirmations
+            if one.whole(self.plan, self.stored, self._elsewhere)
+        )
+
+    @property
+    def unconfirmed(self) -> str | None:
+        """The framework of a confirmation that was begun or asked for and is not there yet."""
+        there = [one.confirmation for one in self.confirmed]
+        begun = [one.framework for one in self.confirmations if one not in there]
+        wanted = self.to_confirm
+        if wanted and not any(one.framework == wanted for one in self.confirmations):
+            begun.append(wanted)
+        return begun[0] if begun else None
 
     @property
     def verdict(self) -> "verdicts.Verdict":
