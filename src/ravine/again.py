@@ -72,8 +72,13 @@ def resume(
         display = Display(progress, profile)
         conduct(found.folder, task, by_name, workers, display, start, stages)
     if found.to_confirm:
-        same = {"task": own_task, "rules": own_rules, "workers": workers, "progress": progress}
-        confirm(folder, found.to_confirm, **same)
+        confirm(
+            *(folder, found.to_confirm),
+            task=own_task,
+            rules=own_rules,
+            workers=workers,
+            progress=progress,
+        )
     return Race(found.folder)
 
 

@@ -151,8 +151,9 @@ def race(
             raise
     if confirm is not None:
         given = None if chosen_task.name in TASKS else chosen_task
-        same = {"task": given, "rules": asked, "workers": workers, "progress": progress}
-        again.confirm(folder, confirm, **same)
+        again.confirm(
+            folder, confirm, task=given, rules=asked, workers=workers, progress=progress
+        )
     return Race(folder)
 
 

@@ -73,11 +73,14 @@ class Confirmed:
 
     def __str__(self) -> str:
         name = NAMES[self.confirmation.framework]
-        largest = max(p.difference for p in self.pairs)
+        gaps = {rule: 0.0 for rule in self.confirmation.rates}
+        for p in self.pairs:
+            gaps[p.rule] = max(gaps[p.rule], p.difference)
+        listed = ", ".join(f"{title(rule)} {gap:.2g}" for rule, gap in gaps.items())
         said = (
             f"On {name}, by model.fit, {self.agreeing} of {len(self.pairs)} runs on "
             f"{self.confirmation.seeds} unused seeds take as many steps to the target as in the "
-            f"race, within one evaluation; test losses differ by {largest:.2g} at most"
+            f"race, within one evaluation; largest difference of the test losses: {listed}"
         )
         if self.random:
             said += " (layers draw at random in training, each framework its own numbers: single "
