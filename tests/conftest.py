@@ -1,6 +1,8 @@
 """What every test stands on: one Keras backend for this process, quiet libraries, own cache."""
 
+import atexit
 import os
+import shutil
 import tempfile
 
 from hypothesis import HealthCheck, settings
@@ -10,7 +12,14 @@ os.environ["KERAS_BACKEND"] = "jax"
 os.environ["JAX_PLATFORMS"] = "cpu"
 os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
 # Compiled programs of the tests are shared among them and not left behind for the user.
-os.environ.setdefault("RAVINE_CACHE", tempfile.mkdtemp(prefix="ravine-test-cache-"))
+if "RAVINE_CACHE" not in os.environ:
+    os.environ["RAVINE_CACHE"] = tempfile.mkdtemp(prefix="ravine-test-cache-")
+    atexit.register(shutil.rmtree, os.environ["RAVINE_CACHE"], ignore_errors=True)
+# Beside others, a process of tests keeps to one core, and so do the races that it starts, which
+# have a worker a core: where all took all cores they would only wait for each other.
+if (beside := os.environ.get("PYTEST_XDIST_WORKER")) and hasattr(os, "sched_setaffinity"):
+    cores = sorted(os.sched_getaffinity(0))
+    os.sched_setaffinity(0, {cores[int(beside.removeprefix("gw")) % len(cores)]})
 # No test asserts a time, and a busy machine is no failure.
 settings.register_profile("ravine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("ravine")

@@ -70,6 +70,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_a_race_leaves_what_it_promises(folder: Path) -> None:
     assert sorted(file.name for file in folder.iterdir()) == [
+        "best.keras",
         "curves.png",
         "curves.svg",
         "race.sqlite",
@@ -86,6 +87,15 @@ def test_a_race_leaves_what_it_promises(folder: Path) -> None:
         assert rule["runs"] == 2
         assert set(rule["speedup"]) == set(rule["steps_to_target"]) == {"median", "low", "high"}
         assert len(rule["final_losses"]) == 2
+    # The answer is code, which reads as the rule that won, and its model.
+    for line in content["code"].values():
+        assert line in said
+    won = content["rules"][0]
+    rule = ravine.translate(content["code"]["keras"], to="ravine")
+    assert rule.learning_rate == won["learning_rate"]
+    assert type(rule).__name__.lower() == won["rule"].partition("(")[0]
+    assert content["best"]["learning_rate"] == won["learning_rate"]
+    assert str(folder / content["best"]["file"]) in said
     progress = (folder.parent / "stderr").read_text(encoding="utf-8").splitlines()
     assert "30 runs of 99 steps" in progress[0]
     assert any("30/30 runs" in line for line in progress)
@@ -146,6 +156,20 @@ def test_the_race_from_python(folder: Path, tmp_path: Path) -> None:
     assert race.winner.rule in ("sgd", "adam(beta_1=0.8)")
 
 
+def test_the_winners_model_is_its_best_run(folder: Path) -> None:
+    race = ravine.Race.open(folder)
+    assert race.best is not None
+    assert race.best["note"] == ""  # trained once more, it gave the same bits
+    curve = next(c for c in stored(folder) if c.run.id == race.best["run"])
+    own = [c for c in stored(folder) if c.run.stage == "fresh" and c.run.rule == race.winner.rule]
+    ends = [c.measures[-1, verdict.VALIDATION, 0] for c in own]
+    assert curve.measures[-1, verdict.VALIDATION, 0] == min(ends)
+    x, y = TASKS["digits-mlp"].load().test
+    right = np.asarray(race.winner.model().predict(x, verbose=0)).argmax(1) == y
+    assert right.mean() == pytest.approx(race.best["test"]["accuracy"], abs=1e-6)
+    assert race.code == race.results.code
+
+
 def test_segments_change_no_curve(
     folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -161,6 +185,8 @@ def test_segments_change_no_curve(
         out=out,
         progress=False,
     )
+    ours, theirs = (ravine.Race.open(at).best or {} for at in (out, folder))
+    assert ours | {"run": ""} == theirs | {"run": ""}
     store = Store(out)
     assert store.plan.cuts("fresh") == (33, 66, 99)
     assert store.plan.cuts("tuning") == (12, 25, 50, 83, 99)
@@ -277,7 +303,7 @@ def test_of_two_races_into_one_folder_one_is_run(tmp_path: Path) -> None:
     assert sorted(said.values()) == [0, 2]
     (refused,) = (heard for heard, code in said.items() if code == 2)
     assert len(refused.splitlines()) == 1
-    assert sorted(os.listdir(tmp_path / "out")) == sorted([*PAGES, "race.sqlite"])
+    assert sorted(os.listdir(tmp_path / "out")) == sorted([*PAGES, "best.keras", "race.sqlite"])
 
 
 @pytest.mark.parametrize("running", [True, False])

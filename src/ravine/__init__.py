@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from ravine.frameworks.optax import to_optax
     from ravine.frameworks.torch import to_torch
     from ravine.frameworks.translation import translate, translation
+    from ravine.levers import Levers
     from ravine.outcome import Race
     from ravine.suites import Suite, suite
     from ravine.tasks.task import Task
@@ -42,6 +43,7 @@ __all__ = [
     "AdamW",
     "Clip",
     "Decay",
+    "Levers",
     "Momentum",
     "Nadam",
     "Nesterov",
@@ -74,6 +76,7 @@ __all__ = [
 ]
 
 _LAZY = {
+    "Levers": "ravine.levers",
     "Race": "ravine.outcome",
     "Suite": "ravine.suites",
     "Task": "ravine.tasks.task",

@@ -16,7 +16,7 @@ from ravine.folder import locked
 from ravine.frameworks.spelling import AnyRule, is_spelled, read_rule
 from ravine.frameworks.translation import translation
 from ravine.outcome import PAGES, Race, publish_pages
-from ravine.pages.terminal import Display
+from ravine.pages.notebook import display as shown
 from ravine.racing import luggage, provenance
 from ravine.racing.choices import BASELINE, joined, named, scheduled
 from ravine.racing.driver import Driver
@@ -50,7 +50,8 @@ def resume(
     """
     check_workers(workers)
     found = Race(Path(folder))
-    if found.finished:
+    keeping = found.best is None and luggage.signed(found.folder / WORK) is not None
+    if found.finished and not keeping:  # the model that is kept is the last that a race makes
         if (found.folder / WORK).exists() or not all((found.folder / p).exists() for p in PAGES):
             with locked(found.folder):
                 Store(found.folder).close()  # what a kill left in the log is folded in
@@ -69,7 +70,7 @@ def resume(
         return Store(found.folder)
 
     with locked(found.folder):
-        display = Display(progress, profile)
+        display = shown(progress, profile)
         conduct(found.folder, task, by_name, workers, display, start, stages)
     if found.to_confirm:
         confirm(
@@ -79,7 +80,7 @@ def resume(
             workers=workers,
             progress=progress,
         )
-    return Race(found.folder)
+    return Race(found.folder, task)
 
 
 def grow(
@@ -119,9 +120,9 @@ def grow(
         return store
 
     with locked(found.folder):
-        display = Display(progress, profile)
+        display = shown(progress, profile)
         conduct(found.folder, task, by_name, workers, display, start, stages)
-    return Race(found.folder)
+    return Race(found.folder, task)
 
 
 def verify(
@@ -161,7 +162,7 @@ def verify(
         return store
 
     with locked(found.folder):
-        display = Display(progress)
+        display = shown(progress, False)
         conduct(
             *(found.folder, task, by_name, workers, display, start, check),
             announce=lambda plan, stored: display.checking(check.runs(plan), plan, stored),
@@ -231,7 +232,7 @@ def confirm(
             pool.work(Fits(jobs, lambda run, fitted: keep(run.id, *fitted), display.doing))
 
     with locked(found.folder):
-        display = Display(progress)
+        display = shown(progress, profiling=False)
         conduct(
             *(found.folder, own_task, by_name, workers, display, start, confirmation),
             announce=lambda p, stored: display.checking(confirmation.runs(p), p, stored),

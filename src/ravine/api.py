@@ -1,5 +1,6 @@
 """The verbs that begin something: a race, a walk."""
 
+import inspect
 import os
 import shutil
 from collections.abc import Mapping, Sequence
@@ -7,26 +8,30 @@ from datetime import UTC, datetime
 from pathlib import Path as FilePath
 from typing import TYPE_CHECKING, Any
 
-from ravine import again, surfaces
+from ravine import again, levers, surfaces
 from ravine.conduct import check_workers, conduct
 from ravine.errors import WrongCall
 from ravine.folder import check_new, locked
 from ravine.frameworks.spelling import AnyRule, read_rule, read_rules
 from ravine.outcome import Race
-from ravine.pages.terminal import Display
+from ravine.pages.notebook import display as shown
 from ravine.racing import provenance
 from ravine.racing.choices import choose
 from ravine.racing.driver import Driver
+from ravine.racing.durations import read_seconds
 from ravine.racing.grids import Rates
 from ravine.racing.plan import settle
-from ravine.racing.store import CONFIRM, FILE, WORK, Store
+from ravine.racing.sizing import sized
+from ravine.racing.store import CONFIRM, COST, FILE, WORK, Store
 from ravine.rules import RULES
 from ravine.surfaces.walk import Path, Walkable, walk
 from ravine.tasks import TASKS
 from ravine.tasks.own.entry import task_of
 from ravine.verdict import stages
+from ravine.verdict.statistics import fewest_seeds
 
 if TYPE_CHECKING:
+    from ravine.levers import Levers
     from ravine.pages.explorer import Explorer
 
 
@@ -53,11 +58,13 @@ def race(
     search: str | Sequence[str] | None = None,
     trials: int | None = None,
     confirm: str | None = None,
+    budget: str | float | None = None,
+    vary: Mapping[str, Any] | str | Sequence[str] | None = None,
     out: str | os.PathLike[str] | None = None,
     workers: int | None = None,
     progress: bool = True,
     profile: bool = False,
-) -> Race:
+) -> "Race | Levers":
     """Race update rules on a task: tune each, then judge all against gradient descent.
 
     ``task``: a name (``ravine tasks``), a ``ravine.Task``, a place in code (``"my_task.py:make"``),
@@ -86,8 +93,16 @@ def race(
     their ranges if the rules' own are not meant, ``"beta_2=0.9:0.999"``. ``trials``: how many
     settings each rule tries, by default 9, or 27 with ``search``. ``confirm``: ``"tensorflow"``,
     ``"jax"`` or ``"torch"``, where the winner and gradient descent are trained once more by
-    ``model.fit``, to be compared; see ``Race.confirm``. ``out``: a new or empty
-    folder, by default ``ravine-runs/<task>-<UTC time>``. ``workers``: how many processes, by
+    ``model.fit``, to be compared; see ``ravine.confirm``. ``budget``: about how long it may
+    take, ``"5min"``, ``"1h30m"`` or seconds; what does not fit is given up in this order, each as
+    little as will do: tuning seeds down to 2, fresh seeds down to what a claim needs, learning
+    rates down to one a decade, the second tuning seed; the race says so. It does not go with
+    ``vary``, whose races need equal seeds. ``vary``: levers and their
+    values, ``{"activation": ["tanh", "relu"], "batch_size": [16, 64]}``: a race for each
+    combination, and a ``ravine.Levers`` that says which lever matters how much; but for
+    ``batch_size`` and ``pretraining`` (``"none"``, ``"other-half"`` of the training rows, or a
+    ``.keras`` file) they are arguments of the function that builds the model. ``out``: a new or
+    empty folder, by default ``ravine-runs/<task>-<UTC time>``. ``workers``: how many processes, by
     default one a core. ``progress``: whether to show it, on standard error. ``profile``: whether
     to print there, in the end, where the time went.
 
@@ -99,11 +114,24 @@ def race(
         race = ravine.race("digits-mlp", rules=["sgd", ravine.Adam(beta_1=0.8)])
         print(race.verdict)
     """
+    given = locals()  # all that was asked for, and nothing else yet
     own = {"loss": loss, "metrics": metrics, "loss_weights": loss_weights}
     own |= {"validation_data": validation_data, "test_data": test_data}
     chosen_task = task_of(task, data, class_weight=class_weight, **own)
     if isinstance(rules, str):
         rules = read_rules(rules)
+    if vary is not None:
+        # Each race would be fitted by itself, and they could not be compared.
+        if budget is not None:
+            raise WrongCall("budget= is for one race, vary= makes several: lower seeds= or epochs=")
+        return levers.race_each(
+            *(race, chosen_task, vary),
+            rules=rules,
+            out=out,
+            workers=workers,
+            progress=progress,
+            options=_passed_on(given),
+        )
     asked = [read_rule(rule) for rule in (RULES if rules is None else rules)]
     choices, by_name = choose(
         chosen_task,
@@ -120,6 +148,7 @@ def race(
         search=search,
         trials=trials,
     )
+    seconds = None if budget is None else read_seconds(budget)
     check_workers(workers)
     if confirm is not None:
         again.check_framework(confirm)
@@ -128,13 +157,15 @@ def race(
     check_new(folder)
 
     def start(driver: Driver) -> Store:
-        plan = driver.fitted(settle(choices, by_name, driver.describe()))
+        settled = settle(choices, by_name, driver.describe())
+        plan, cost = sized(settled, by_name, driver, folder, seconds, fewest_seeds)
         meta = {
             "plan": plan.to_json(),
+            COST: cost and cost._asdict(),
             "rules": {name: rule.values() for name, rule in by_name.items()},
             "machine": provenance.machine(),
             "versions": provenance.versions(),
-            "command": provenance.command(choices, chosen_task),
+            "command": provenance.command(plan.choices, chosen_task),
         }
         if confirm is not None:
             meta[CONFIRM] = confirm
@@ -143,18 +174,28 @@ def race(
     with locked(folder):
         check_new(folder)  # until now it was anybody's
         try:
-            display = Display(progress, profile)
+            display = shown(progress, profile)
             conduct(folder, chosen_task, by_name, workers, display, start, stages)
         except BaseException:
             if not (folder / FILE).exists():  # nothing was found out: leave no trace
                 shutil.rmtree(folder / WORK, ignore_errors=True)
             raise
     if confirm is not None:
-        given = None if chosen_task.name in TASKS else chosen_task
+        own_task = None if chosen_task.name in TASKS else chosen_task
         again.confirm(
-            folder, confirm, task=given, rules=asked, workers=workers, progress=progress
+            folder, confirm, task=own_task, rules=asked, workers=workers, progress=progress
         )
-    return Race(folder)
+    return Race(folder, chosen_task)
+
+
+def _passed_on(given: Mapping[str, Any]) -> dict[str, Any]:
+    """Of what ``race`` was asked for, what it is to be asked again of each of several races."""
+    task = {"task", "data", "loss", "metrics", "loss_weights", "class_weight"}
+    task |= {"validation_data", "test_data"}
+    own = task | {"rules", "vary", "out", "workers", "progress"}
+    defaults = {k: p.default for k, p in inspect.signature(race).parameters.items()}
+    asked = {k: v for k, v in given.items() if k not in own and v is not None}
+    return {k: v for k, v in asked.items() if defaults[k] is None or v != defaults[k]}
 
 
 def descend(

@@ -2,12 +2,13 @@
 
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from ravine.commands import evidence, finished, walks
 from ravine.commands.exits import exit_codes
+from ravine.commands.new import NEW_EXAMPLES, new
 from ravine.commands.options import (
     AsJson,
     EarlyStopping,
@@ -21,6 +22,10 @@ from ravine.commands.options import (
     Workers,
 )
 from ravine.errors import WrongCall
+
+if TYPE_CHECKING:
+    from ravine.levers import Levers
+    from ravine.outcome import Race
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -47,13 +52,19 @@ RACE_EXAMPLES = """**Examples**
 
 - `ravine race --rules adam --epochs 5 --fresh-seeds 6`: a quick look
 
+- `ravine race digits-cnn --budget 5min`: as much as five minutes allow
+
 - `ravine race --rules momentum,adam --target "accuracy>=0.95" --studies 6`
 
 - `ravine race --rules adam,adamw --search beta_2,weight_decay`
 
 - `ravine race --confirm tensorflow`: the winner once more, by `model.fit` on TensorFlow
 
+- `ravine race digits-deep --vary activation=relu,sigmoid --vary normalization=none,batch`
+
 - `ravine race --quiet --json > verdict.json`: for scripts
+
+- `ravine race my_task.py:make_task`: your own, which `ravine new my_task.py` begins
 
 - `ravine race --into my-race --rules nadam`: one more rule in a finished race
 """
@@ -80,9 +91,12 @@ def ravine(
 @app.command(epilog=RACE_EXAMPLES)
 def race(
     context: typer.Context,
-    task: Annotated[str, typer.Argument(help="What to train; `ravine tasks` lists them.")] = (
-        "digits-mlp"
-    ),
+    task: Annotated[
+        str,
+        typer.Argument(
+            help="What to train: one of `ravine tasks`, or your own, as my_task.py:make_task."
+        ),
+    ] = ("digits-mlp"),
     rules: Rules = None,
     learning_rates: Annotated[
         str | None,
@@ -137,6 +151,24 @@ def race(
             help="Train the winner there once more by model.fit: tensorflow, jax or torch.",
         ),
     ] = None,
+    budget: Annotated[
+        str | None,
+        typer.Option(
+            metavar="TIME",
+            help="About how long it may take, such as 90s, 5min or 1h30m: seeds and learning rates "
+            "are fitted to it, down to what a claim needs, and what was given up is said.",
+        ),
+    ] = None,
+    vary: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="LEVER=LIST",
+            help="Race under several values of a lever: activation=tanh,relu, "
+            "initializer=glorot_uniform,he_normal, normalization=none,batch,layer, "
+            "batch_size=16,64, pretraining=none,other-half,my.keras. Give it once for each lever; "
+            "`ravine tasks` says which a task has.",
+        ),
+    ] = None,
     into: Annotated[
         Path | None,
         typer.Option(
@@ -161,6 +193,7 @@ def race(
         from ravine import again, api
         from ravine.frameworks.spelling import read_rules
 
+        found: Race | Levers
         if into is not None:
             _only_with_into(context)
             found = again.grow(
@@ -187,6 +220,8 @@ def race(
             search=search,
             trials=trials,
             confirm=confirm,
+            budget=budget,
+            vary=vary or None,
             out=out,
             workers=workers,
             progress=not quiet,
@@ -203,12 +238,16 @@ def resume(
     quiet: Quiet = False,
     as_json: AsJson = False,
 ) -> None:
-    """Go on with a race, or a suite, that was interrupted; what is stored is not run again."""
+    """Go on with a race, a suite or a race of levers; what is stored is not run again."""
     with exit_codes():
-        from ravine import again, suites
+        from ravine import again, api, levers, suites
 
+        if levers.is_levers(folder):
+            both = levers.resume(folder, api.race, workers=workers, progress=not quiet)
+            finished.show(both, as_json=as_json, quiet=quiet)
+            return
         if suites.is_suite(folder):
-            evidence.show(suites.resume(folder, workers=workers))
+            evidence.show(suites.resume(folder, workers=workers, progress=not quiet))
             return
         found = again.resume(folder, workers=workers, progress=not quiet, profile=profile)
         finished.show(found, as_json=as_json, quiet=quiet)
@@ -222,35 +261,18 @@ def verify(
     folder: Folder,
     seeds: Annotated[int, typer.Option(metavar="N", help="Unused seeds to take.")] = 12,
     workers: Workers = None,
+    quiet: Quiet = False,
 ) -> None:
     """Run a finished race's winning claim again on seeds that nobody has used."""
     with exit_codes():
         from ravine import again
 
-        checked = again.verify(folder, seeds=seeds, workers=workers)
+        checked = again.verify(folder, seeds=seeds, workers=workers, progress=not quiet)
         typer.echo(str(checked))
         sys.exit(0 if checked.held else 1)
 
 
-@app.command(
-    epilog="**Examples**: `ravine confirm my-race --in tensorflow`, `ravine confirm my-race --in "
-    "torch --seeds 5`"
-)
-def confirm(
-    folder: Folder,
-    framework: Annotated[
-        str, typer.Option("--in", metavar="FRAMEWORK", help="tensorflow, jax or torch.")
-    ],
-    seeds: Annotated[int, typer.Option(metavar="N", help="Unused seeds to take, from 3.")] = 3,
-    workers: Workers = None,
-) -> None:
-    """Train a finished race's winner and gradient descent in a framework, by model.fit."""
-    with exit_codes():
-        from ravine import again
-
-        typer.echo(str(again.confirm(folder, framework, seeds=seeds, workers=workers)))
-
-
+app.command(epilog=evidence.CONFIRM_EXAMPLES)(evidence.confirm)
 app.command()(finished.report)
 app.command(epilog=finished.COMPARE_EXAMPLES)(finished.compare)
 app.command(epilog=finished.EXPORT_EXAMPLES)(finished.export)
@@ -333,6 +355,9 @@ def translate(
 app.command(epilog=walks.DESCEND_EXAMPLES)(walks.descend)
 app.command(epilog=walks.EXPLORE_EXAMPLES)(walks.explore)
 app.command()(walks.surfaces)
+
+
+app.command(epilog=NEW_EXAMPLES)(new)
 
 
 @app.command()

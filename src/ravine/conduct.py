@@ -1,24 +1,28 @@
 """Running what is left of a race, and publishing it."""
 
 import shlex
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from threading import Thread
 
+from ravine import winner
 from ravine.errors import RavineError, WrongCall
 from ravine.folder import using
 from ravine.frameworks.spelling import is_spelled
 from ravine.outcome import Race, publish_pages
-from ravine.pages import report
-from ravine.pages.terminal import Display
+from ravine.pages import vega
+from ravine.pages.live.display import Display
 from ravine.racing import luggage
+from ravine.racing.cost import Cost
 from ravine.racing.driver import Driver
 from ravine.racing.luggage import Luggage
 from ravine.racing.plan import Plan
 from ravine.racing.pool import Pool
+from ravine.racing.rehearsal import published
 from ravine.racing.roles import Course
-from ravine.racing.store import WORK, Curve, Store
+from ravine.racing.store import COST, WORK, Curve, Store
 from ravine.tasks import TASKS
 from ravine.tasks.task import Task
 from ravine.update_rule import Rule
@@ -47,20 +51,25 @@ def conduct(
     workbench = {"folder": str(work), "digest": packed}
     for note in task.notes:
         display.trouble(note)
-    with display, _beside(report.prepare), Pool(workers, workbench) as pool:
+    with display, _beside(vega.prepare), Pool(workers, workbench) as pool:
         driver = Driver(pool, rules, display, folder)
         store = start(driver)
         try:
             with closing(store):
                 try:
+                    display.measured(_cost(store, driver))
                     (announce or display.planned)(store.plan, store.curves())
                     driver.run(store.plan, store, course)
                     if then is not None:
                         then(store.plan, store, workbench)
+                    display.publishing()
+                    if note := winner.kept(Race(folder).results, folder, driver, store):
+                        display.trouble(note)
                 finally:
                     kept, planned = len(store.curves()), store.plan.count
-            display.publishing()
+            began = time.monotonic()
             publish_pages(Race(folder))
+            published(time.monotonic() - began)
             display.profiled(driver.profile)
         except (KeyboardInterrupt, RavineError) as stop:
             way = f"ravine resume {shlex.quote(str(folder))}"
@@ -69,6 +78,12 @@ def conduct(
                 way = f"ravine.resume({str(folder)!r}, …), naming your own rules and task again"
             stop.add_note(f"{kept} of {planned} runs are kept in '{folder}'; go on with: {way}")
             raise
+
+
+def _cost(store: Store, driver: Driver) -> Cost | None:
+    """What the race was found to cost, when it was planned."""
+    known = store.read_meta(COST)
+    return Cost(**known)._replace(workers=driver.workers) if known else None
 
 
 @contextmanager

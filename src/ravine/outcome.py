@@ -1,7 +1,9 @@
 """A race in its folder: what was found, and the pages that show it."""
 
+import html
 import os
 import shutil
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -9,12 +11,14 @@ from typing import TYPE_CHECKING, Any
 from ravine import verdict as verdicts
 from ravine.errors import RavineError
 from ravine.folder import locked, using
-from ravine.pages import charts, report, style
+from ravine.pages import charts, notebook, report, style
 from ravine.pages.results import Results
-from ravine.racing.store import CHECKS, CONFIRM, CONFIRMATIONS, STEP_SECONDS, WORK, Store
+from ravine.racing.store import BEST, CHECKS, CONFIRM, CONFIRMATIONS, STEP_SECONDS, WORK, Store
+from ravine.tasks.task import Task
 from ravine.verdict import stages
 from ravine.verdict.checking import Check, Checked, checked
 from ravine.verdict.confirming import Confirmation, Confirmed, confirmed
+from ravine.winner import Winner
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -25,8 +29,9 @@ PAGES = ("verdict.json", "curves.png", "curves.svg", "report.html")
 class Race:
     """A race in its folder, finished or not."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, task: Task | None = None) -> None:
         self.folder = folder
+        self._task = task  # of the user's own, where it is at hand
         with using(folder, "read"):
             store = Store(folder, reading=True)
         try:
@@ -34,6 +39,7 @@ class Race:
             self.stored = store.curves()
             meta = {key: store.read_meta(key) for key in ("machine", "versions", "command")}
             self.meta: dict[str, Any] = meta
+            self.best: dict[str, Any] | None = store.read_meta(BEST)
             self.checks = [Check.from_json(kept) for kept in store.read_meta(CHECKS) or ()]
             kept = store.read_meta(CONFIRMATIONS) or ()
             self.confirmations = [Confirmation.from_json(one) for one in kept]
@@ -64,9 +70,8 @@ class Race:
             )
         curves = stages.relevant(self.plan, self.stored)
         judged = verdicts.judge(self.plan, self._rules, curves, step_seconds=self._step_seconds)
-        return Results(
-            self.plan, curves, judged, checked=self.checked, confirmed=self.confirmed, **self.meta
-        )
+        found = Results(self.plan, curves, judged, best=self.best or {}, **self.meta)
+        return replace(found, checked=self.checked, confirmed=self.confirmed)
 
     @property
     def checked(self) -> tuple[Checked, ...]:
@@ -102,9 +107,19 @@ class Race:
         return self.results.verdict
 
     @property
-    def winner(self) -> "verdicts.Standing":
-        """The standing of the rule with the largest speed-up."""
-        return self.verdict.leader
+    def winner(self) -> Winner:
+        """The rule with the largest speed-up: its standing, and ``model()``, what it trained."""
+        standing = vars(self.verdict.leader)
+        return Winner(**standing, folder=self.folder, best=self.best or {}, task=self._task)
+
+    @property
+    def code(self) -> dict[str, str]:
+        """The line to paste, by framework: the winner at its chosen settings, as an optimizer.
+
+        ``race.code["keras"]`` is such as ``"keras.optimizers.Adam(learning_rate=0.01)"``; there are
+        ``"torch"`` and ``"optax"`` too. Empty where an audit refused to rank.
+        """
+        return self.results.code
 
     @property
     def leaderboard(self) -> "pd.DataFrame":
@@ -138,6 +153,15 @@ class Race:
         _ = self.results  # which says, before anything is touched, if there are none yet
         with locked(self.folder):
             publish_pages(self)
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows: the verdict, the leaderboard and the picture."""
+        if not self.finished:
+            return f"<p>{html.escape(repr(self))}</p>"
+        picture = self.folder / "curves.svg"
+        if not picture.exists():
+            return notebook.page(self.results, charts.svg(self.chart("curves")))
+        return notebook.page(self.results, picture)
 
     def __repr__(self) -> str:
         said = self.verdict if self.finished else f"{len(self.stored)}/{self.plan.count} runs"

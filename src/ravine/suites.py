@@ -3,9 +3,7 @@
 import inspect
 import json
 import os
-import shutil
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
@@ -14,16 +12,17 @@ from typing import TYPE_CHECKING, Any
 from ravine import again, api
 from ravine.conduct import check_workers
 from ravine.errors import RavineError, WrongCall, unknown
-from ravine.folder import check_new, locked, using
+from ravine.folder import locked
 from ravine.frameworks.spelling import AnyRule, read_rule, read_rules
+from ravine.gathering import Gathering, publish
 from ravine.outcome import Race
 from ravine.pages import performance, suite_page
 from ravine.pages.results import Results
 from ravine.pages.suite_page import say
 from ravine.racing.choices import named
-from ravine.racing.store import FILE, WORK
+from ravine.racing.store import FILE
 from ravine.rules import RULES
-from ravine.tasks import TASKS, find
+from ravine.tasks import AT_HAND, TASKS, find
 from ravine.tasks.task import Task
 from ravine.verdict import PerformanceProfile
 from ravine.verdict.across import Across, across
@@ -31,14 +30,16 @@ from ravine.verdict.across import Across, across
 if TYPE_CHECKING:
     import pandas as pd
 
-OPTIONS = "suite-options.json"  # what was asked for, so that it can go on
-PAGES = ("suite.json", "performance.png", "performance.svg", "suite.html")
+FOLDER = Gathering("suite", "suite-options.json")
 # Of a race, those that mean the same whatever the task.
 PASSED_ON = {
     name: parameter.default
     for name, parameter in inspect.signature(api.race).parameters.items()
     if name
-    not in {"task", "rules", "batch_size", "target", "out", "workers", "progress", "profile"}
+    not in {
+        *("task", "rules", "batch_size", "target", "budget", "vary"),
+        *("out", "workers", "progress", "profile"),
+    }
 }
 
 
@@ -73,7 +74,7 @@ def suite(
     options = {name: v for name, v in options.items() if v != PASSED_ON[name]}
     if isinstance(tasks, str):
         tasks = [name.strip() for name in tasks.split(",") if name.strip()]
-    chosen = [find(t) if isinstance(t, str) else t for t in (TASKS if tasks is None else tasks)]
+    chosen = [find(t) if isinstance(t, str) else t for t in (AT_HAND if tasks is None else tasks)]
     if not chosen:
         raise WrongCall(f"no tasks given; known: {', '.join(TASKS)}")
     if twice := {t.name for t in chosen if [o.name for o in chosen].count(t.name) > 1}:
@@ -85,10 +86,9 @@ def suite(
     asked = json.loads(json.dumps(asked))
     folder = Path("ravine-runs", f"suite-{datetime.now(UTC):%Y%m%dT%H%M%SZ}")
     folder = folder if out is None else Path(out)
-    _check_same(folder, asked)
+    FOLDER.check_same(folder, asked)
     with locked(folder):
-        with using(folder):
-            (folder / OPTIONS).write_text(json.dumps(asked, indent=2) + "\n", encoding="utf-8")
+        FOLDER.begin(folder, asked)
         for i, task in enumerate(chosen, 1):
             say(f"suite: {task.name}, task {i} of {len(chosen)}", progress)
             try:
@@ -97,11 +97,11 @@ def suite(
                 if (folder / task.name / FILE).exists() or i > 1:
                     stop.add_note(f"the whole suite goes on with: ravine resume {folder}")
                 else:
-                    _forget(folder)
+                    FOLDER.forget(folder)
                 raise
         say("suite: writing the report", progress)
         found = Suite(folder)
-        _publish(found)
+        publish(folder, found.write)
     return found
 
 
@@ -109,7 +109,7 @@ def resume(
     folder: str | os.PathLike[str], *, workers: int | None = None, progress: bool = True
 ) -> "Suite":
     """Go on with a suite of what ravine ships; one of your own is called again as it was."""
-    asked = _asked(Path(folder))
+    asked = FOLDER.asked(Path(folder))
     own = [name for name in asked["tasks"] if name not in TASKS]
     if own:
         raise WrongCall(
@@ -127,7 +127,7 @@ def resume(
 
 def is_suite(folder: str | os.PathLike[str]) -> bool:
     """Whether a folder holds a suite, finished or not."""
-    return (Path(folder) / OPTIONS).exists()
+    return FOLDER.here(Path(folder))
 
 
 class Suite:
@@ -135,7 +135,7 @@ class Suite:
 
     def __init__(self, folder: str | os.PathLike[str]) -> None:
         self.folder = Path(folder)
-        self.asked = _asked(self.folder)
+        self.asked = FOLDER.asked(self.folder)
         begun = [name for name in self.asked["tasks"] if (self.folder / name / FILE).exists()]
         self.races: Mapping[str, Race] = {name: Race(self.folder / name) for name in begun}
 
@@ -181,6 +181,13 @@ class Suite:
         """``suite.json``."""
         return suite_page.to_json(self.across, self.results, self.asked)
 
+    def write(self, folder: Path) -> None:
+        """Write what people and programs read into a folder."""
+        (folder / "suite.json").write_text(self.to_json(), encoding="utf-8")
+        suite_page.write(self.across, self.results, folder / "suite.html")
+        if self.across.performance is not None:
+            performance.save(self.chart(), folder)
+
     @property
     def results(self) -> dict[str, Results]:
         """What each race found, by task."""
@@ -212,61 +219,5 @@ def _race(
     if (folder / FILE).exists():
         again.resume(folder, task=task, rules=rules, workers=workers, progress=progress)
         return
-    _forget(folder)
+    FOLDER.forget(folder)
     api.race(task, rules=rules, out=folder, workers=workers, progress=progress, **options)
-
-
-def _forget(folder: Path) -> None:
-    """Remove what a race, or a suite, leaves that was stopped before it had a plan."""
-    with suppress(OSError):
-        shutil.rmtree(folder / WORK, ignore_errors=True)
-        for left in (f"{FILE}.part", OPTIONS):
-            (folder / left).unlink(missing_ok=True)
-        folder.rmdir()
-
-
-def _check_same(folder: Path, asked: Mapping[str, Any]) -> None:
-    """Raises ``WrongCall`` unless the folder is new, or holds a suite that was asked for alike."""
-    if not is_suite(folder):
-        check_new(folder)
-        return
-    before = _asked(folder)
-    for what in asked:
-        if asked[what] != before[what]:
-            raise WrongCall(
-                f"the suite in '{folder}' has {what} {_listed(before[what])}, not "
-                f"{_listed(asked[what])}: name another folder, or 'ravine resume {folder}'"
-            )
-
-
-def _listed(asked: Sequence[str] | Mapping[str, Any]) -> str:
-    if isinstance(asked, Mapping):
-        return ", ".join(f"{k}={v}" for k, v in asked.items()) or "as they are by default"
-    return ", ".join(asked)
-
-
-def _asked(folder: Path) -> dict[str, Any]:
-    try:
-        asked: dict[str, Any] = json.loads((folder / OPTIONS).read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise WrongCall(f"no suite in '{folder}': no {OPTIONS}") from None
-    except (OSError, ValueError) as error:
-        raise RavineError(f"cannot read '{folder / OPTIONS}': {error}") from error
-    return asked
-
-
-def _publish(found: Suite) -> None:
-    """Each page whole or not at all."""
-    folder, aside = found.folder, found.folder / WORK
-    with using(folder):
-        shutil.rmtree(aside, ignore_errors=True)
-        aside.mkdir()
-        try:
-            (aside / "suite.json").write_text(found.to_json(), encoding="utf-8")
-            suite_page.write(found.across, found.results, aside / "suite.html")
-            if found.across.performance is not None:
-                performance.save(found.chart(), aside)
-            for page in filter(Path.exists, map(aside.joinpath, PAGES)):
-                page.replace(folder / page.name)
-        finally:
-            shutil.rmtree(aside)

@@ -30,7 +30,7 @@ from ravine.update_rule import Rule
 
 BACKEND = keras.backend.backend()
 CHECKS: dict[str, Callable[[], None]] = {}
-STEPS = 300
+STEPS = 150
 # Keras's TensorFlow backend turns 0.9 into float32 before float64, so the natives compute with
 # 0.89999998 there. Numbers with few binary digits survive that: all of ours here, the rates too.
 CONSTANT = np.full(STEPS, 2.0**-5)

@@ -3,10 +3,11 @@
 import shutil
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
+from importlib.resources import files
 
 import numpy as np
 import pytest
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser, Page, sync_playwright
 
 from ravine import verdict
 from ravine.pages.results import Results
@@ -34,6 +35,20 @@ def browser() -> Iterator[Browser]:
         browser.close()
 
 
+@pytest.fixture(scope="session")
+def axe() -> Callable[[Page], list[tuple[str, list[str]]]]:
+    """What axe-core finds wrong with a page, and where."""
+    script = (files("axe_playwright_python") / "axe.min.js").read_text(encoding="utf-8")
+
+    def violations(page: Page) -> list[tuple[str, list[str]]]:
+        # Pages let no script in but their own: the auditor comes through the debugger.
+        page.evaluate(script)
+        found = page.evaluate("axe.run().then(r => r.violations)")
+        return [(v["id"], [n["html"][:120] for n in v["nodes"]]) for v in found]
+
+    return violations
+
+
 def make_plan(speed: Mapping[str, float]) -> Plan:
     choices = Choices(
         task=f"digits{HOSTILE}",
@@ -45,7 +60,8 @@ def make_plan(speed: Mapping[str, float]) -> Plan:
         batch_size=16,
     )
     facts = Facts(1234, (800, 100, 100), ("loss", "accuracy"), "f" * 64)
-    return Plan(choices, facts, dict.fromkeys(speed, "0" * 64), 200, 5, 20, 4)
+    sources = {rule: f"{i:064}" for i, rule in enumerate(speed)}
+    return Plan(choices, facts, sources, 200, 5, 20, 4)
 
 
 def make_curve(plan: Plan, run: Run, speed: float) -> Curve:

@@ -28,6 +28,16 @@ def test_every_rule_of_every_race_is_printed(races, width):
     assert max(map(len, said.splitlines())) <= width
 
 
+def test_the_page_fits_and_axe_finds_nothing(browser, axe, races, tmp_path):
+    comparison.write(races, tmp_path / "compared.html")
+    for width, scheme in ((360, "light"), (1280, "dark")):
+        page = browser.new_page(viewport={"width": width, "height": 900}, color_scheme=scheme)
+        page.goto((tmp_path / "compared.html").as_uri())
+        assert page.evaluate("document.documentElement.scrollWidth") == width
+        assert axe(page) == []
+        page.close()
+
+
 def test_json_and_page_say_the_same(races, tmp_path):
     content = json.loads(comparison.to_json(races))
     assert len(content["rules"]) == sum(len(r.verdict.standings) for r in races.values())

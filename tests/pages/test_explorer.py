@@ -4,7 +4,6 @@ import json
 import math
 import random
 import struct
-from importlib.resources import files
 
 import numpy as np
 import pytest
@@ -368,20 +367,49 @@ def test_each_rule_is_tuned_with_as_many_rates_and_has_the_best(browser, written
     ],
     ids=["phone, dark", "wide, light", "forced colours"],
 )
-def test_it_can_be_read_and_axe_finds_nothing(browser, written, options):
+def test_it_can_be_read_and_axe_finds_nothing(browser, written, axe, options):
     visit = Visit(browser, written, "#scene=adam", **options)
     page, width = visit.page, options["viewport"]["width"]
     assert page.evaluate("document.documentElement.scrollWidth") == width
-    for table in ("map-table", "loss-table", "strips-table"):
+    page.locator("#basins").scroll_into_view_if_needed()
+    for table in ("map-table", "loss-table", "strips-table", "basins-table"):
         page.locator(f"#{table} > summary").click()
         page.locator(f"#{table} tbody tr").nth(1).wait_for()
-    axe = (files("axe_playwright_python") / "axe.min.js").read_text(encoding="utf-8")
-    # The page lets no script in but its own: the auditor comes through the debugger.
-    page.evaluate(axe)
-    found = page.evaluate("axe.run().then(r => r.violations)")
-    said = [(v["id"], [n["html"][:120] for n in v["nodes"]]) for v in found]
-    assert said == []
+    assert axe(page) == []
     assert visit.complaints == []
+
+
+def test_axe_finds_nothing_in_any_scene(browser, written, axe):
+    page = Visit(browser, written).page
+    for number, scene in enumerate(SCENES):
+        page.emulate_media(color_scheme=("light", "dark")[number % 2])
+        page.goto(f"{written.as_uri()}#scene={scene.name}")
+        page.get_by_text(scene.question).wait_for()
+        assert axe(page) == [], scene.name
+
+
+def test_noise_is_hovered_about_and_an_edge_is_said(browser, written):
+    """The small maps of a noisy bowl are not grey; a rate at the end of its range is no optimum."""
+    page = Visit(browser, written, "#scene=noise").page
+    page.locator("#basins").scroll_into_view_if_needed()
+    until(
+        page,
+        "document.querySelectorAll('.shares').length === 4 && "
+        "[...document.querySelectorAll('.shares')].every(e => e.textContent !== '…')",
+    )
+    assert all(
+        "hover about the minimum" in text for text in page.locator(".shares").all_inner_texts()
+    )
+    page.goto(f"{written.as_uri()}#surface=rosenbrock&rates=tuned")
+    until(page, "ravine.state.surface === 'rosenbrock'")
+    edges = page.evaluate(
+        """ravine.now.walks.map(({rule, h}) => { const tried = ravine.now.sweeps[rule.name];
+        const row = document.querySelector(`[aria-label="${rule.title}"]`);
+        return [[tried[0].rate, tried.at(-1).rate].includes(h.learning_rate),
+          !row.querySelector('.edge').hidden]; })"""
+    )
+    assert {at for at, _ in edges} == {True, False}
+    assert all(at == told for at, told in edges)
 
 
 def test_pictures_are_taken_away(browser, written):

@@ -21,10 +21,10 @@ def found(races):
     return across({name: results.verdict for name, results in races.items()}, horizons)
 
 
-def test_it_opens_offline_and_fits(browser, found, races, tmp_path):
+def test_it_opens_offline_fits_and_axe_finds_nothing(browser, axe, found, races, tmp_path):
     suite_page.write(found, races, tmp_path / "suite.html")
-    for width in (360, 1280):
-        page = browser.new_page(viewport={"width": width, "height": 900})
+    for width, scheme in ((360, "light"), (1280, "dark")):
+        page = browser.new_page(viewport={"width": width, "height": 900}, color_scheme=scheme)
         noticed: list = []
 
         def notice(what, noticed=noticed):
@@ -38,6 +38,7 @@ def test_it_opens_offline_and_fits(browser, found, races, tmp_path):
         assert page.locator("h1").inner_text() == str(found)
         assert page.locator("[aria-labelledby=scores] tbody tr").count() == len(found.scores)
         assert page.locator(".picture svg").bounding_box()["height"] > 150
+        assert axe(page) == []
         page.close()
 
 

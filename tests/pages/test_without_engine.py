@@ -1,40 +1,76 @@
-"""Pages, comparisons and exports are made where no engine is installed."""
+"""A finished race is shown, compared and exported where no engine is installed."""
 
-import pickle
+import os
 import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
+from ravine.outcome import PAGES
+from ravine.racing.store import Store
+
 ENGINE = ("jax", "jaxlib", "keras", "tensorflow", "torch", "optax")
-CODE = """
-import pickle, sys
+# Every process imports this at its start.
+BLOCK = f"""
+import sys
 from importlib.abc import MetaPathFinder
-from pathlib import Path
 class NotInstalled(MetaPathFinder):
     def find_spec(self, name, path=None, target=None):
-        if name.partition(".")[0] in {engine}:
+        if name.partition(".")[0] in {ENGINE}:
             raise ModuleNotFoundError(name)
 sys.meta_path.insert(0, NotInstalled())
-from ravine import Race
-from ravine.pages import comparison, report
-from ravine.pages.export import export
-results = pickle.loads(Path("results").read_bytes())
-report.write(results, "report.html")
-comparison.write({{"one": results, "two": results}}, "compared.html")
-export(results, "csv", Path("csv"))
-print(*[name for name in {engine} if name in sys.modules])
 """
 
 
-def test_everything_that_is_shown_needs_no_engine(results, tmp_path: Path):
-    (tmp_path / "results").write_bytes(pickle.dumps(results))
-    done = subprocess.run(
-        [sys.executable, "-c", CODE.format(engine=ENGINE)],
-        cwd=tmp_path,
-        capture_output=True,
-        text=True,
-        check=False,
+@pytest.fixture
+def folder(results, tmp_path: Path) -> Path:
+    """The race as a finished one lies on a disk, and nothing else of it."""
+    meta = {
+        "plan": results.plan.to_json(),
+        "machine": results.machine,
+        "versions": results.versions,
+        "command": results.command,
+        "rules": {rule: {"learning_rate": 0.1} for rule in results.plan.choices.rules},
+    }
+    store = Store.create(tmp_path / "race", meta)
+    store.begin(
+        (c.run, (c.weights_digest, c.batches_digest, c.measures[:1])) for c in results.curves
     )
-    assert done.returncode == 0, done.stderr
-    assert done.stdout == "\n"
-    assert "Leaderboard" in (tmp_path / "report.html").read_text(encoding="utf-8")
+    cuts = {stage: len(results.plan.cuts(stage)) for stage in ("tuning", "reference", "fresh")}
+    assert set(cuts.values()) == {2}
+    half = results.plan.evaluations // 2
+    for c in results.curves:
+        at = half * results.plan.period
+        store.add(
+            [
+                (c.run.id, 0, c.losses[:at], c.measures[1 : 1 + half]),
+                (c.run.id, 1, c.losses[at:], c.measures[1 + half :]),
+            ]
+        )
+    store.close()
+    return tmp_path / "race"
+
+
+def test_everything_that_is_shown_needs_no_engine(folder: Path, results):
+    (folder.parent / "sitecustomize.py").write_text(BLOCK, encoding="utf-8")
+
+    def ravine(*arguments: str) -> str:
+        done = subprocess.run(
+            [sys.executable, "-m", "ravine", *arguments],
+            cwd=folder.parent,
+            env=os.environ | {"PYTHONPATH": str(folder.parent)},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    assert results.verdict.sentence in " ".join(ravine("report", "race").split())
+    assert all((folder / page).stat().st_size for page in PAGES)
+    assert "Leaderboard" in (folder / "report.html").read_text(encoding="utf-8")
+    (folder.parent / "again").mkdir()
+    (folder.parent / "again" / "race.sqlite").write_bytes((folder / "race.sqlite").read_bytes())
+    ravine("compare", "race", "again", "--out", "compared.html")
+    assert "files in" in ravine("export", "race", "--to", "csv")

@@ -22,7 +22,7 @@ from ravine.racing.jobs import program_file, weights_file
 from ravine.racing.pool import Job
 from ravine.racing.store import FILE, Curve, Store
 
-KILLS = 20
+KILLS = int(os.environ.get("RAVINE_TEST_KILLS", "8"))  # each takes some ten seconds of a core
 FRESH = plan.FIRST_SEED["fresh"]
 LINE = """
 import ravine

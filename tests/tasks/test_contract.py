@@ -11,11 +11,11 @@ import pytest
 
 from ravine.racing.engine import numeric, programs
 from ravine.rules import RULES, SGD
-from ravine.tasks import TASKS, find
+from ravine.tasks import AT_HAND, find
 from ravine.tasks.intake import Network
 from ravine.tasks.task import Data
 
-every_task = pytest.mark.parametrize("name", TASKS)
+every_task = pytest.mark.parametrize("name", AT_HAND)
 STEPS = 6
 
 
@@ -83,7 +83,7 @@ def test_losses_and_metrics_are_a_finite_number_a_row(name: str) -> None:
 
 
 # digits-cnn, whose layers have a state, is in racing/test_random_layers.
-@pytest.mark.parametrize("name", [name for name in TASKS if name != "digits-cnn"])
+@pytest.mark.parametrize("name", [name for name in AT_HAND if name != "digits-cnn"])
 def test_the_engine_trains_as_keras_does(name: str) -> None:
     task, splits = find(name), data(name)
     # A rate at which the loss moves and does not run away.

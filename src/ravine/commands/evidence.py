@@ -9,7 +9,9 @@ from ravine.commands.exits import exit_codes
 from ravine.commands.options import (
     EarlyStopping,
     Epochs,
+    Folder,
     FreshSeeds,
+    Quiet,
     Rules,
     Schedule,
     Seeds,
@@ -28,9 +30,15 @@ VALIDATE_EXAMPLES = """**Examples**
 
 - `ravine validate --no-retuning`: a little faster
 """
+CONFIRM_EXAMPLES = """**Examples**
+
+- `ravine confirm my-race --in tensorflow`
+
+- `ravine confirm my-race --in torch --seeds 5`
+"""
 SUITE_EXAMPLES = """**Examples**
 
-- `ravine suite`: all rules on all tasks; minutes
+- `ravine suite`: all rules on all tasks that need no download; minutes
 
 - `ravine suite --tasks diabetes-linear,quadratic-deep --rules sgd,adagrad,adam --out my-suite`
 
@@ -70,7 +78,8 @@ def suite(
     tasks: Annotated[
         str | None,
         typer.Option(
-            metavar="LIST", help="Tasks, separated by commas. Default: all of `ravine tasks`."
+            metavar="LIST",
+            help="Tasks, separated by commas. Default: all that need no download.",
         ),
     ] = None,
     rules: Rules = None,
@@ -88,6 +97,7 @@ def suite(
         ),
     ] = None,
     workers: Workers = None,
+    quiet: Quiet = False,
 ) -> None:
     """Race the same rules on several tasks; score them over all, as AlgoPerf does."""
     with exit_codes():
@@ -99,6 +109,7 @@ def suite(
                 rules=rules,
                 out=out,
                 workers=workers,
+                progress=not quiet,
                 seeds=seeds,
                 fresh_seeds=fresh_seeds,
                 epochs=epochs,
@@ -106,6 +117,21 @@ def suite(
                 early_stopping=early_stopping,
             )
         )
+
+
+def confirm(
+    folder: Folder,
+    framework: Annotated[
+        str, typer.Option("--in", metavar="FRAMEWORK", help="tensorflow, jax or torch.")
+    ],
+    seeds: Annotated[int, typer.Option(metavar="N", help="Unused seeds to take, from 3.")] = 3,
+    workers: Workers = None,
+) -> None:
+    """Train a finished race's winner and gradient descent in a framework, by model.fit."""
+    with exit_codes():
+        from ravine import again
+
+        typer.echo(str(again.confirm(folder, framework, seeds=seeds, workers=workers)))
 
 
 def show(found: "Suite") -> None:

@@ -10,6 +10,7 @@ from ravine.commands.options import AsJson, Folder
 from ravine.errors import WrongCall
 
 if TYPE_CHECKING:
+    from ravine.levers import Levers
     from ravine.outcome import Race
 
 COMPARE_EXAMPLES = """**Examples**
@@ -33,9 +34,11 @@ EXPORT_EXAMPLES = """**Examples**
 def report(folder: Folder, as_json: AsJson = False) -> None:
     """Print a finished race's leaderboard and write its pages again."""
     with exit_codes():
+        from ravine import levers
         from ravine.outcome import Race
 
-        found = Race.open(folder)
+        of_levers = levers.is_levers(folder)
+        found = levers.Levers(folder) if of_levers else Race.open(folder)
         found.publish()
         show(found, as_json=as_json)
 
@@ -91,17 +94,31 @@ def export(
         typer.echo(f"{len(paths)} {'runs' if to == 'tensorboard' else 'files'} in {place}")
 
 
-def show(race: "Race", *, as_json: bool = False, quiet: bool = False) -> None:
+def show(race: "Race | Levers", *, as_json: bool = False, quiet: bool = False) -> None:
     """Print what a race found: as JSON, the sentence alone, or the leaderboard."""
     from rich.console import Console
 
-    from ravine.pages import terminal
+    from ravine.outcome import Race
+    from ravine.pages import lever_page, paste, terminal
     from ravine.pages.wide import wide
 
-    if as_json:
+    if not isinstance(race, Race):
+        if as_json:
+            typer.echo(race.to_json(), nl=False)
+        elif quiet:
+            typer.echo(str(race.verdict))
+        else:
+            lever_page.show(race.told, Console())
+            typer.echo(f"\nReport: {race.folder / 'levers.html'}")
+    elif as_json:
         typer.echo(race.results.to_json(), nl=False)
     elif quiet:
         typer.echo(race.results.verdict.sentence)
     else:
-        terminal.show(race.results, wide(Console()))
+        results, console = race.results, wide(Console())
+        terminal.show(results, console)
+        if not results.verdict.refused:
+            paste.show(paste.lines(results.plan, results.verdict.leader), console)
         typer.echo(f"\nReport: {race.folder / 'report.html'}")
+        if results.best.get("file"):
+            typer.echo(f"Model:  {race.folder / results.best['file']}")

@@ -41,5 +41,5 @@ AsJson = Annotated[
     bool, typer.Option("--json", help="Print JSON, as in verdict.json, instead of a table.")
 ]
 Quiet = Annotated[
-    bool, typer.Option("--quiet", "-q", help="Show no progress, and print the verdict alone.")
+    bool, typer.Option("--quiet", "-q", help="Show no progress; of a race print the verdict alone.")
 ]

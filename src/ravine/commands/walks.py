@@ -23,7 +23,11 @@ DESCEND_EXAMPLES = """**Examples**
 
 def descend(
     surface: Annotated[
-        str, typer.Argument(metavar="FORMULA|NAME", help="A formula in x and y, or a surface.")
+        str,
+        typer.Argument(
+            metavar="FORMULA|NAME",
+            help="A formula in x and y, or a surface that 'ravine surfaces' lists.",
+        ),
     ],
     start: Annotated[
         str | None,
@@ -67,7 +71,11 @@ EXPLORE_EXAMPLES = """**Examples**
 
 def explore(
     surface: Annotated[
-        str, typer.Argument(metavar="FORMULA|NAME", help="A formula in x and y, or a surface.")
+        str,
+        typer.Argument(
+            metavar="FORMULA|NAME",
+            help="A formula in x and y, or a surface that 'ravine surfaces' lists.",
+        ),
     ] = "ravine",
     start: Annotated[
         str | None,

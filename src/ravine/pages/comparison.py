@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from ravine.pages import style
+from ravine.pages import style, vega
 from ravine.pages.results import Results, finite
 from ravine.pages.tables import count, number
 from ravine.pages.templates import render
@@ -92,8 +92,7 @@ def show(races: Mapping[str, Results], console: Console) -> None:
             table.add_column("loss", justify="right", vertical="bottom")
         for rule in rules(group):
             said = [cell for results in group.values() for cell in cells(results, rule)]
-            head = Text.assemble((looks[rule].glyph, looks[rule].colour), " ", title(rule))
-            table.add_row(head, *said)
+            table.add_row(style.marked(rule, looks[rule]), *said)
         console.print(table)
         console.print()
     for name, results in races.items():
@@ -105,10 +104,9 @@ def show(races: Mapping[str, Results], console: Console) -> None:
 
 def write(races: Mapping[str, Results], path: str | os.PathLike[str]) -> None:
     """Write them as one page: no scripts, and nothing in it asks the network."""
-    import vl_convert
     from markupsafe import Markup
 
-    still = vl_convert.vegalite_to_svg(chart(races, style.PAGE).to_dict())
+    still = vega.still(chart(races, style.PAGE).to_dict(), "speedups")
     page = render(
         "compare.html",
         {},

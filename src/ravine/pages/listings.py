@@ -10,6 +10,7 @@ from rich.text import Text
 from ravine.rules import RULES, VARIANTS
 from ravine.surfaces import SURFACES
 from ravine.tasks import TASKS
+from ravine.tasks.levers import OF_ANY_TASK, offered
 from ravine.update_rule import Rule, declared_defaults, declared_hyperparameters
 from ravine.wrapping import WRAPPING
 
@@ -59,13 +60,21 @@ def said(value: object) -> str:
 
 
 def show_tasks() -> None:
-    """Print every task: name, what it is, how long it trains."""
-    table = Table(box=None, pad_edge=False, header_style="dim")
+    """Print every task: name, what it is, how long it trains, its levers."""
+    table, console = Table(box=None, pad_edge=False, header_style="dim"), Console()
     for heading in ("task", "what it is", "epochs", "batch size"):
         table.add_column(heading)
+    by_levers: dict[tuple[str, ...], list[str]] = {}
     for name, task in TASKS.items():
         table.add_row(name, task.description, str(task.epochs), str(task.batch_size))
-    Console().print(table)
+        own = tuple(lever for lever in offered(task) if lever not in OF_ANY_TASK)
+        by_levers.setdefault(own, []).append(name)
+    console.print(table)
+    console.print()
+    console.print(Text(f"Levers (--vary) of any task: {', '.join(OF_ANY_TASK)}", "dim"))
+    for own, names in by_levers.items():
+        if own:
+            console.print(Text(f"and of {', '.join(names)}: {', '.join(own)}", "dim"))
 
 
 def show_surfaces() -> None:

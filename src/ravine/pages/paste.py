@@ -1,6 +1,10 @@
 """The line of code that trains with what a race found, in each framework."""
 
+from collections.abc import Sequence
 from typing import NamedTuple
+
+from rich.console import Console
+from rich.text import Text
 
 from ravine.frameworks.spelling import is_spelled, read_rule
 from ravine.frameworks.translation import WRITERS, translation
@@ -14,7 +18,8 @@ NAMES = {"keras": "Keras", "torch": "PyTorch", "optax": "Optax"}
 class Line(NamedTuple):
     """An optimizer as one framework spells it."""
 
-    framework: str
+    framework: str  # as it is called
+    to: str  # as ``ravine.translate`` takes it
     text: str
     ours: bool  # ravine's own optimizer: the framework has none that walks the same path
 
@@ -30,11 +35,22 @@ def lines(plan: Plan, standing: Standing) -> list[Line]:
         given = f"{standing.rule.partition('(')[0]}(learning_rate={standing.learning_rate:.7g})"
         ending = {"torch": ", params"}
         return [
-            Line(NAMES[to], f"ravine.to_{to}({given}{ending.get(to, '')})", ours=True)
+            Line(NAMES[to], to, f"ravine.to_{to}({given}{ending.get(to, '')})", ours=True)
             for to in WRITERS
         ]
     plain = read_rule(standing.rule)
     rule = plain.replace({k: v for k, v in settings.items() if k in plain.values()})
     raced = scheduled(rule, plan.choices.schedule, plan.steps)
     found = [translation(raced, to) for to in WRITERS]
-    return [Line(NAMES[one.framework], one.text, ours=one.text == one.ours) for one in found]
+    return [
+        Line(NAMES[one.framework], one.framework, one.text, ours=one.text == one.ours)
+        for one in found
+    ]
+
+
+def show(found: Sequence[Line], console: Console) -> None:
+    """Print the lines, each whole, so that it can be copied."""
+    console.print(Text("\nTo paste:", "dim"))
+    wide = max(len(line.framework) for line in found)
+    for line in found:
+        console.print(Text(f"  {line.framework:{wide}}  {line.text}"), soft_wrap=True)

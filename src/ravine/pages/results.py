@@ -3,9 +3,10 @@
 import json
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from ravine.pages import paste
 from ravine.racing.plan import Plan
 from ravine.racing.store import Curve
 from ravine.verdict import Audit, Sensitivity, Spread, Standing, Verdict, protocol
@@ -30,11 +31,19 @@ class Results:
     command: str  # what reproduces it, on the command line
     checked: Sequence[Checked] = ()  # what came of running the claim again
     confirmed: Sequence[Confirmed] = ()  # and of training in other frameworks
+    best: Mapping[str, Any] = field(default_factory=dict)  # of the model that was kept
 
     @property
     def protocol(self) -> dict[str, str]:
         """How it was done, in words."""
         return protocol(self.plan)
+
+    @property
+    def code(self) -> dict[str, str]:
+        """The winner as an expression of each framework, unless nobody was ranked."""
+        if self.verdict.refused:
+            return {}
+        return {line.to: line.text for line in paste.lines(self.plan, self.verdict.leader)}
 
     @property
     def judged_on(self) -> str:
@@ -146,6 +155,8 @@ class Results:
             "machine": dict(self.machine),
             "versions": dict(self.versions),
             "verdict": self.verdict.sentence,
+            "code": self.code,
+            "best": {k: v for k, v in self.best.items() if k not in ("run", "task")} or None,
             "warnings": list(self.verdict.warnings),
             "audits": [_audit(audit) for audit in self.verdict.audits],
             "leads_by_target": [stretch._asdict() for stretch in self.verdict.leads_by_target],

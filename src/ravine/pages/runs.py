@@ -1,9 +1,9 @@
 """Every run of a race: a row each, and its training loss small enough to travel with a page."""
 
-import base64
+import json
 import math
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from ravine.pages.results import Results
 from ravine.pages.sampling import m4
@@ -15,9 +15,10 @@ from ravine.verdict.curves import Target
 if TYPE_CHECKING:
     import pandas as pd
 
-MOST_POINTS = 180_000  # of all runs together; 4 bytes each
+MOST_POINTS = 240_000  # of all runs together; some 2 bytes each, once deflated
 COLUMNS = (24, 160)  # of pixels, that a run is drawn over: no fewer, no more
-LEVELS = 65_535  # of a value: finer than a pixel
+LEVELS = 8_191  # of a value: finer than a pixel
+MOST_STEPS = 65_535  # between two points of a run
 
 
 def table(results: Results) -> "pd.DataFrame":
@@ -68,62 +69,60 @@ def _fate(curve: Curve, lost: int | None) -> str:
     return "stopped early" if curve.stopped else "finished"
 
 
-class Packed(NamedTuple):
-    """Training losses as a page carries them: pairs of 16-bit numbers, a step and a level.
+def packed(results: Results) -> bytes:
+    """Every run's training loss by ``sampling.m4``, fresh runs first as long as there is room.
 
-    ``points``: how many each run has, in the order of ``Results.curves``; 0 where there was no room
-    for it. Step = ``stride`` × the first number; value = low + (high − low) × level / 65535, of the
-    logarithm if ``log``.
+    The length of a header in four bytes, the header as JSON, and pairs of 16-bit numbers, one for
+    each point: how many strides it is after the point before, and its level. First come the lower
+    bytes of all first numbers, then their upper ones, then those of the levels: they deflate best
+    apart.
+
+    The header says how many ``points`` each run has, in the order of ``Results.curves``, 0 where
+    there was no room for it; the ``stride``; and what level 0 and the highest of the ``levels``
+    stand for: ``low`` and ``high``, logarithms if ``log``.
     """
-
-    data: str  # base64, little-endian
-    points: list[int]
-    stride: int
-    low: float
-    high: float
-    log: bool
-
-
-def packed(results: Results) -> Packed:
-    """Every run's training loss by ``sampling.m4``, fresh runs first as long as there is room."""
     import numpy as np
 
     runs = results.curves
     columns = max(COLUMNS[0], min(COLUMNS[1], MOST_POINTS // (4 * max(1, len(runs)))))
-    most = MOST_POINTS // (4 * columns)
     order = sorted(range(len(runs)), key=lambda i: (runs[i].run.stage == "tuning", i))
-    shown = set(order[:most])
+    shown = set(order[: MOST_POINTS // (4 * columns)])
     finite = [c.losses[np.isfinite(c.losses)] for c in runs]
     low = min((float(x.min()) for x in finite if x.size), default=0.0)
     ceiling = 100 * _start(finite)
     high = min(max((float(x.max()) for x in finite if x.size), default=1.0), ceiling)
     log = low > 0
     ends = (math.log(low), math.log(high)) if log else (low, high)
-    stride = max(1, -(-results.plan.steps // LEVELS))
-    parts, points = [], []
+    stride = max(1, -(-results.plan.steps // MOST_STEPS))
+    parts, points = [np.empty((0, 2), "<u2")], []
     for i, curve in enumerate(runs):
-        if i not in shown:
-            points.append(0)
-            continue
-        kept = m4(curve.losses, columns)
+        kept = m4(curve.losses, columns) if i in shown else np.empty(0, np.intp)
         values = np.minimum(curve.losses[kept].astype(float), high)
         values = np.log(values) if log else values
         share = (values - ends[0]) / ((ends[1] - ends[0]) or 1.0)
-        pairs = np.stack([np.rint((kept + 1) / stride), np.rint(share * LEVELS)], axis=-1)
-        parts.append(pairs.astype("<u2").tobytes())
+        later = np.diff(np.rint((kept + 1) / stride), prepend=0)
+        parts.append(np.stack([later, np.rint(share * LEVELS)], axis=-1).astype("<u2"))
         points.append(len(kept))
-    return Packed(base64.b64encode(b"".join(parts)).decode(), points, stride, *ends, log)
+    header = {"points": points, "stride": stride, "levels": LEVELS}
+    header |= {"low": ends[0], "high": ends[1], "log": log}
+    told = json.dumps(header, separators=(",", ":")).encode()
+    planes = np.concatenate(parts).view(np.uint8).T
+    return len(told).to_bytes(4, "little") + told + planes.tobytes()
 
 
-def unpacked(found: Packed) -> list[Any]:
+def unpacked(content: bytes) -> list[Any]:
     """The same again: an array (n, 2) of steps and losses for each run."""
     import numpy as np
 
-    numbers = np.frombuffer(base64.b64decode(found.data), "<u2").reshape(-1, 2).astype(float)
-    values = found.low + (found.high - found.low) * numbers[:, 1] / LEVELS
-    values = np.exp(values) if found.log else values
-    pairs = np.stack([numbers[:, 0] * found.stride, values], axis=-1)
-    return np.split(pairs, np.cumsum(found.points)[:-1])
+    length = int.from_bytes(content[:4], "little")
+    found = json.loads(content[4 : 4 + length])
+    planes = np.frombuffer(content, np.uint8, offset=4 + length).reshape(4, -1)
+    later, levels = np.ascontiguousarray(planes.T).view("<u2").astype(float).T
+    values = found["low"] + (found["high"] - found["low"]) * levels / found["levels"]
+    values = np.exp(values) if found["log"] else values
+    ends = np.cumsum(found["points"])[:-1]
+    runs = zip(np.split(later, ends), np.split(values, ends), strict=True)
+    return [np.stack([np.cumsum(l) * found["stride"], v], axis=-1) for l, v in runs]
 
 
 def _start(losses: Sequence[Any]) -> float:

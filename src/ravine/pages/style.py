@@ -4,9 +4,13 @@ import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from statistics import fmean
-from typing import Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from ravine.rules import RULES
+from ravine.verdict import title
+
+if TYPE_CHECKING:
+    from rich.text import Text
 
 FONT = "system-ui, 'Segoe UI', Roboto, 'Helvetica Neue', Arial, 'Liberation Sans', sans-serif"
 # petroff10 keeps neighbours apart under three colour-vision deficiencies; in these variants every
@@ -89,6 +93,13 @@ def looks(rules: Iterable[str], paint: Paint = LIGHT) -> dict[str, Look]:
     for rule in rules:
         slots.setdefault(rule, len(slots))
     return {rule: _look(slots[rule], paint) for rule in rules}
+
+
+def marked(rule: str, look: Look) -> "Text":
+    """A rule's name behind its mark in its colour, for a terminal."""
+    from rich.text import Text
+
+    return Text.assemble((look.glyph, look.colour), " ", title(rule))
 
 
 def _look(slot: int, paint: Paint) -> Look:

@@ -1,6 +1,5 @@
 """What a suite found: a page, a table in the terminal, and JSON for other programs."""
 
-import io
 import json
 import math
 from collections.abc import Mapping
@@ -11,7 +10,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from ravine.pages import performance, style
+from ravine.pages import performance, style, vega
 from ravine.pages.results import Results, finite
 from ravine.pages.templates import render
 from ravine.pages.wide import wide
@@ -78,9 +77,7 @@ def write(across: Across, races: Races, path: Path) -> None:
     if across.performance is not None:
         picture = performance.chart(across.performance, rules, style.PAGE)
         picture.title = ""
-        drawn = io.StringIO()
-        picture.save(drawn, format="svg")
-        still = drawn.getvalue()
+        still = vega.still(picture.to_dict(), "performance")
     page = render(
         "suite.html",
         {"steps": _steps, "speedup": said_speedup},
@@ -107,9 +104,11 @@ def show(across: Across, races: Races, console: Console) -> None:
         ties = ", ".join(map(title, verdict.ties))
         tasks.add_row(*map(Text, (name, title(verdict.leader.rule), _lead(verdict.leader), ties)))
     rules = _table("rule", "score", "speed-up", "missed the target of", right=("score", "speed-up"))
+    looks = style.looks(score.rule for score in across.scores)
     for i, score in enumerate(across.scores):
-        row = (title(score.rule), f"{score.score:.3f}", said(score), ", ".join(score.missed))
-        rules.add_row(*map(Text, row), style="bold" if i == 0 else "")
+        row = (f"{score.score:.3f}", said(score), ", ".join(score.missed))
+        head = style.marked(score.rule, looks[score.rule])
+        rules.add_row(head, *map(Text, row), style="bold" if i == 0 else "")
     for table in (tasks, rules):
         wide(console).print(table)
         console.print()

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from ravine.pages.charts.clocks import speedups
 from ravine.pages.charts.curves import bands
 from ravine.pages.charts.reached import arrivals
-from ravine.pages.charts.sensitivity import tuning_ends
+from ravine.pages.charts.sensitivity import crowded, groups, tuning_ends
 from ravine.pages.charts.targets import steps_by_target
 from ravine.pages.charts.training import envelopes
 from ravine.pages.results import Results
@@ -74,12 +74,12 @@ def leaderboard(standing: Standing) -> dict[str, Any]:
         "p_value": "" if baseline else f"{s.p_value:.2g}",
         "reached": f"{s.reached}/{s.runs}",
         "diverged": f"{s.diverged}/{s.runs}",
-        "steps": f"{count(steps.median)} [{count(steps.low)}, {count(steps.high)}]",
+        "steps": f"{count(steps.median)} [{_whole(steps.low)}, {_whole(steps.high)}]",
         "gradients": count(s.gradients_to_target.median),
         "seconds": seconds(s.seconds_to_target.median if s.seconds_to_target else None),
         "step": seconds(s.step_seconds),
         "memory": "–" if s.state_bytes is None else f"{s.state_bytes:g}",
-        "learning_rate": f"{s.learning_rate:g}",
+        "learning_rate": f"{s.learning_rate:.3g}",
         "forgiving": f"{'≥ ' if width.at_edge else ''}{width.decades:.1f}",
         "cliff": "–" if s.sensitivity.cliff is None else f"{s.sensitivity.cliff:g}",
         "validation_loss": number(s.validation_loss),
@@ -125,6 +125,10 @@ def _how(cases: list[Curve]) -> str:
     return "not finite, or ended above its start" if any(finite) else "not finite"
 
 
+def _whole(steps: float) -> str:
+    return f"{steps:.0f}" if math.isfinite(steps) else "∞"
+
+
 def _speedup(found: Spread | None) -> str:
     return "–" if found is None else f"{found.median:.2f}× [{found.low:.2f}, {found.high:.2f}]"
 
@@ -142,9 +146,11 @@ def _curves(results: Results) -> Table:
 
 def _sensitivity(results: Results) -> Table:
     """A row a rule and learning rate: where each tuning run ended, and whether early."""
+    data = tuning_ends(results)
+    if crowded(data):
+        return _groups(data)
     rows: dict[tuple[str, float], list[str]] = {}
     early: set[tuple[str, float]] = set()
-    data = tuning_ends(results)
     columns = (data[name] for name in ("rule", "learning_rate", "stopped", "loss"))
     for rule, rate, stopped, loss in zip(*columns, strict=True):
         said = "diverged" if math.isinf(loss) else number(loss)
@@ -158,6 +164,19 @@ def _sensitivity(results: Results) -> Table:
         said = f"{rate:g}{''.join(others)}{', stopped early' if (rule, rate) in early else ''}"
         lines.append(Row(title(rule), [said, *losses], rule))
     return Table(["rule", "learning rate", *seeds], lines)
+
+
+def _groups(data: Any) -> Table:
+    """A row a rule and learning rate: where its runs ended that did not diverge."""
+    numbers = ["least", "low", "median", "high", "most"]
+    rows = [
+        Row(title(rule), [f"{rate:g}", *map(number, ends)], rule)
+        for rule, rate, *ends in groups(data)[["rule", "learning_rate", *numbers]].itertuples(
+            index=False, name=None
+        )
+    ]
+    heads = ["least", "lower quartile", "median", "upper quartile", "most"]
+    return Table(["rule", "learning rate", *heads], rows)
 
 
 def _reached(results: Results) -> Table:

@@ -41,6 +41,7 @@ class Choices:
     search: Mapping[str, tuple[float, float] | None] = field(default_factory=dict)
     # By rule and hyperparameter: a value for each learning rate.
     others: Mapping[str, Mapping[str, tuple[float, ...]]] = field(default_factory=dict)
+    fitted: str = ""  # to which budget, and what was given up for it
 
     @property
     def may_widen(self) -> bool:
@@ -99,7 +100,7 @@ def choose(
             "trials and learning_rates both say how many are tried: give one of them, "
             "learning_rates as LO:HI:N for N trials"
         )
-    counts = {
+    counts: dict[str, Any] = {
         "seeds": seeds,
         "fresh_seeds": fresh_seeds,
         "epochs": task.epochs if epochs is None else epochs,
@@ -151,6 +152,14 @@ def joined(choices: Choices, task: Any, rules: Mapping[str, Rule]) -> Choices:
         learning_rates={**choices.learning_rates, **rates},
         others={**choices.others, **grids.scattered(new, rates, choices.search, strict=False)},
     )
+
+
+def thinned(choices: Choices, rules: Mapping[str, Rule], count: int) -> Choices:
+    """The choices with at most so many trials of each rule, over the same ranges."""
+    rates = {rule: grids.thinned(own, count) for rule, own in choices.learning_rates.items()}
+    others = grids.scattered(rules, rates, choices.search, strict=False) if choices.search else {}
+    points = min(choices.points, count)
+    return replace(choices, learning_rates=rates, others=others, points=points)
 
 
 def named(rules: Sequence[Rule]) -> dict[str, Rule]:

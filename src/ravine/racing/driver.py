@@ -15,9 +15,10 @@ from ravine.errors import RavineError
 from ravine.racing import stopping, widths
 from ravine.racing.choices import scheduled
 from ravine.racing.climb import Climb
+from ravine.racing.cost import Cost
+from ravine.racing.files import PARTIAL
 from ravine.racing.jobs import (
     DATA,
-    PARTIAL,
     Advanced,
     Begun,
     Torn,
@@ -25,14 +26,16 @@ from ravine.racing.jobs import (
     program_file,
     weights_file,
 )
+from ravine.racing.keeping import Keeping, Kept
 from ravine.racing.materials import SAID, Materials
 from ravine.racing.pace import Pace
 from ravine.racing.packs import RETRIES, Pack, packed
 from ravine.racing.plan import Facts, Plan, Run, study_of
 from ravine.racing.pool import Job, Pool
 from ravine.racing.profile import Profile
+from ravine.racing.rehearsal import rehearsed
 from ravine.racing.roles import Course, Watcher
-from ravine.racing.store import STEP_SECONDS, WORK, Store
+from ravine.racing.store import STEP_SECONDS, WORK, Curve, Store
 from ravine.update_rule import Rule
 
 REPAIRS = 3  # of one file; more, and the disk is at fault
@@ -63,6 +66,11 @@ class Driver:
         self._plan: Plan | None = None
         self._store: Store | None = None
 
+    @property
+    def workers(self) -> int:
+        """How many there are."""
+        return len(self._pool)
+
     def describe(self) -> Facts:
         """What the task's model and data are."""
         self._materials.describe()
@@ -73,10 +81,14 @@ class Driver:
     def fitted(self, plan: Plan) -> Plan:
         """The plan with as many lanes as are fastest on this machine."""
         rule = self._pickled(plan, plan.choices.rules[-1])
-        began = time.monotonic()
-        fitted = widths.fitted(plan, rule, self._pool, self._work, self._watcher.doing)
-        self.profile.job("time", time.monotonic() - began)
-        return fitted
+        with self.profile.timing("time"):
+            return widths.fitted(plan, rule, self._pool, self._work, self._watcher.doing)
+
+    def rehearse(self, plan: Plan) -> Cost | None:
+        """What the race costs on this machine; None if a worker died over it."""
+        rules = {name: self._pickled(plan, name) for name in plan.choices.rules}
+        with self.profile.timing("rehearse"):
+            return rehearsed(plan, rules, self._pool, self._work, self._watcher.doing)
 
     def run(self, plan: Plan, store: Store, course: Course) -> None:
         """Do what the protocol says is due until nothing is. What is stored is not run again."""
@@ -95,6 +107,15 @@ class Driver:
             with suppress(RavineError):
                 self._save()
             raise
+
+    def keep(self, curve: Curve) -> Kept | str:
+        """The model as a run left it, in the work folder; or why it could not be kept."""
+        plan = replace(self._settled, width=curve.narrowed or self._settled.width)
+        self._watcher.doing(0, "training the winner's best run once more, to keep the model")
+        keeping = Keeping(plan, self._rules[curve.run.rule], curve, self._materials)
+        self._pool.work(keeping)
+        self._watcher.doing(0, "")
+        return keeping.kept or keeping.why
 
     def _due(self, course: Course) -> list[Run]:
         """The runs of the next stage; of the last, if grids are found to be too narrow, wider."""
@@ -191,9 +212,9 @@ class Driver:
         if set(plan.choices.rules) <= set(store.read_meta(STEP_SECONDS) or {}):
             return
         self._watcher.doing(0, "timing a step of each rule")
-        began, pace = time.monotonic(), Pace(plan, self._rules, self._materials)
-        self._pool.work(pace)
-        self.profile.job("pace", time.monotonic() - began)
+        pace = Pace(plan, self._rules, self._materials)
+        with self.profile.timing("pace"):
+            self._pool.work(pace)
         store.write_meta(STEP_SECONDS, pace.seconds)
 
     def _race(self, runs: Sequence[Run], later: Sequence[int] = ()) -> None:
@@ -285,6 +306,8 @@ class Driver:
         self._unsaved.append((pack, answer))
         group = _group(pack.runs[0])
         done, climb = pack.segment + 1, self._climbs[group]
+        steps = self._settled.cuts(pack.stage)[pack.segment] * self._settled.period
+        self._watcher.advanced(pack.runs, pack.segment, steps, answer.from_before())
         climb.arrive(pack.runs, done)
         if done < len(self._settled.cuts(pack.stage)) and done not in climb.gates:
             self._queue(pack).appendleft(replace(pack, segment=done, deaths=0))

@@ -17,7 +17,8 @@ from ravine.errors import RavineError, WrongCall
 from ravine.frameworks.natives.call import parse
 from ravine.racing import luggage
 from ravine.racing.batches import batch_rows
-from ravine.racing.jobs import DATA, _one_or_all, _read, weights_file
+from ravine.racing.files import read
+from ravine.racing.jobs import DATA, _one_or_all, weights_file
 from ravine.racing.plan import Plan, Run
 from ravine.racing.pool import Job
 from ravine.update_rule import Rule
@@ -44,7 +45,7 @@ class Bench:
     def __init__(self, folder: str, digest: str) -> None:
         self._folder = Path(folder)
         self._task = luggage.unpack(self._folder, digest).task
-        self._arrays = _read(self._folder / DATA)
+        self._arrays = read(self._folder / DATA)
 
     def do(self, name: str, arguments: Mapping[str, Any]) -> Any:
         """The answer of the job below."""
@@ -56,7 +57,7 @@ class Bench:
 
         keras.utils.set_random_seed(run.seed % 2**32)
         model = self._task.build()
-        random = _begin(model, _read(self._folder / weights_file(run.seed)))
+        random = _begin(model, read(self._folder / weights_file(run.seed)))
         held = _native(optimizer) if optimizer else _ours(cloudpickle.loads(rule))
         model.compile(optimizer=held, **self._task.compiled(model))
         x, y, *weights = self._split("test")

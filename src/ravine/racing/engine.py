@@ -21,6 +21,11 @@ EVALUATED = 16  # rows at a time, of a network with convolutions
 COMPILER: dict[str, str | bool] = {"xla_cpu_copy_insertion_use_region_analysis": True}
 
 
+def by_parts(predict: Callable[..., Any]) -> Callable[..., Any]:
+    """How a network predicts the rows of a whole split."""
+    return in_parts(predict, EVALUATED)
+
+
 class Lane(NamedTuple):
     """Everything about a run that changes while it trains."""
 
@@ -57,8 +62,7 @@ def programs(network: Network, rule: Rule) -> Programs:
     def measured(hyper: dict[str, Any], lane: Lane, t: Any, held_out: Any) -> Any:
         r = rule.replace(hyper)
         weights = [r.read(w, m, t) for w, m in zip(lane.trainable, lane.memory, strict=True)]
-        predict = in_parts(network.predict, EVALUATED)
-        scores = [network.score(y, predict(weights, lane.state, x)) for x, y in held_out]
+        scores = [network.measure(weights, lane.state, x, y, by_parts) for x, y in held_out]
         measures = jnp.stack(scores)
         return jnp.where(lane.alive, measures, jnp.nan)
 
@@ -166,6 +170,31 @@ def _compiled(exported: bytes) -> Callable[..., Any]:
     return compiled
 
 
+def memory(program: Any) -> float:
+    """Bytes that a compiled program needs at once: arguments, results and what is between."""
+    needs = program.memory_analysis()
+    if needs is None:  # not every backend says
+        return 0.0
+    parts = needs.argument_size_in_bytes, needs.output_size_in_bytes, needs.temp_size_in_bytes
+    return float(sum(parts) - needs.alias_size_in_bytes)
+
+
+def learned(rule: Rule, leaves: Sequence[Any], drawn: Any, taken: int) -> tuple[list[Any], Any]:
+    """The weights that one lane is judged by, and its state, after the steps taken.
+
+    ``leaves``: the arrays of the lane, as ``advance`` handed them on; ``drawn``: weights and state
+    to take their number from.
+    """
+    trainable, state = drawn
+    memory = [jax.eval_shape(lambda w: _as_arrays(rule.init(w), w), w) for w in trainable]
+    structure = jax.tree.structure(Lane(trainable, state, memory, True))
+    lane = jax.tree.unflatten(structure, list(map(jnp.asarray, leaves)))
+    both = zip(lane.trainable, lane.memory, strict=True)
+    return [np.asarray(rule.read(w, m, jnp.float32(taken))) for w, m in both], [
+        np.asarray(array) for array in lane.state
+    ]
+
+
 def resident(data: Any) -> Any:
     """Arrays where the programs have them at hand, rather than handed over at each call."""
     return jax.device_put(data)
@@ -184,6 +213,12 @@ def operations(network: Network, drawn: Any, batch: tuple[Any, Any]) -> float:
     slope = jax.jit(jax.value_and_grad(network.loss, has_aux=True))
     counted = slope.lower(*drawn, *batch).cost_analysis()
     return float(counted["flops"]) if counted else 0.0
+
+
+def slopes(network: Network, drawn: Any, batch: tuple[Any, Any]) -> list[float]:
+    """The root mean square of the loss's gradient, over each trainable array."""
+    gradients, _ = jax.jit(jax.grad(network.loss, has_aux=True))(*drawn, *batch)
+    return [float(jnp.sqrt(jnp.mean(jnp.square(g)))) for g in gradients]
 
 
 def numeric(rule: Rule) -> dict[str, float]:

@@ -49,6 +49,20 @@ def log_grid(low: float, high: float, count: int) -> tuple[float, ...]:
     return tuple(_short(low * ratio**k) for k in range(count))
 
 
+def thinned(rates: Sequence[float], count: int) -> tuple[float, ...]:
+    """At most so many, from the same lowest to the same highest; of a list, some of it.
+
+    >>> thinned((0.01, 0.1, 1.0, 10.0, 100.0), 3), thinned((0.1, 0.2, 0.4, 0.5), 3)
+    ((0.01, 1.0, 100.0), (0.1, 0.4, 0.5))
+    """
+    if count >= len(rates) or count < 2:
+        return tuple(rates)
+    if log_grid(rates[0], rates[-1], len(rates)) == tuple(rates):
+        return log_grid(rates[0], rates[-1], count)
+    last = len(rates) - 1
+    return tuple(rates[round(k * last / (count - 1))] for k in range(count))
+
+
 def widened(rates: Sequence[float], points: int, upwards: bool) -> tuple[float, ...]:
     """A grid that began with ``points`` over four decades, a decade wider at one end.
 

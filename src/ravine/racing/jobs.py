@@ -1,9 +1,6 @@
 """The jobs that a worker can do, and the files through which they meet."""
 
-import os
-import time
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Mapping, Sequence
 from functools import cache, cached_property, lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -11,18 +8,18 @@ from typing import Any, NamedTuple
 import cloudpickle
 import numpy as np
 
-from ravine.errors import RavineError
-from ravine.racing import luggage
+from ravine.racing import luggage, memory
 from ravine.racing.batches import batch_rows, batches_digest
+from ravine.racing.files import TornError, read, write
 from ravine.racing.identity import digest
 from ravine.racing.inspection import repeats, shared_rows
 from ravine.racing.plan import Facts, Plan, Run
 from ravine.racing.profile import Spent
+from ravine.racing.timing import Rehearsed, Trial, Watch, least
+from ravine.tasks.saved import Saved
 
 DATA = "data.npz"
-PARTIAL = ".part"  # how the names of files end that are being written
-TIMED = 0.1  # seconds that a timed piece of training is to take
-PACED = 0.03  # the same where a step of each rule is timed, in several rounds
+SHORT = 1.0  # seconds of a segment up to which it matters what else it takes
 LATELY = 1e-3  # seconds: a program that took longer to get was not there before
 SEEDS, KEPT = 64, 1 << 18  # of so many seeds a worker keeps what has at most so many numbers
 COUNTED = 32  # rows of a batch whose operations are counted
@@ -44,56 +41,18 @@ class Advanced(NamedTuple):
     measures: list[Any]
     spent: Spent
 
+    def from_before(self) -> list[Any]:
+        """The measures; of a first segment, those from before step one on."""
+        if self.begun is None:
+            return self.measures
+        starts = [begun.start[None] for begun in self.begun]
+        return [np.concatenate(both) for both in zip(starts, self.measures, strict=True)]
+
 
 class Torn(NamedTuple):
     """The answer of a job that found a file missing or damaged: it is to be made again."""
 
     file: str
-
-
-class _Watch:
-    """A stopwatch around a block."""
-
-    seconds = 0.0
-
-    def __init__(self, clock: Callable[[], float] = time.perf_counter) -> None:
-        self._clock = clock
-
-    def __enter__(self) -> None:
-        self._began = self._clock()
-
-    def __exit__(self, *_: object) -> None:
-        self.seconds = self._clock() - self._began
-
-
-def _least(compute: Callable[[], Any], clock: Callable[[], float] = time.perf_counter) -> float:
-    """Seconds of the quickest of a few calls; of one alone where that takes long."""
-    watch = _Watch(clock)
-    seconds: list[float] = []
-    while len(seconds) < 5 and sum(seconds) < TIMED:
-        with watch:
-            np.asarray(compute())
-        seconds.append(watch.seconds)
-    return min(seconds)
-
-
-class _Trial(NamedTuple):
-    """A program at hand, to be timed."""
-
-    begin: Callable[[], Any]
-    advance: Callable[[Any], Any]
-
-    def took(self, periods: int, clock: Callable[[], float] = time.perf_counter) -> float:
-        """Seconds for so many periods of all lanes."""
-        with (watch := _Watch(clock)):
-            np.asarray(self.advance((np.float32(0), np.int32(periods))))
-        return watch.seconds
-
-
-class _TornError(Exception):
-    def __init__(self, path: Path) -> None:
-        super().__init__(str(path))
-        self.path = path
 
 
 class Workbench:
@@ -105,14 +64,14 @@ class Workbench:
         self._network: Any = None
         self._data: Any = None
         self._programs: dict[str, Any] = {}
-        self._trials: dict[str, _Trial] = {}
+        self._trials: dict[str, Trial] = {}
         self._drawn: dict[int, tuple[dict[str, list[Any]], str]] = {}
 
     def do(self, name: str, arguments: Mapping[str, Any]) -> Any:
         """The answer of one of the jobs below, or that a file it needs is torn."""
         try:
             return getattr(self, name)(**arguments)
-        except _TornError as error:
+        except TornError as error:
             return Torn(error.path.name)
 
     def describe(self) -> Facts:
@@ -126,7 +85,7 @@ class Workbench:
             for name, split in zip(data._fields, data, strict=True)
             for part, nest in zip("xy", split, strict=True)
         }
-        _write(self._folder / DATA, arrays)
+        write(self._folder / DATA, arrays)
         contents = [_digest(array) for array in arrays.values()]
         drawn = network.draw(0)
         x, y = ([array[:COUNTED] for array in arrays[f"train_{part}"]] for part in "xy")
@@ -149,10 +108,10 @@ class Workbench:
     def draw(self, seeds: list[int]) -> None:
         """Draw the initial weights of some seeds."""
         for seed in seeds:
-            _write(self._folder / weights_file(seed), self._keras().draw(seed)._asdict())
+            write(self._folder / weights_file(seed), self._keras().draw(seed)._asdict())
 
-    def trace(self, rule: bytes, program: str, plan: Plan) -> None:
-        """Trace the programs of a rule, for every worker to compile."""
+    def trace(self, rule: bytes, program: str, plan: Plan) -> float:
+        """Trace the programs of a rule, for every worker to compile. What memory it took so far."""
         from ravine.racing import engine
 
         shape = engine.Shape(plan.width, plan.segment, plan.period, plan.choices.batch_size)
@@ -161,17 +120,27 @@ class Workbench:
             self._keras(), cloudpickle.loads(rule), shape, sample, self._splits()
         )
         arrays = [np.frombuffer(data, np.uint8) for data in exported]
-        _write(self._folder / program, {"program": arrays})
+        write(self._folder / program, {"program": arrays})
+        return memory.peak()
 
     def advance(
-        self, plan: Plan, program: str, rule: bytes, runs: list[Run], segment: int
+        self,
+        plan: Plan,
+        program: str,
+        rule: bytes,
+        runs: list[Run],
+        segment: int,
+        keep: bool = False,
     ) -> Advanced:
-        """Take up to W runs of one rule through one segment, from where the last one ended."""
+        """Take up to W runs of one rule through one segment, from where the last one ended.
+
+        ``keep``: leave their state even after the last segment.
+        """
         # Unused lanes repeat the last run: a program has one width, whatever there is to do.
         lanes = runs + runs[-1:] * (plan.width - len(runs))
         hyper = _hyper(plan, rule, lanes)
         train, held_out = self._splits()
-        watch = _Watch()
+        watch = Watch()
         with watch:
             begin, advance = self._program(program)
         compiling, evaluation = watch.seconds, 0.0
@@ -184,7 +153,7 @@ class Workbench:
             drawn = _stack([weights[run.seed][0] for run in lanes], ("trainable", "state"))
             carry, start = begin(hyper, *drawn, held_out)
             if compiling > LATELY:  # once a worker: what an evaluation costs, and what a call
-                evaluation = _least(lambda: begin(hyper, *drawn, held_out)[1])
+                evaluation = least(lambda: begin(hyper, *drawn, held_out)[1])
             begun = [
                 Begun(
                     weights[run.seed][1],
@@ -194,7 +163,7 @@ class Workbench:
                 for run, measured in zip(runs, np.asarray(start), strict=False)
             ]
         else:
-            kept = {run.id: _read(self._folder / checkpoint_file(run, segment)) for run in runs}
+            kept = {run.id: read(self._folder / checkpoint_file(run, segment)) for run in runs}
             (carry,) = _stack([kept[run.id] for run in lanes], ("lane",))
         cuts = (0, *plan.cuts(runs[0].stage))
         taken, periods = cuts[segment] * plan.period, cuts[segment + 1] - cuts[segment]
@@ -205,23 +174,34 @@ class Workbench:
             rows[i, :periods] = now.reshape(periods, plan.period, data[1])
         if evaluation:
             nothing = np.float32(taken), np.int32(0)
-            calling = _least(lambda: advance(hyper, carry, nothing, rows, train, held_out)[2])
+            calling = least(lambda: advance(hyper, carry, nothing, rows, train, held_out)[2])
             evaluation = max(0.0, evaluation - calling)
         with watch:
             span = np.float32(taken), np.int32(periods)
             carry, *results = advance(hyper, carry, span, rows, train, held_out)
             losses, measures = map(np.asarray, results)
-        if segment + 2 < len(cuts):
+        if keep or segment + 2 < len(cuts):
             arrays = [np.asarray(array) for array in carry]
             for lane, run in enumerate(runs):
                 path = self._folder / checkpoint_file(run, segment + 1)
-                _write(path, {"lane": [array[lane] for array in arrays]})
+                write(path, {"lane": [array[lane] for array in arrays]})
         return Advanced(
             begun,
             list(losses[: len(runs), :count]),
             list(measures[: len(runs), :periods]),
             Spent(compiling, watch.seconds, periods, evaluation),
         )
+
+    def save(self, plan: Plan, rule: bytes, run: Run) -> Saved:
+        """Write the model as a run left it, for the user to keep."""
+        from ravine.racing import engine
+
+        network, held = self._keras(), cloudpickle.loads(rule).replace(plan.settings(run))
+        path = self._folder / checkpoint_file(run, len(plan.cuts(run.stage)))
+        drawn = tuple(network.draw(run.seed))
+        found = engine.learned(held, read(path)["lane"], drawn, plan.horizon(run.stage))
+        saved: Saved = network.save(*found, self._folder)
+        return saved
 
     def time(self, plan: Plan, program: str, rule: bytes, run: Run) -> float:
         """Seconds that a step of all lanes takes, each lane doing the same run.
@@ -230,27 +210,39 @@ class Workbench:
         """
         from ravine.racing import engine
 
-        trial = self._trial(plan, program, rule, run)
-        trial.took(1)  # compiled by then
-        periods = max(1, min(plan.segment, int(TIMED / trial.took(1))))
-        took = min(trial.took(periods, engine.clock) for _ in range(5))
-        return took / (periods * plan.period)
+        return self._trial(plan, program, rule, run).step(plan, engine.clock)
 
     def pace(self, plan: Plan, program: str, rule: bytes, run: Run) -> float:
         """Seconds of a step of one run, without evaluations: what its training takes a user."""
-        trial = self._trials.get(program)
-        if trial is None:  # warm from the second round on
-            trial = self._trials[program] = self._trial(plan, program, rule, run)
-            trial.took(1)
         from ravine.racing import engine
 
-        clock = engine.clock
-        evaluation = max(0.0, _least(trial.begin, clock) - _least(lambda: trial.took(0), clock))
-        periods = max(1, min(plan.segment, int(PACED / trial.took(1))))
-        steps = trial.took(periods, clock) - periods * evaluation
-        return max(steps, 0.0) / (periods * plan.period * plan.width)
+        if (trial := self._trials.get(program)) is None:  # warm from the second round on
+            trial = self._trials[program] = self._trial(plan, program, rule, run)
+            trial.took(1)
+        return trial.bare_step(plan, engine.clock)
 
-    def _trial(self, plan: Plan, program: str, rule: bytes, run: Run) -> "_Trial":
+    def rehearse(self, plan: Plan, program: str, rule: bytes, run: Run) -> Rehearsed:
+        """What a segment of a pack will take, and what comes before and after it."""
+        from ravine.racing import engine
+
+        before = memory.peak()
+        with (compiling := Watch()):
+            needed = max(map(engine.memory, self._program(program)))
+        if needed > memory.available():
+            return Rehearsed(compiling.seconds, needed, memory.peak())
+        step = self._trial(plan, program, rule, run).usual_step(plan)
+        with (pacing := Watch()):
+            self.pace(plan, program, rule, run)
+        around = Watch()
+        if step * plan.cuts(run.stage)[0] * plan.period < SHORT:
+            with around:
+                spent = self.advance(plan, program, rule, [run] * plan.width, 0).spent.training
+            around.seconds = max(0.0, around.seconds - spent)
+        grown = max(memory.peak() - before, needed)
+        parts = step, around.seconds, pacing.seconds
+        return Rehearsed(compiling.seconds, grown, memory.peak(), *parts)
+
+    def _trial(self, plan: Plan, program: str, rule: bytes, run: Run) -> Trial:
         hyper = _hyper(plan, rule, [run] * plan.width)
         train, held_out = self._splits()
         begin, advance = self._program(program)
@@ -258,7 +250,7 @@ class Workbench:
         drawn = _stack(weights, ("trainable", "state"))
         carry, _ = begin(hyper, *drawn, held_out)
         rows = np.zeros((plan.width, plan.segment, plan.period, plan.choices.batch_size), np.int32)
-        return _Trial(
+        return Trial(
             lambda: begin(hyper, *drawn, held_out)[1],
             lambda span: advance(hyper, carry, span, rows, train, held_out)[1],
         )
@@ -269,6 +261,12 @@ class Workbench:
 
         data, held = self._task.load(), cloudpickle.loads(rule)
         return replay(self._keras(), data, held, learning_rates, rows, self._programs)
+
+    def try_out(self, variant: bytes, pretrain: Any) -> Any:
+        """What a variant of the task is like, before it is raced."""
+        from ravine.racing.tryouts import try_out
+
+        return try_out(cloudpickle.loads(variant), pretrain)
 
     def _keras(self) -> Any:
         if self._network is None:
@@ -284,7 +282,7 @@ class Workbench:
         """A seed's initial weights and their digest, at hand for the next run where small."""
         if seed in self._drawn:
             return self._drawn[seed]
-        drawn = _read(self._folder / weights_file(seed))
+        drawn = read(self._folder / weights_file(seed))
         found = drawn, _digest(*drawn.values())
         if plan.facts.parameters <= KEPT:
             if len(self._drawn) == SEEDS:
@@ -296,7 +294,7 @@ class Workbench:
         if self._data is None:
             from ravine.racing import engine
 
-            x = _read(self._folder / DATA)
+            x = read(self._folder / DATA)
             train, *held_out = (
                 (_one_or_all(x[f"{name}_x"]), _one_or_all(x[f"{name}_y"]))
                 for name in ("train", "validation", "test")
@@ -308,7 +306,7 @@ class Workbench:
         if name not in self._programs:
             from ravine.racing import engine
 
-            exported = _read(self._folder / name)["program"]
+            exported = read(self._folder / name)["program"]
             self._programs[name] = engine.load([array.tobytes() for array in exported])
         return self._programs[name]
 
@@ -359,39 +357,3 @@ def _stack(drawn: list[dict[str, list[Any]]], groups: tuple[str, ...]) -> list[l
 
 def _digest(*groups: list[Any]) -> str:
     return digest([digest(np.ascontiguousarray(a).tobytes()) for group in groups for a in group])
-
-
-def _write(path: Path, groups: dict[str, list[Any]]) -> None:
-    """Write arrays so that after a crash the file is there whole or not at all."""
-    arrays = {
-        f"{group}.{i}": array for group, list_ in groups.items() for i, array in enumerate(list_)
-    }
-    partial = path.with_suffix(f".{os.getpid()}{PARTIAL}")
-    try:
-        with partial.open("wb") as file:
-            np.savez(file, **arrays)
-            file.flush()
-            os.fsync(file.fileno())
-        partial.replace(path)
-        if hasattr(os, "O_DIRECTORY"):  # the new name must be durable too; not on Windows
-            folder = os.open(path.parent, os.O_DIRECTORY)
-            os.fsync(folder)
-            os.close(folder)
-    except OSError as error:
-        with suppress(OSError):
-            partial.unlink()
-        raise RavineError(f"cannot write to '{path.parent}': {error.strerror or error}") from error
-
-
-def _read(path: Path) -> dict[str, list[Any]]:
-    """What ``_write`` wrote. Its checksums tell whether anything is missing or changed."""
-    groups: dict[str, list[Any]] = {}
-    try:
-        with np.load(path, allow_pickle=False) as arrays:
-            for key in arrays.files:  # in the order in which they were written
-                groups.setdefault(key.rpartition(".")[0], []).append(arrays[key])
-    except MemoryError:
-        raise
-    except Exception as error:  # zip, zlib, NumPy and the system each have their own
-        raise _TornError(path) from error
-    return groups

@@ -2,7 +2,8 @@
 
 import time
 from collections import Counter, defaultdict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import NamedTuple
 
 
@@ -21,6 +22,7 @@ JOBS = {
     "trace": "tracing",
     "time": "timing widths",
     "pace": "timing steps",
+    "rehearse": "rehearsing",
 }
 
 
@@ -39,6 +41,13 @@ class Profile:
     def job(self, name: str, took: float) -> None:
         """One of the jobs that prepare."""
         self._spent[JOBS[name]] += took
+
+    @contextmanager
+    def timing(self, name: str) -> Iterator[None]:
+        """The same, around what takes its time."""
+        began = self._clock()
+        yield
+        self.job(name, self._clock() - began)
 
     def segment(self, program: str, took: float, spent: Spent) -> None:
         """A segment of a pack, ``took`` being what it cost in all."""

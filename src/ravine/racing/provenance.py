@@ -78,12 +78,14 @@ def command(choices: Choices, task: Task) -> str:
         options["target"] = choices.target
     if choices.studies > 1:
         options["studies"] = choices.studies
+    name = choices.task.partition("[")[0]  # a variant is of it, with one value of each lever
     own = [rule for rule in choices.rules if not is_spelled(rule)]
     if own or isinstance(options.get("learning_rates"), Mapping):
         # A rule of the user's own is an object in the user's Python, not a name.
         rules = [rule if rule in own else repr(rule) for rule in choices.rules]
         options["rules"] = Text(f"[{', '.join(rules)}]")
-        arguments = [repr(choices.task), *(f"{k}={v!r}" for k, v in options.items())]
+        options |= {"vary": dict(task.levers)} if task.levers else {}
+        arguments = [repr(name), *(f"{k}={v!r}" for k, v in options.items())]
         return f"ravine.race({', '.join(arguments)})"
     words = [
         f"--{'' if v else 'no-'}{k.replace('_', '-')}"
@@ -91,7 +93,8 @@ def command(choices: Choices, task: Task) -> str:
         else f"--{k.replace('_', '-')} {shlex.quote(str(v))}"
         for k, v in options.items()
     ]
-    return " ".join(["ravine race", choices.task, *words])
+    words += [f"--vary {shlex.quote(f'{name}={v}')}" for name, v in task.levers.items()]
+    return " ".join(["ravine race", name, *words])
 
 
 def _rates(rates: Sequence[float]) -> str:

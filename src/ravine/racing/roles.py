@@ -16,6 +16,15 @@ class Watcher(Protocol):
     def doing(self, worker: int, what: str) -> None:
         """A worker took something up; empty when it has nothing to do."""
 
+    def advanced(
+        self, runs: Sequence[Run], segment: int, steps: int, measures: Sequence[Any]
+    ) -> None:
+        """Some runs are through a segment, which ended after so many steps.
+
+        What was measured in it of each, (evaluations, splits, measures); in the first segment also
+        what was before step one.
+        """
+
     def finished(self, run: Run, measures: Any) -> None:
         """A run is stored: its measurements, (evaluations, splits, measures)."""
 

@@ -17,6 +17,8 @@ from ravine.racing.plan import FIRST_SEED, Plan, Run
 
 FILE = "race.sqlite"
 STEP_SECONDS = "step_seconds"  # what is known of how long a step of each rule takes
+COST = "cost"  # what the race was found to cost, as ``racing.cost`` has it; for estimates alone
+BEST = "best"  # what is known of the winner's model that is kept
 CHECKS = "checks"  # claims that were run again, as ``verdict.checking`` writes them
 CONFIRMATIONS = "confirmations"  # the same, of runs in a framework of the user's
 CONFIRM = "confirm"  # the framework in which a race is to be confirmed once it is finished

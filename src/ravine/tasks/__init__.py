@@ -2,10 +2,13 @@
 
 from ravine.errors import unknown
 from ravine.tasks.breast_cancer_logistic import task as breast_cancer_logistic
+from ravine.tasks.cifar10 import task as cifar10
 from ravine.tasks.diabetes_linear import task as diabetes_linear
 from ravine.tasks.digits_autoencoder import task as digits_autoencoder
 from ravine.tasks.digits_cnn import task as digits_cnn
+from ravine.tasks.digits_deep import task as digits_deep
 from ravine.tasks.digits_mlp import task as digits_mlp
+from ravine.tasks.fashion_mnist import task as fashion_mnist
 from ravine.tasks.quadratic_deep import task as quadratic_deep
 from ravine.tasks.task import Task
 from ravine.tasks.text_transformer import task as text_transformer
@@ -15,13 +18,20 @@ TASKS: dict[str, Task] = {
     for task in (
         digits_mlp,
         digits_cnn,
+        digits_deep,
         digits_autoencoder,
         breast_cancer_logistic,
         diabetes_linear,
         quadratic_deep,
         text_transformer,
+        fashion_mnist,
+        cifar10,
     )
 }
+
+
+# What a machine without a network has.
+AT_HAND = tuple(name for name, task in TASKS.items() if not task.download)
 
 
 def find(name: str) -> Task:

@@ -3,6 +3,7 @@
 from typing import Any
 
 from ravine.tasks.digits import load as load_digits
+from ravine.tasks.layers import dense
 from ravine.tasks.scores import binary_cross_entropy, squared_error
 from ravine.tasks.task import Data, Split, Task
 
@@ -12,20 +13,25 @@ def load() -> Data:
     return Data(*(Split(split.x, split.x) for split in load_digits()))
 
 
-def make_model() -> Any:
-    """64-48-24-8-24-48-64, tanh, but for a linear code of eight numbers; a logit a pixel."""
+def make_model(
+    activation: str = "tanh", initializer: str = "glorot_uniform", normalization: str = "none"
+) -> Any:
+    """64-48-24-8-24-48-64, tanh unless varied, a linear code of eight numbers; a logit a pixel."""
     import keras
     from keras.layers import Dense
+
+    def hidden(units: int) -> list[Any]:
+        return dense(units, activation, initializer, normalization)
 
     return keras.Sequential(
         [
             keras.Input((64,)),
-            Dense(48, activation="tanh"),
-            Dense(24, activation="tanh"),
-            Dense(8),
-            Dense(24, activation="tanh"),
-            Dense(48, activation="tanh"),
-            Dense(64),
+            *hidden(48),
+            *hidden(24),
+            Dense(8, kernel_initializer=initializer),
+            *hidden(24),
+            *hidden(48),
+            Dense(64, kernel_initializer=initializer),
         ]
     )
 

@@ -3,31 +3,41 @@
 from typing import Any
 
 from ravine.tasks.digits import load
+from ravine.tasks.layers import normalized
 from ravine.tasks.scores import accuracy, cross_entropy
 from ravine.tasks.task import Task
 
 
-def make_model() -> Any:
+def make_model(
+    activation: str = "relu", initializer: str = "glorot_uniform", normalization: str = "batch"
+) -> Any:
     """Two blocks of convolution, batch norm, ReLU and max pooling; dropout; ten logits."""
     import keras
     from keras import layers
 
-    # No bias before a batch norm: its gradient would be nothing but rounding.
+    def block(filters: int) -> list[Any]:
+        # No bias before a normalisation: its gradient would be nothing but rounding.
+        return [
+            layers.Conv2D(
+                *(filters, 3),
+                padding="same",
+                use_bias=normalization == "none",
+                kernel_initializer=initializer,
+            ),
+            *normalized(normalization),
+            layers.Activation(activation),
+            layers.MaxPooling2D(2),
+        ]
+
     return keras.Sequential(
         [
             keras.Input((64,)),
             layers.Reshape((8, 8, 1)),
-            layers.Conv2D(16, 3, padding="same", use_bias=False),
-            layers.BatchNormalization(momentum=0.9),
-            layers.ReLU(),
-            layers.MaxPooling2D(2),
-            layers.Conv2D(32, 3, padding="same", use_bias=False),
-            layers.BatchNormalization(momentum=0.9),
-            layers.ReLU(),
-            layers.MaxPooling2D(2),
+            *block(16),
+            *block(32),
             layers.Flatten(),
             layers.Dropout(0.25),
-            layers.Dense(10),
+            layers.Dense(10, kernel_initializer=initializer),
         ]
     )
 

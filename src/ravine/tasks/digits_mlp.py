@@ -3,20 +3,23 @@
 from typing import Any
 
 from ravine.tasks.digits import load
+from ravine.tasks.layers import dense
 from ravine.tasks.scores import accuracy, cross_entropy
 from ravine.tasks.task import Task
 
 
-def make_model() -> Any:
-    """64-64 ReLU, Glorot uniform; ten logits."""
+def make_model(
+    activation: str = "relu", initializer: str = "glorot_uniform", normalization: str = "none"
+) -> Any:
+    """64-64, by default ReLU from Glorot's uniform weights; ten logits."""
     import keras
 
     return keras.Sequential(
         [
             keras.Input((64,)),
-            keras.layers.Dense(64, activation="relu"),
-            keras.layers.Dense(64, activation="relu"),
-            keras.layers.Dense(10),
+            *dense(64, activation, initializer, normalization),
+            *dense(64, activation, initializer, normalization),
+            keras.layers.Dense(10, kernel_initializer=initializer),
         ]
     )
 

@@ -2,11 +2,13 @@
 
 import os
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, NamedTuple
 
 from ravine.errors import RavineError
+from ravine.tasks.saved import Saved, save_keras
 from ravine.tasks.task import Task
 
 
@@ -24,17 +26,24 @@ class Network:
         keras = import_keras()
         self._task = task
         self._keras = keras
-        self._model = task.build()
+        self._model, self.taken = self._built()
         self._criterion = task.criterion(self._model)
         self.measures: tuple[str, ...] = self._criterion.measures
 
     @property
     def config(self) -> str:
-        """The model's architecture as JSON; or its variables, where it has no configuration."""
+        """The model's architecture as JSON, or its variables; and what it was pretrained to."""
         try:
-            return str(self._model.to_json())
+            found = str(self._model.to_json())
         except (NotImplementedError, TypeError, ValueError):
-            return str([(v.path, v.shape, v.dtype) for v in self._model.variables])
+            found = str([(v.path, v.shape, v.dtype) for v in self._model.variables])
+        held = self._task.pretrained
+        return found if held is None else f"{found} from {held.digest}"
+
+    @property
+    def names(self) -> list[str]:
+        """Where in the model each trainable array is: ``"sequential/dense/kernel"``."""
+        return [variable.path for variable in self._model.trainable_variables]
 
     def draw(self, seed: int) -> Weights:
         """Initial weights: what ``keras.utils.set_random_seed(seed); make_model()`` gives.
@@ -46,7 +55,7 @@ class Network:
 
         with _without_tensorflow():
             self._keras.utils.set_random_seed(seed)
-        model = self._task.build()
+        model, _ = self._built()
         state = [
             np.array([*np.random.SeedSequence([seed, i]).generate_state(1), 0], v.dtype)
             if v.path.endswith("seed_generator_state")
@@ -54,6 +63,11 @@ class Network:
             for i, v in enumerate(model.non_trainable_variables)
         ]
         return Weights([np.asarray(v.value) for v in model.trainable_variables], state)
+
+    def _built(self) -> tuple[Any, tuple[str, ...]]:
+        """A fresh model, and the layers whose weights are pretrained."""
+        model, held = self._task.build(), self._task.pretrained
+        return model, () if held is None else held.into(model)
 
     def loss(self, trainable: Sequence[Any], state: Sequence[Any], x: Any, y: Any) -> Any:
         """Mean loss of a batch in training, regularisation included; and the new state."""
@@ -66,9 +80,28 @@ class Network:
         )
         return self._criterion.loss(self._task.targets(y), y_pred) + sum(extra), list(state)
 
-    def measure(self, trainable: Sequence[Any], state: Sequence[Any], x: Any, y: Any) -> Any:
-        """Mean loss and metrics of a split, not in training, in the order of ``measures``."""
-        return self.score(y, self.predict(trainable, state, x))
+    def measure(
+        self,
+        trainable: Sequence[Any],
+        state: Sequence[Any],
+        x: Any,
+        y: Any,
+        way: Callable[[Any], Any] = lambda predict: predict,
+    ) -> Any:
+        """Mean loss and metrics of a split, not in training, in the order of ``measures``.
+
+        ``way`` turns ``predict`` into how all rows of a split are predicted.
+        """
+        return self.score(y, way(self.predict)(trainable, state, x))
+
+    def save(self, trainable: Sequence[Any], state: Sequence[Any], folder: Path) -> Saved:
+        """Write the model with these numbers into a folder."""
+        model = self._task.build()
+        both = (model.trainable_variables, trainable), (model.non_trainable_variables, state)
+        for variables, values in both:
+            for variable, value in zip(variables, values, strict=True):
+                variable.assign(value)
+        return save_keras(model, folder)
 
     def predict(self, trainable: Sequence[Any], state: Sequence[Any], x: Any) -> Any:
         """What the model makes of rows, not in training."""

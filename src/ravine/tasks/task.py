@@ -2,7 +2,10 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, NamedTuple
+
+from ravine.tasks.pretraining import Pretrained
 
 
 class Split(NamedTuple):
@@ -42,6 +45,49 @@ class Task:
     learning_rates: Mapping[str, tuple[float, float]] = field(default_factory=dict)
     frozen_order: bool = False
     notes: tuple[str, ...] = ()  # what whoever races it should know, a line each
+    levers: Mapping[str, Any] = field(default_factory=dict)  # of a variant: see ``tasks.levers``
+    pretrained: Pretrained | None = None  # weights to begin with, where they fit
+    download: str = ""  # how much Keras downloads for it, once
+
+    @staticmethod
+    def from_model(model: Any, data: Any, **options: Any) -> "Task":
+        """A task of your Keras model, or a function that builds one, on your data.
+
+        ``data`` and the options ``loss``, ``metrics``, ``loss_weights``, ``validation_data``,
+        ``test_data`` and ``class_weight`` are as in ``ravine.race``; ``name``, ``epochs`` and
+        ``batch_size`` are the task's own. Raises ``WrongCall`` for data that cannot be trained on.
+
+        >>> import numpy as np
+        >>> x = np.linspace(-1, 1, 50)[:, None]
+        >>> task = Task.from_model(lambda: None, (x, x[:, 0] ** 2), loss="mse", name="parabola")
+        >>> task.name, task.description
+        ('parabola', 'your model on your data; rows: 30 train, 10 validation, 10 test; \
+validation and test are split off')
+        """
+        from ravine.tasks.own.model import own_model
+
+        return own_model(model, data, **options)
+
+    @staticmethod
+    def from_jax(
+        init: Callable[[Any], Any], loss: Callable[[Any, Any, Any], Any], data: Any, **options: Any
+    ) -> "Task":
+        """A task of two pure JAX functions.
+
+        ``init(key)`` gives the parameters, a nest of float32 arrays, ``loss(params, x, y)`` a
+        number a row or their mean. ``metrics``: functions such as ``loss``, by name. ``data``,
+        ``validation_data`` and ``test_data`` are as in ``ravine.race``; ``name``, ``epochs`` and
+        ``batch_size`` are the task's own. Raises ``WrongCall``.
+
+        >>> import numpy as np
+        >>> x = np.linspace(-1, 1, 50)
+        >>> task = Task.from_jax(lambda key: 1.0, lambda w, x, y: (w * x - y) ** 2, (x, 3 * x))
+        >>> task.epochs, task.batch_size
+        (20, 32)
+        """
+        from ravine.tasks.own.pure import pure_task
+
+        return pure_task(init, loss, data, **options)
 
     def network(self) -> Any:
         """The functions that a race trains and judges; made where Keras runs on JAX."""
@@ -52,6 +98,12 @@ class Task:
     def build(self) -> Any:
         """A fresh model with all its variables."""
         return self.make_model()
+
+    def opened(self, path: Path) -> Any:
+        """The trained model of a file that a race left, on whatever backend Keras runs here."""
+        model = self.build()
+        model.load_weights(path)
+        return model
 
     def criterion(self, model: Any) -> Any:
         """What scores the model's predictions: ``loss``, ``score`` and ``measures``."""

@@ -73,7 +73,7 @@ class Confirmed:
 
     def __str__(self) -> str:
         name = NAMES[self.confirmation.framework]
-        gaps = {rule: 0.0 for rule in self.confirmation.rates}
+        gaps = dict.fromkeys(self.confirmation.rates, 0.0)
         for p in self.pairs:
             gaps[p.rule] = max(gaps[p.rule], p.difference)
         listed = ", ".join(f"{title(rule)} {gap:.2g}" for rule, gap in gaps.items())

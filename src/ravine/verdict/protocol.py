@@ -16,6 +16,8 @@ def protocol(plan: Plan) -> dict[str, str]:
     found = {
         "tuning": f"lowest median final validation loss; {_budget(plan)}; ties to the smaller rate"
     }
+    if choices.fitted:
+        found["budget"] = choices.fitted
     if choices.studies > 1:
         found["studies"] = (
             f"{choices.studies}, each with tuning, reference and fresh seeds of its own; what is "

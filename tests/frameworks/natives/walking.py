@@ -17,7 +17,7 @@ from ravine.frameworks.natives import READERS
 from ravine.update_rule import Rule
 
 Floats = NDArray[np.float64]
-STEPS = 300
+STEPS = 150
 FACTORS = 1 + np.arange(STEPS) % 8 / 8
 
 # What ravine.translation measures with, so that its figures can be checked: see pairs().

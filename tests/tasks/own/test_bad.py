@@ -10,34 +10,11 @@ import pytest
 from keras import layers
 
 import ravine
-from ravine import conduct
 from ravine.errors import WrongCall
-from ravine.racing.jobs import Workbench
-from ravine.racing.pool import Source
 
 X = np.random.default_rng(0).normal(size=(60, 4)).astype("float32")
 Y = np.arange(60) % 3
 SPARSE = "sparse_categorical_crossentropy"
-
-
-class Here:
-    """A pool whose one worker is this process, which has Keras on JAX already."""
-
-    def __init__(self, count: int | None, workbench: dict[str, Any]) -> None:
-        self._bench = Workbench(**workbench)
-
-    def __len__(self) -> int:
-        return 1
-
-    def __enter__(self) -> "Here":
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        pass
-
-    def work(self, source: Source) -> None:
-        while (job := source.take(0)) is not None:
-            source.done(0, job, self._bench.do(job.name, job.arguments))
 
 
 def net(*more: Any, units: int = 3, end: str | None = "softmax") -> Callable[[], Any]:
@@ -117,10 +94,7 @@ BAD = {
 
 
 @pytest.mark.parametrize("name", BAD)
-def test_it_is_named_in_one_line(
-    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(conduct, "Pool", Here)
+def test_it_is_named_in_one_line(name: str, tmp_path: Path, in_this_process: None) -> None:
     (task, data), options, said = BAD[name]
     out = tmp_path / "out"
     with pytest.raises(WrongCall, match=said) as told:

@@ -5,13 +5,14 @@ every run.
 """
 
 import inspect
+import io
 from collections.abc import Callable, Iterator, Mapping
 from itertools import product
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from ravine.errors import WrongCall, unknown
-from ravine.pages import style
+from ravine.pages import style, vega
 from ravine.pages.charts.clocks import clocks
 from ravine.pages.charts.curves import bands, curves
 from ravine.pages.charts.drawing import CLOCKS, LABEL_LIMIT, timed
@@ -25,7 +26,7 @@ from ravine.pages.results import Results
 if TYPE_CHECKING:
     import altair as alt
 
-__all__ = ["CHARTS", "LABEL_LIMIT", "TITLES", "bands", "chart", "missing", "options", "save"]
+__all__ = ["CHARTS", "LABEL_LIMIT", "TITLES", "bands", "chart", "missing", "options", "save", "svg"]
 CHARTS: dict[str, Callable[..., Any]] = {
     "curves": curves,
     "sensitivity": sensitivity,
@@ -97,9 +98,18 @@ def variants(results: Results, name: str) -> Iterator[dict[str, str]]:
             yield chosen
 
 
+def svg(chart: "alt.TopLevelMixin") -> bytes:
+    """A chart as an SVG."""
+    text = io.StringIO()
+    chart.save(text, format="svg")
+    return text.getvalue().encode()
+
+
 def save(chart: "alt.TopLevelMixin", path: Path) -> None:
     """Write a chart as ``.png``, twice as fine as a screen, or ``.svg``."""
-    formats: dict[str, Literal["png", "svg"]] = {".png": "png", ".svg": "svg"}
-    if path.suffix.lower() not in formats:
-        raise unknown("picture format", path.suffix, formats)
-    chart.save(str(path), format=formats[path.suffix.lower()], scale_factor=2)
+    if path.suffix.lower() == ".svg":
+        path.write_text(vega.svg(chart.to_dict()), encoding="utf-8")
+    elif path.suffix.lower() == ".png":
+        chart.save(str(path), format="png", scale_factor=2)
+    else:
+        raise unknown("picture format", path.suffix, (".png", ".svg"))

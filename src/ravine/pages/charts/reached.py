@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 ROW = 38  # pixels a rule
 FULL = 0.78  # of a row: how high all of a rule's runs are
-MOST_RECORDS = 60_000  # of all runs together: what a page can carry
+MOST_RECORDS = 30_000  # of all runs together: what a page can carry
 
 
 def records(results: Results) -> "pd.DataFrame":
@@ -35,9 +35,16 @@ def records(results: Results) -> "pd.DataFrame":
     for (rule, seed), own in runs.items():
         steps, values = _records(results, rule, own)
         thin = max(1, -(-len(steps) * len(runs) // MOST_RECORDS))
-        kept = {"step": steps[::thin], "value": values[::thin]}
-        rows.append({"rule": rule, "run": seed, **kept})
+        kept = sorted({*range(0, len(steps), thin), *_decisive(values, results)})
+        thinned = {"step": [steps[i] for i in kept], "value": [values[i] for i in kept]}
+        rows.append({"rule": rule, "run": seed, **thinned})
     return pd.DataFrame(rows)
+
+
+def _decisive(values: list[float], results: Results) -> set[int]:
+    target, rising = results.verdict.target, results.verdict.rising
+    there = (i for i, v in enumerate(values) if (v >= target if rising else v <= target))
+    return {len(values) - 1, next(there, len(values) - 1)} if values else set()
 
 
 def arrivals(results: Results, target: float) -> dict[str, list[float]]:

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 PANEL, PANEL_HEIGHT = 190, 160
+CROWD = 24  # runs at a learning rate, of which more are drawn as a group
 RAIL = 18  # pixels from the top of a panel to the rail of diverged runs; their number is above it
 
 
@@ -50,12 +51,49 @@ def sensitivity(results: Results, paint: style.Paint = style.LIGHT) -> Any:
     ]
     heading = alt.TitleParams(
         "Final validation loss over the learning rate",
-        subtitle=f"{results.plan.choices.task}: a dot a tuning run, a line through the medians; "
+        subtitle=f"{results.plan.choices.task}: {_said(data)}, a line through the medians; "
         "ring: the chosen rate; ×: that many diverged"
         + ("; dash: stopped early, without hope" if data["stopped"].any() else ""),
     )
     chart = alt.concat(*panels, columns=4, title=heading, spacing=18)
     return chart.configure(**style.configuration(paint))
+
+
+def crowded(data: "pd.DataFrame") -> bool:
+    """Whether there are so many runs that groups are shown instead."""
+    return int(data.groupby(["rule", "learning_rate"]).size().max()) > CROWD
+
+
+def groups(data: "pd.DataFrame") -> "pd.DataFrame":
+    """Of the finite runs at each rate: rule, learning_rate, least, low, high (quartiles), most."""
+    import numpy as np
+
+    finite = data[data["loss"].map(math.isfinite) & ~data["stopped"]]
+    losses = finite.groupby(["rule", "learning_rate"], sort=False)["loss"]
+    found = losses.quantile(np.linspace(0, 1, 5)).unstack()
+    return found.set_axis(["least", "low", "median", "high", "most"], axis=1).reset_index()
+
+
+def _said(data: "pd.DataFrame") -> str:
+    return (
+        "quartiles of the tuning runs, thin to the last of them"
+        if crowded(data)
+        else ("a dot a tuning run")
+    )
+
+
+def _spans(rows: "pd.DataFrame", x: Any, scale: style.Axis, colour: str) -> list[Any]:
+    """A thin line from the least to the most, a thick one between quartiles."""
+    import altair as alt
+
+    base = alt.Chart(drawing.rounded(groups(rows))).encode(x=x)
+    ends = [("least", "most", 1), ("low", "high", 6)]
+    return [
+        base.mark_rule(color=colour, strokeWidth=width, opacity=0.7).encode(
+            y=drawing.value_axis(low, scale, None), y2=high
+        )
+        for low, high, width in ends
+    ]
 
 
 def _panel(
@@ -126,5 +164,6 @@ def _panel(
     heading = alt.TitleParams(
         title(rule), subtitle=f"chosen: {chosen:.3g}", limit=PANEL, fontSize=14, offset=6
     )
-    layers = (rail, line, dashes, dots, ring, crosses, counts)
+    each = _spans(rows, x, scale, colour) if crowded(rows) else [dashes, dots]
+    layers = (rail, line, *each, ring, crosses, counts)
     return alt.layer(*layers, width=PANEL, height=PANEL_HEIGHT, title=heading)

@@ -33,13 +33,14 @@ def steps_by_target(results: Results) -> "pd.DataFrame":
     goals[-1] = lowest
     rows = []
     for standing in results.verdict.standings:
-        own = [(steps, values) for rule, steps, values in found if rule == standing.rule]
-        for goal in goals.tolist():
-            times = [
-                next((s for s, v in zip(steps, values, strict=True) if v <= goal), math.inf)
-                for steps, values in own
-            ]
-            rows.append({"rule": standing.rule, "target": goal, "steps": float(np.median(times))})
+        times = [
+            # Records fall: the first at a goal is found by halving.
+            np.append(steps, math.inf)[np.searchsorted(-np.array(values), -goals)]
+            for rule, steps, values in found
+            if rule == standing.rule
+        ]
+        for goal, steps in zip(goals.tolist(), np.median(times, axis=0).tolist(), strict=True):
+            rows.append({"rule": standing.rule, "target": goal, "steps": steps})
     return pd.DataFrame(rows)
 
 

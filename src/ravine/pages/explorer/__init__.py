@@ -3,7 +3,6 @@
 import base64
 import io
 import json
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
@@ -14,7 +13,7 @@ from ravine.notation.node import FUNCTIONS
 from ravine.pages.explorer.entries import Entry, script
 from ravine.pages.explorer.printed import NesterovAsPrinted
 from ravine.pages.explorer.scenes import SCENES
-from ravine.pages.report import fingerprint
+from ravine.pages.scripts import fingerprint, joined, lean
 from ravine.rules import RULES
 from ravine.surfaces import SURFACES, Surface, ending, parsing
 from ravine.surfaces.noise import JAVASCRIPT as NOISE
@@ -114,11 +113,10 @@ class Explorer:
             script(entries),
             NOISE,
             f"const SURFACES = {{\n{surfaces}\n}};\n",
-            *(_module(name) for name in MODULES),
+            joined(__package__, MODULES),
             "}\n",
         ]
-        # "</script" in a string would end the script.
-        return _lean("".join(parts)).replace("</", "<\\/").replace("<!--", "<\\!--")
+        return lean("".join(parts))
 
 
 _GRAMMAR = {
@@ -139,23 +137,6 @@ def explorer(surface: Surface, rules: Sequence[Rule] = (), steps: int = STEPS) -
 
 def _text(name: str) -> str:
     return (files(__package__) / name).read_text(encoding="utf-8")
-
-
-def _module(name: str) -> str:
-    """A module of the page's script: a scope of its own, which gives what it exports."""
-    text = re.sub(r"^import .*\n", "", _text(f"{name}.js"), flags=re.MULTILINE)
-    exported = re.findall(
-        r"^export (?:async )?(?:const|function|class) ([\w$]+)", text, re.MULTILINE
-    )
-    text = re.sub(r"^export ", "", text, flags=re.MULTILINE)
-    names = f"{{{', '.join(exported)}}}"
-    return f"const {names} = (() => {{\n{text}return {names};\n}})();\n"
-
-
-def _lean(text: str) -> str:
-    """A script without indentation, empty lines and lines that are comments."""
-    lines = (line.strip() for line in text.splitlines())
-    return "\n".join(line for line in lines if line and not line.startswith("//")) + "\n"
 
 
 def _quoted(text: str) -> str:

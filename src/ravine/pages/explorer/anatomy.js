@@ -1,21 +1,17 @@
 // One step taken apart: its gradient, what the rule remembers, and the step that follows.
 import {$, html, svg, table} from "./drawing.js";
 import {said} from "./numbers.js";
-import {stepAt} from "./walking.js";
-import {state} from "./state.js";
 
 const SIZE = 250;
 const REACH = 100;
 let shown = "";
 
-export function drawAnatomy(walk, surface, t) {
+export function drawAnatomy(walk) {
   $("anatomy").hidden = !walk;
   if (!walk) return;
-  const {rule, h, path} = walk;
-  const at = Math.min(Math.max(t, 1), path.n);
-  const step = stepAt(rule, h, surface, state.start, at, state.seed);
+  const {rule, h, path: {step}} = walk;
   drawEquation(rule, h);
-  $("anatomy-title").textContent = `Step ${at} of ${rule.title}`;
+  $("anatomy-title").textContent = `Step ${step.t} of ${rule.title}`;
   const moved = [step.to[0] - step.from[0], step.to[1] - step.from[1]];
   const memory = rule.memory.map((field) => ({...field, value: step.memory.map((s) => s[field.name])}));
   drawArrows(rule, step, moved, memory);

@@ -1,18 +1,22 @@
 // Which start ends where: a small map a rule, calculated a slice at a time while nobody drags.
-import {$, html, swatch} from "./drawing.js";
+import {$, html, swatch, table} from "./drawing.js";
 import {endingOf} from "./ending.js";
 import {said} from "./numbers.js";
 import {state} from "./state.js";
 import {walk} from "./walking.js";
 
+const ROWS = "basins-table";
 const ACROSS = 44;
 const MOST = 400; // steps a walk here
 const SLICE = 8; // ms
+const AROUND = 0.05; // of the window's diagonal: how near a noisy walk's mean is where it hovers
 let token = 0;
+let shares = []; // of each map, once it is whole: rule, how it ends, share
 let visible = false;
 let waiting = null;
 
 export function watchBasins() {
+  $(ROWS).addEventListener("toggle", drawBasinsTable);
   new IntersectionObserver(([entry]) => {
     visible = entry.isIntersecting;
     if (visible && waiting) { const go = waiting; waiting = null; go(); }
@@ -40,6 +44,7 @@ function run(walks, surface, mine) {
     return {rule, h, canvas, shares, counts: {}, figure: html("figure", {}, canvas, words, shares)};
   });
   $("basins").replaceChildren(...maps.map((m) => m.figure));
+  shares = [];
   const cells = maps.flatMap((map) => Array.from({length: down}, (_, j) => ({map, j})));
   const slice = () => {
     if (mine !== token) return;
@@ -58,28 +63,52 @@ function drawLine({rule, h, canvas, counts}, surface, [x0, x1], y, j, steps, pai
   const image = new ImageData(ACROSS, 1);
   for (let i = 0; i < ACROSS; i++) {
     const start = [x0 + (x1 - x0) * (i + 0.5) / ACROSS, y];
-    const end = endingOf(surface, walk(rule, h, surface, start, steps, state.seed));
-    const which = end.kind === "minimum" && end.nearest ? surface.minima.indexOf(end.nearest.m) : null;
-    const key = which === null ? end.kind : `minimum ${which}`;
+    const path = walk(rule, h, surface, start, steps, state.seed);
+    const end = endingOf(surface, path);
+    const settled = end.kind === "minimum" && end.nearest ? surface.minima.indexOf(end.nearest.m) : null;
+    const hovered = settled === null && surface.noise && end.kind !== "diverged" ? hoveredAbout(surface, path) : null;
+    const which = settled ?? hovered?.which ?? null;
+    const key = which === null ? end.kind : `${hovered === null ? "minimum" : "hover"} ${which}`;
     counts[key] = (counts[key] ?? 0) + 1;
     const paint = end.kind === "diverged" ? paints.gone : which === null ? (end.kind === "minimum" ? paints.minima[0] : paints.other) : paints.minima[which % paints.minima.length];
     // The later it arrives, the nearer to the background.
-    const fade = end.kind === "minimum" ? 0.75 * end.step / steps : 0;
+    const fade = which === null ? 0 : 0.75 * (hovered ?? end).step / steps;
     for (let c = 0; c < 3; c++) image.data[4 * i + c] = paint[c] + (paints.ground[c] - paint[c]) * fade;
     image.data[4 * i + 3] = 255;
   }
   canvas.getContext("2d").putImageData(image, 0, j);
 }
 
-function tell({shares, counts}, all, surface) {
-  const share = (n) => `${Math.round(100 * n / all)} %`;
-  const said_ = Object.entries(counts).sort((a, b) => b[1] - a[1]).map(([key, n]) => {
-    const [, which] = /^minimum (\d+)$/.exec(key) ?? [];
-    if (which === undefined) return `${share(n)} ${key}`;
+// The minimum that the last tenth of a noisy walk is about in the mean, and when it first was there.
+function hoveredAbout({minima, window: [x0, x1, y0, y1]}, {xs, ys, n}) {
+  const near = AROUND * Math.hypot(x1 - x0, y1 - y0);
+  const first = n + 1 - Math.max(1, Math.floor((n + 1) / 10));
+  const mean = (all) => all.subarray(first, n + 1).reduce((sum, v) => sum + v, 0) / (n + 1 - first);
+  const [x, y] = [mean(xs), mean(ys)];
+  const which = minima.findIndex((m) => Math.hypot(x - m[0], y - m[1]) <= near);
+  if (which < 0) return null;
+  const step = xs.findIndex((x, i) => Math.hypot(x - minima[which][0], ys[i] - minima[which][1]) <= near);
+  return {which, step: step < 0 ? n : step};
+}
+
+function tell({rule, shares: place, counts}, all, surface) {
+  const found = Object.entries(counts).sort((a, b) => b[1] - a[1]).map(([key, n]) => {
+    const [, verb, which] = /^(minimum|hover) (\d+)$/.exec(key) ?? [];
+    const share = `${Math.round(100 * n / all)} %`;
+    if (which === undefined) return {rule, share, ends: key};
     const at = surface.minima[which];
-    return surface.minima.length > 1 ? `${share(n)} reach (${said(at[0], 2)}, ${said(at[1], 2)})` : `${share(n)} reach the minimum`;
+    const where = surface.minima.length > 1 ? `(${said(at[0], 2)}, ${said(at[1], 2)})` : "the minimum";
+    return {rule, share, ends: `${verb === "hover" ? "hover about" : "reach"} ${where}`};
   });
-  shares.textContent = said_.join(" · ");
+  place.textContent = found.map(({share, ends}) => `${share} ${ends}`).join(" · ");
+  shares.push(...found);
+  drawBasinsTable();
+}
+
+function drawBasinsTable() {
+  if (!$(ROWS).open) return;
+  $(ROWS).querySelector(".scroll").replaceChildren(table("Where walks from all over the map end", ["rule", "how they end", "share of the starts"],
+    shares.map(({rule, ends, share}) => [rule.title, ends, share])));
 }
 
 function palette() {

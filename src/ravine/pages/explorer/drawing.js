@@ -20,21 +20,25 @@ export const dashOf = (rule, scale = 1) => rule.dash.map((d) => d * scale).join(
 
 export function swatch(rule) {
   const line = svg("line", {x1: 0, y1: 5, x2: 26, y2: 5, "stroke-width": 3, "stroke-dasharray": dashOf(rule)});
-  line.style.stroke = rule.shade;
-  return svg("svg", {class: "swatch", width: 26, height: 10, "aria-hidden": "true"}, line);
+  const mark = svg("path", {d: rule.outline, transform: "translate(8)"});
+  line.style.stroke = mark.style.fill = rule.shade;
+  return svg("svg", {class: "swatch", width: 26, height: 10, "aria-hidden": "true"}, line, mark);
 }
 
-// The path of a polyline; points that fall on the one before are left out.
-export function line(count, across, down, from = 0) {
+// The path of a polyline; points that fall on the one before are left out: all that are nearer than
+// a pixel, or than three where a rough one will do.
+export function line(count, across, down, from = 0, rough = false) {
   let text = "";
+  const near = rough ? 3 : 0.8;
+  const fine = rough ? 1 : 10;
   let lx = NaN;
   let ly = NaN;
   for (let i = from; i < count; i++) {
     let x = across(i);
     let y = down(i);
-    if (Math.abs(x - lx) + Math.abs(y - ly) < 0.8 && i < count - 1) continue;
-    x = Math.round(x * 10) / 10;
-    y = Math.round(y * 10) / 10;
+    if (Math.abs(x - lx) + Math.abs(y - ly) < near && i < count - 1) continue;
+    x = Math.round(x * fine) / fine;
+    y = Math.round(y * fine) / fine;
     if (!(Math.abs(x) < 1e5 && Math.abs(y) < 1e5)) break;
     text += (text ? "L" : "M") + x + " " + y;
     lx = x;

@@ -13,7 +13,7 @@ from ravine.notation import javascript, mathml
 from ravine.notation.equations import Letters
 from ravine.notation.node import Symbol
 from ravine.notation.trace import trace
-from ravine.pages.style import looks
+from ravine.pages.style import PAGE, looks
 from ravine.rules import RULES
 from ravine.update_rule import Hyper, Rule
 from ravine.wrapping import Wrapper
@@ -56,14 +56,15 @@ class Entry:
         A hyperparameter that may be None decides how a rule is built, so there is a form for it
         given and one for it not given, under the names of those given.
         """
-        colour, dash = looks(everyone)[self.name].colour, looks(everyone)[self.name].dash
+        look = looks(everyone, PAGE)[self.name]  # the page says what is light and what dark
         known = {
             "name": self.name,
             "title": self.title,
-            "dash": list(dash) if dash[1] else [],
+            "dash": list(look.dash) if look.dash[1] else [],
+            "outline": look.outline,
             "about": (type(self.rule).__doc__ or "").strip().splitlines()[0],
             "slot": list(looks(everyone)).index(self.name),
-            "shade": colour,
+            "shade": look.colour,
             "lookahead": self.rule.looks_ahead,
             "equations": {
                 key: [rows.setdefault(row, len(rows)) for row in texts]

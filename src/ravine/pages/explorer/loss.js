@@ -49,22 +49,24 @@ export function measureLoss() {
   plot.width = $("loss-box").clientWidth;
 }
 
-export function drawLoss(walks, scale, t) {
+export function drawLoss(walks, scale, t, rough) {
   const {width} = plot;
   PAD.right = 32 + 8 * Math.max(4, ...walks.map((w) => w.rule.title.length));
   const wide = width - PAD.left - PAD.right;
   const x = (i) => PAD.left + wide * i / state.steps;
   const y = (v) => clamp(PAD.top + (HEIGHT - PAD.top - PAD.bottom) * (1 - scale.height(v)), 2, HEIGHT - PAD.bottom);
   Object.assign(plot, {wide, x});
+  const stride = rough ? Math.max(1, Math.ceil(state.steps / wide)) : 1;
   $("loss").setAttribute("viewBox", `0 0 ${width} ${HEIGHT}`);
   drawAxes(scale, x, y, width);
   for (const [name, {all}] of groups) all.style.display = walks.some((w) => w.rule.name === name) ? "" : "none";
   const ends = walks.map(({path}) => y(Number.isFinite(path.values[path.n]) ? path.values[path.n] : Infinity));
-  const places = spreadOut(ends, 16, 10, HEIGHT - PAD.bottom);
+  const places = spreadOut(ends, 16, 10, HEIGHT - PAD.bottom - 4);
   walks.forEach(({rule, path, end}, i) => {
     const {curve, now, mark, label, leader} = groupOf(rule);
     const last = path.diverged === null ? path.n : path.n - 1;
-    curve.setAttribute("d", line(last + 1, x, (k) => y(path.values[k])));
+    const count = Math.floor(last / stride) + 1;
+    curve.setAttribute("d", line(count, (k) => x(k * stride), (k) => y(path.values[k * stride]), 0, rough));
     const seen = Math.min(t, last);
     now.setAttribute("cx", x(seen).toFixed(1));
     now.setAttribute("cy", y(path.values[seen]).toFixed(1));

@@ -3,7 +3,7 @@ import {$} from "./drawing.js";
 import {allowed, fromHash, MOST_STEPS, state, toHash} from "./state.js";
 import {findSurface, ownSurface, widened, zoomed} from "./surfaces.js";
 import {FormulaError, parse} from "./formula.js";
-import {stepAt, walk} from "./walking.js";
+import {walk} from "./walking.js";
 import {endingOf, saidEnding} from "./ending.js";
 import {bestRate, declaredValues, finalLoss, rateOfFirstStep, sweep} from "./rates.js";
 import {drawAhead, drawGround, drawPaths, placeOfPointer, view} from "./map.js";
@@ -40,13 +40,14 @@ function tune() {
   }
 }
 
-function draw() {
+function draw(rough = false) {
   pending = null;
   const begun = performance.now();
+  const at = Math.max(1, moment());
   now.walks = state.on.map((name) => {
     const rule = RULES[name];
     const h = valuesOf(rule);
-    const path = walk(rule, h, now.surface, state.start, state.steps, state.seed);
+    const path = walk(rule, h, now.surface, state.start, state.steps, state.seed, at);
     return {rule, h, path, end: endingOf(now.surface, path)};
   });
   for (const {rule, path} of now.walks) {
@@ -54,11 +55,11 @@ function draw() {
     now.sweeps[rule.name] = tuned[rule.name]?.tried;
   }
   now.scale = lossScale(now.surface, now.walks, view.seen);
-  drawPaths(now.walks, moment());
-  drawLoss(now.walks, now.scale, moment());
+  drawPaths(now.walks, moment(), rough);
+  drawLoss(now.walks, now.scale, moment(), rough);
   const looked = now.walks.find((w) => w.rule.name === state.rule) ?? now.walks.at(-1);
-  drawAnatomy(looked, now.surface, moment());
-  drawAhead(looked, now.surface, moment());
+  drawAnatomy(looked);
+  drawAhead(looked, moment());
   drawRows(now.walks, now.sweeps, now.scale, now.losses);
   drawPlayer();
   drawTables(now);
@@ -66,7 +67,7 @@ function draw() {
 }
 
 function redraw() {
-  pending ??= requestAnimationFrame(draw);
+  pending ??= requestAnimationFrame(() => draw(true));
 }
 
 // ``done``: the hand has let go. Then what takes longer follows, and the address.
@@ -97,8 +98,8 @@ function show() {
   changed();
 }
 
-function open() {
-  fromHash(location.hash);
+function open(hash) {
+  fromHash(hash);
   try {
     findSurface(state);
   } catch (error) {
@@ -177,9 +178,10 @@ function listen() {
   $("copy").addEventListener("click", copy);
   $("save-svg").addEventListener("click", saveSvg);
   $("save-png").addEventListener("click", savePng);
-  addEventListener("hashchange", open);
+  // What was asked for, even if the address was written over meanwhile.
+  addEventListener("hashchange", (event) => open(new URL(event.newURL).hash));
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", show);
-  new ResizeObserver(() => { drawGround(now.surface); measureLoss(); redraw(); }).observe(document.querySelector("main"));
+  new ResizeObserver(() => { drawGround(now.surface); measureLoss(); draw(); }).observe(document.querySelector("main"));
 }
 
 function dragging(element, act) {
@@ -214,10 +216,10 @@ function begin() {
   stop = makePlayer(changed);
   watchBasins();
   watchTables(() => now);
-  open();
+  open(location.hash);
   listen();
   // For the console, and for the tests: the page's own parts.
-  window.ravine = {RULES, SURFACES, state, now, allowed, noise, parse, ownSurface, walk, stepAt, endingOf, declaredValues, python, toHash, fromHash};
+  window.ravine = {RULES, SURFACES, state, now, allowed, noise, parse, ownSurface, walk, endingOf, declaredValues, python, toHash, fromHash};
 }
 
 // The words are there before the first path is calculated.

@@ -3,10 +3,10 @@ import {$, dashOf, line, spreadOut, svg, ticks} from "./drawing.js";
 import {drawContours} from "./contours.js";
 import {saidEnding} from "./ending.js";
 import {clamp, said} from "./numbers.js";
-import {stepAt} from "./walking.js";
 import {state} from "./state.js";
 
 const LABEL_GAP = 17;
+const CLOSE = 90; // pixels
 const MARGIN = {left: 34, bottom: 22};
 const groups = new Map();
 
@@ -32,7 +32,7 @@ export function placeOfPointer(event) {
 // What changes only with the surface, the window or the size.
 export function drawGround(surface) {
   const box = $("map");
-  const width = box.clientWidth - MARGIN.left;
+  const width = Math.max(80, box.clientWidth - MARGIN.left);
   const height = Math.round(clamp(width * 0.72, 240, Math.max(320, innerHeight * 0.68)));
   Object.assign(view, {width, height, seen: frame(surface, width, height)});
   for (const layer of [$("ground"), $("paths")]) {
@@ -81,23 +81,26 @@ function groupOf(rule) {
 }
 
 // Every frame of a drag: all paths, their ends, their names.
-export function drawPaths(walks, t) {
+// ``rough``: while the hand moves, a path of fewer points is as good.
+export function drawPaths(walks, t, rough) {
   for (const [name, {layers}] of groups) for (const layer of layers) layer.style.display = walks.some((w) => w.rule.name === name) ? "" : "none";
-  const ends = walks.map(drawPath(t));
+  const ends = walks.map(drawPath(t, rough));
   const lowest = view.height - 9;
   const places = spreadOut(ends.map(([, y]) => y), LABEL_GAP, 12, lowest);
+  const column = crowd(ends);
   walks.forEach(({rule, end}, i) => {
     const {label, leader} = groupOf(rule);
     const [x, y] = ends[i];
-    const text = `${rule.title} ${saidEnding(end)}`;
+    const text = end.mark === "○" ? rule.title : `${rule.title} ${saidEnding(end)}`;
     const long = 16 + text.length * 7.2;
-    const before = x + long > view.width && (x > long || x > view.width / 2);
-    const at = before ? x - 14 : x + 14;
+    const [left, right] = column ?? [x, x];
+    const before = right + long > view.width && (left > long || left > view.width / 2);
+    const at = before ? left - 14 : right + 14;
     label.textContent = text;
     label.setAttribute("x", at.toFixed(1));
     label.setAttribute("y", (places[i] + 4.5).toFixed(1));
     label.setAttribute("text-anchor", before ? "end" : "start");
-    const away = Math.abs(places[i] - y) > 7;
+    const away = column || Math.abs(places[i] - y) > 7;
     leader.setAttribute("d", away ? `M${x.toFixed(1)} ${y.toFixed(1)}L${(at + (before ? 3 : -3)).toFixed(1)} ${places[i].toFixed(1)}` : "");
   });
   const [sx, sy] = state.start;
@@ -105,12 +108,21 @@ export function drawPaths(walks, t) {
   $("start").setAttribute("aria-label", `Start at x ${said(sx)}, y ${said(sy)}. Arrow keys move it, with shift farther.`);
 }
 
-const drawPath = (t) => ({rule, path, end}) => {
+// Where many walks end in one place, their names stand in a column beside it: its left and right edge.
+function crowd(ends) {
+  const [xs, ys] = [0, 1].map((k) => ends.map((end) => end[k]));
+  const [left, right] = [Math.min(...xs), Math.max(...xs)];
+  if (ends.length < 3 || right - left > CLOSE || Math.max(...ys) - Math.min(...ys) > CLOSE) return null;
+  const aside = Math.min(CLOSE, view.width / 6);
+  return [left - aside, right + aside];
+}
+
+const drawPath = (t, rough) => ({rule, path, end}) => {
   const {whole, past, mark, now, dots} = groupOf(rule);
   const at = [(i) => across(path.xs[i]), (i) => down(path.ys[i])];
   const cursor = Math.min(t, path.n);
-  whole.setAttribute("d", cursor < path.n ? line(path.n + 1, ...at, cursor) : "");
-  past.setAttribute("d", line(cursor + 1, ...at));
+  whole.setAttribute("d", cursor < path.n ? line(path.n + 1, ...at, cursor, rough) : "");
+  past.setAttribute("d", line(cursor + 1, ...at, 0, rough));
   let steps = "";
   if (path.n <= 80) for (let i = 1; i <= path.n && i <= 80; i++) steps += shows(path.xs[i], path.ys[i]) ? `M${at[0](i).toFixed(1)} ${at[1](i).toFixed(1)}h0` : "";
   dots.setAttribute("d", steps);
@@ -143,8 +155,8 @@ function lastSeen({xs, ys, n}) {
 const inset = (x, y) => [clamp(x, 8, view.width - 8), clamp(y, 8, view.height - 8)];
 
 // Of the chosen rule at the cursor: where its gradient is taken, if not where it stands.
-export function drawAhead(walk, surface, t) {
-  const step = walk?.rule.lookahead && t > 0 ? stepAt(walk.rule, walk.h, surface, state.start, Math.min(t, walk.path.n), state.seed) : null;
+export function drawAhead(walk, t) {
+  const step = walk?.rule.lookahead && t > 0 ? walk.path.step : null;
   const ahead = $("ahead");
   ahead.style.display = step && shows(...step.ahead) ? "" : "none";
   if (!step) return;

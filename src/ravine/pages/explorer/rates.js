@@ -32,6 +32,9 @@ export function bestRate(tried) {
   return tried.reduce((best, one) => (one.loss < best.loss ? one : best)).rate;
 }
 
+// Whether the best rate that was tried is the lowest or the highest: a wider range might do better.
+export const atEdge = (tried, rate) => tried.length > 0 && (rate === tried[0].rate || rate === tried.at(-1).rate);
+
 // The rate with which the first step is that long: the length of a step is in proportion to it.
 export function rateOfFirstStep(rule, h, surface, start, seed) {
   const [x0, x1, y0, y1] = surface.window;

@@ -2,6 +2,7 @@
 import {$, html, swatch} from "./drawing.js";
 import {saidEnding} from "./ending.js";
 import {clamp, rounded, said} from "./numbers.js";
+import {atEdge} from "./rates.js";
 import {drawStrip, makeStrip} from "./strips.js";
 import {allowed, state} from "./state.js";
 
@@ -52,12 +53,13 @@ function makeRow(rule, set, changed) {
   strip.picture.addEventListener("pointerup", () => changed(true));
   const [first, ...others] = rule.controls.map((control) => makeControl(rule, control, set));
   const ended = html("span", {class: "ended"});
-  const body = html("div", {class: "body"}, strip.picture, first.all,
+  const edge = html("p", {class: "hint edge", hidden: true}, "The best rate tried is at the end of the range: one beyond it might do better.");
+  const body = html("div", {class: "body"}, strip.picture, first.all, edge,
     others.length ? html("details", {}, html("summary", {}, others.length === 1 ? "one more setting" : `${others.length} more settings`), ...others.map((o) => o.all)) : "",
     html("p", {class: "buttons"}, inside, reset));
   const all = html("section", {class: "row", "aria-label": rule.title},
     html("h3", {}, on, html("label", {for: `on-${rule.name}`}, swatch(rule), rule.title), ended), body);
-  return {all, on, body, inside, reset, strip, ended, controls: [first, ...others]};
+  return {all, on, body, inside, reset, strip, edge, ended, controls: [first, ...others]};
 }
 
 function makeControl(rule, control, set) {
@@ -92,6 +94,7 @@ export function drawRows(walks, sweeps, scale, losses) {
     row.on.checked = Boolean(walk);
     row.body.hidden = !walk;
     row.all.classList.toggle("off", !walk);
+    row.edge.hidden = !(walk && state.rates === "tuned" && sweeps[name] && !("learning_rate" in (state.values[name] ?? {})) && atEdge(sweeps[name], walk.h.learning_rate));
     row.ended.textContent = walk ? `${walk.end.mark} ${saidEnding(walk.end)}` : "";
     if (!walk) continue;
     row.inside.setAttribute("aria-pressed", String(state.rule === name));
@@ -101,7 +104,11 @@ export function drawRows(walks, sweeps, scale, losses) {
   }
 }
 
-function drawControl({slider, box, given, control}, value) {
+function drawControl(part, value) {
+  const {slider, box, given, control} = part;
+  const focused = document.activeElement === slider || document.activeElement === box;
+  if (part.shown === value && !focused) return;
+  part.shown = focused ? undefined : value;
   if (given) given.checked = value !== null;
   slider.disabled = box.disabled = value === null;
   if (value === null) { box.value = "–"; return; }

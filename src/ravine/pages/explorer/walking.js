@@ -6,8 +6,9 @@ export function formOf(rule, h) {
   return rule.forms[given.join("|")];
 }
 
-// Points 0 … n; it ends where the value is no longer finite. ``watch`` is told of every step.
-export function walk(rule, h, surface, start, steps, seed, watch = null) {
+// Points 0 … n; it ends where the value is no longer finite. ``step`` is what happened in step ``at``,
+// or in the last one if the walk was over by then.
+export function walk(rule, h, surface, start, steps, seed, at = 0) {
   const form = formOf(rule, h);
   const xs = new Float64Array(steps + 1);
   const ys = new Float64Array(steps + 1);
@@ -19,27 +20,23 @@ export function walk(rule, h, surface, start, steps, seed, watch = null) {
   ys[0] = y;
   values[0] = surface.value(x, y);
   let n = 0;
+  let step = null;
   for (let t = 1; t <= steps; t++) {
-    const ax = form.lookahead(h, x, sx, t);
-    const ay = form.lookahead(h, y, sy, t);
+    const ax = rule.lookahead ? form.lookahead(h, x, sx, t) : x;
+    const ay = rule.lookahead ? form.lookahead(h, y, sy, t) : y;
     const g = surface.sample(ax, ay, t, seed);
     const nx = form.update(h, x, g[0], sx, t);
     const ny = form.update(h, y, g[1], sy, t);
-    if (watch) watch({t, from: [x, y], ahead: [ax, ay], g, memory: [nx[1], ny[1]], to: [nx[0], ny[0]]});
+    const from = t <= at ? [x, y] : null;
     x = nx[0]; sx = nx[1];
     y = ny[0]; sy = ny[1];
     n = t;
     xs[n] = form.read(h, x, sx, t);
     ys[n] = form.read(h, y, sy, t);
     values[n] = surface.value(xs[n], ys[n]);
-    if (!Number.isFinite(values[n])) break;
+    const over = !Number.isFinite(values[n]);
+    if (t === at || (over && t < at)) step = {t, from, ahead: [ax, ay], g, memory: [sx, sy], to: [x, y]};
+    if (over) break;
   }
-  return {xs, ys, values, n, diverged: Number.isFinite(values[n]) ? null : n};
-}
-
-// What happened in step t, or null if the walk was over.
-export function stepAt(rule, h, surface, start, t, seed) {
-  let seen = null;
-  walk(rule, h, surface, start, t, seed, (step) => { if (step.t === t) seen = step; });
-  return seen;
+  return {xs, ys, values, n, step, diverged: Number.isFinite(values[n]) ? null : n};
 }

@@ -112,8 +112,38 @@ def own_model(
     validation_data: Any = None,
     test_data: Any = None,
     class_weight: Any = None,
+    name: str | None = None,
+    epochs: int = EPOCHS,
+    batch_size: int = BATCH_SIZE,
 ) -> OwnModel:
     """The task of a Keras model, or of a function that builds one. See ``ravine.race``."""
+    splits, like, said = splits_of(data, validation_data, test_data, class_weight)
+    moved = move_model(model) if is_keras(model, "Model") else model
+    y_like = {"y": like.y, "weights": like.weights}
+    return OwnModel(
+        name=name or name_of(model),
+        description=f"your model on your data; {said}",
+        make_model=moved,
+        load=Held(splits),
+        loss=portable(loss),
+        metrics=portable(_listed(metrics)),
+        epochs=epochs,
+        batch_size=batch_size,
+        loss_weights=loss_weights,
+        x_like=mapped(lambda _: 0, like.x),
+        y_like=mapped(lambda _: 0, {k: v for k, v in y_like.items() if v is not None}),
+        sample=sample_of(splits),
+        notes=(said,),
+    )
+
+
+def splits_of(
+    data: Any, validation_data: Any, test_data: Any, class_weight: Any = None
+) -> tuple[Data, Rows, str]:
+    """What users give as three splits; rows that show how the arrays are nested; and words.
+
+    Raises ``WrongCall`` for data that cannot be trained on, naming the place.
+    """
     if data is None:
         raise WrongCall("no data for your model: ravine.race(model, (x, y), loss=…)")
     given = {"data": data, "validation_data": validation_data, "test_data": test_data}
@@ -132,24 +162,12 @@ def own_model(
                 for name, part in parts._asdict().items()
             }
         )
-    splits = [_split(part) for part in parts]
-    moved = move_model(model) if is_keras(model, "Model") else model
-    y_like = {"y": parts.train.y, "weights": parts.train.weights}
-    return OwnModel(
-        name=_name(model),
-        description=f"your model on your data; {said}",
-        make_model=moved,
-        load=Held(Data(*splits)),
-        loss=portable(loss),
-        metrics=portable(_listed(metrics)),
-        epochs=EPOCHS,
-        batch_size=BATCH_SIZE,
-        loss_weights=loss_weights,
-        x_like=mapped(lambda _: 0, parts.train.x),
-        y_like=mapped(lambda _: 0, {k: v for k, v in y_like.items() if v is not None}),
-        sample=Split(*(mapped(lambda a: a[:SAMPLE], part) for part in splits[0])),
-        notes=(said,),
-    )
+    return Data(*(_split(part) for part in parts)), parts.train, said
+
+
+def sample_of(splits: Data) -> Split:
+    """A few rows of the training data."""
+    return Split(*(mapped(lambda a: a[:SAMPLE], part) for part in splits.train))
 
 
 def _split(rows: Rows) -> Split:
@@ -167,7 +185,7 @@ def _listed(metrics: Any) -> Any:
     return metrics if metrics is None or isinstance(metrics, list | tuple | dict) else [metrics]
 
 
-def _name(model: Any) -> str:
+def name_of(model: Any) -> str:
     """What to call it: words and dashes, good for a folder."""
     name = getattr(model, "name", None) or getattr(model, "__name__", None) or "my-model"
     kept = "".join(c if c.isalnum() or c in "-_." else "-" for c in str(name))

@@ -1,0 +1,87 @@
+"""A folder of several races: what was asked for, what is left of a false start, its own pages."""
+
+import json
+import shutil
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from ravine.errors import RavineError, WrongCall
+from ravine.folder import check_new, using
+from ravine.racing.store import FILE, WORK
+
+
+class Gathering:
+    """A kind of folder that holds races. ``file`` says in it what was asked for."""
+
+    def __init__(self, kind: str, file: str) -> None:
+        self.kind = kind
+        self.file = file
+
+    def here(self, folder: Path) -> bool:
+        """Whether a folder is one, finished or not."""
+        return (folder / self.file).exists()
+
+    def asked(self, folder: Path) -> dict[str, Any]:
+        """What was asked for. Raises ``WrongCall`` for a folder that is none."""
+        try:
+            asked: dict[str, Any] = json.loads((folder / self.file).read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            raise WrongCall(f"no {self.kind} in '{folder}': no {self.file}") from None
+        except (OSError, ValueError) as error:
+            raise RavineError(f"cannot read '{folder / self.file}': {error}") from error
+        return asked
+
+    def begin(self, folder: Path, asked: Mapping[str, Any]) -> None:
+        """Keep what was asked for. For whoever holds the folder's lock."""
+        with using(folder):
+            text = json.dumps(asked, indent=2) + "\n"
+            (folder / self.file).write_text(text, encoding="utf-8")
+
+    def check_same(self, folder: Path, asked: Mapping[str, Any]) -> None:
+        """Raises ``WrongCall`` unless the folder is new, or holds one that was asked for alike."""
+        if not self.here(folder):
+            check_new(folder)
+            return
+        before = self.asked(folder)
+        for what in asked:
+            if asked[what] != before.get(what):
+                raise WrongCall(
+                    f"the {self.kind} in '{folder}' has {what} {_listed(before.get(what))}, not "
+                    f"{_listed(asked[what])}: name another folder, or 'ravine resume {folder}'"
+                )
+
+    def forget(self, folder: Path) -> None:
+        """Remove what a race, or all of it, leaves that was stopped before it had a plan."""
+        with suppress(OSError):
+            shutil.rmtree(folder / WORK, ignore_errors=True)
+            for left in (f"{FILE}.part", self.file):
+                (folder / left).unlink(missing_ok=True)
+            folder.rmdir()
+
+
+def publish(folder: Path, write: Callable[[Path], None]) -> None:
+    """Each page whole or not at all: ``write`` makes them in a folder that it is given."""
+    aside = folder / WORK
+    with using(folder):
+        shutil.rmtree(aside, ignore_errors=True)
+        aside.mkdir()
+        try:
+            write(aside)
+            for page in sorted(aside.iterdir()):
+                page.replace(folder / page.name)
+        finally:
+            shutil.rmtree(aside)
+
+
+def _listed(asked: Any) -> str:
+    if isinstance(asked, Mapping):
+        return ", ".join(f"{k}={_flat(v)}" for k, v in asked.items()) or "as they are by default"
+    return _flat(asked)
+
+
+def _flat(asked: Any) -> str:
+    if isinstance(asked, Sequence) and not isinstance(asked, str):
+        return ", ".join(map(str, asked))
+    return str(asked)

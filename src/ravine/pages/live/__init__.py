@@ -1,0 +1,1 @@
+"""A race while it runs: a live table on a terminal, a line now and then elsewhere."""

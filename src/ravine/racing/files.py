@@ -1,0 +1,56 @@
+"""Files of arrays that workers meet through: there whole or not at all, and known to be whole."""
+
+import os
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ravine.errors import RavineError
+
+PARTIAL = ".part"  # how the names of files end that are being written
+
+
+class TornError(Exception):
+    """A file is missing or damaged."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(str(path))
+        self.path = path
+
+
+def write(path: Path, groups: dict[str, list[Any]]) -> None:
+    """Write arrays so that after a crash the file is there whole or not at all."""
+    arrays = {
+        f"{group}.{i}": array for group, list_ in groups.items() for i, array in enumerate(list_)
+    }
+    partial = path.with_suffix(f".{os.getpid()}{PARTIAL}")
+    try:
+        with partial.open("wb") as file:
+            np.savez(file, **arrays)
+            file.flush()
+            os.fsync(file.fileno())
+        partial.replace(path)
+        if hasattr(os, "O_DIRECTORY"):  # the new name must be durable too; not on Windows
+            folder = os.open(path.parent, os.O_DIRECTORY)
+            os.fsync(folder)
+            os.close(folder)
+    except OSError as error:
+        with suppress(OSError):
+            partial.unlink()
+        raise RavineError(f"cannot write to '{path.parent}': {error.strerror or error}") from error
+
+
+def read(path: Path) -> dict[str, list[Any]]:
+    """What ``write`` wrote. Its checksums tell whether anything is missing or changed."""
+    groups: dict[str, list[Any]] = {}
+    try:
+        with np.load(path, allow_pickle=False) as arrays:
+            for key in arrays.files:  # in the order in which they were written
+                groups.setdefault(key.rpartition(".")[0], []).append(arrays[key])
+    except MemoryError:
+        raise
+    except Exception as error:  # zip, zlib, NumPy and the system each have their own
+        raise TornError(path) from error
+    return groups

@@ -1,0 +1,66 @@
+"""A race with a budget: what was settled stays settled."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import ravine
+from ravine.racing.cost import Cost
+from ravine.racing.driver import Driver
+from ravine.racing.plan import Plan
+
+# So slow that the time this test takes does not matter: always the same is given up.
+SLOW = Cost(1, 100.0, 0, 0, 0, 0, 0, 3e8, 1e8, 4e8, 2e8)
+
+
+def test_a_budget_settles_the_plan_for_good(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def rehearse(self: Driver, plan: Plan) -> Cost:
+        return SLOW
+
+    def stop(self: Driver, *arguments: object) -> None:
+        raise KeyboardInterrupt
+
+    def never(self: Driver, plan: Plan) -> Cost:
+        raise AssertionError("a settled race is not fitted again")
+
+    folder = tmp_path / "race"
+    options: dict[str, Any] = {
+        "rules": ["adam"],
+        "learning_rates": "1e-4:1e-2:7",
+        "epochs": 1,
+        "workers": 1,
+    }
+    with monkeypatch.context() as patched:
+        patched.setattr(Driver, "rehearse", rehearse)
+        patched.setattr(Driver, "run", stop)
+        with pytest.raises(KeyboardInterrupt):
+            ravine.race("breast-cancer-logistic", budget="2h 30min", out=folder, **options)
+    settled = ravine.Race.open(folder).plan
+    said = capsys.readouterr().err
+    assert settled.choices.fitted in said
+    assert "an estimate: about" in said
+    assert settled.choices.fitted.startswith(
+        "to fit 2 h 30 min: 2 tuning seeds instead of 3, 8 fresh seeds instead of 12; all"
+    )
+    monkeypatch.setattr(Driver, "rehearse", never)
+    race = ravine.resume(folder, workers=1, progress=False)
+    assert capsys.readouterr().err == ""
+    assert race.plan == settled
+    assert len(race.stored) == settled.count
+    content = json.loads((folder / "verdict.json").read_text(encoding="utf-8"))
+    assert content["protocol"]["budget"] == settled.choices.fitted
+    assert content["protocol"]["fresh_seeds"] == 8
+    assert settled.choices.fitted in (folder / "report.html").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("given", ["soon", "5 parsecs", "-3min", 0, "1h1h", True])
+def test_what_is_no_length_of_time_is_said_before_anything_runs(
+    given: object, tmp_path: Path
+) -> None:
+    with pytest.raises(ravine.errors.WrongCall, match="write such as 90s, 5min"):
+        ravine.race(budget=given, out=tmp_path / "race")  # type: ignore[arg-type]
+    assert not (tmp_path / "race").exists()
