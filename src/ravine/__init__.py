@@ -23,7 +23,7 @@ from ravine.wrapping import L2, Clip, Decay, Partition, Scheduled
 
 if TYPE_CHECKING:
     from ravine import surfaces, verdict
-    from ravine.again import grow, resume, verify
+    from ravine.again import confirm, grow, resume, verify
     from ravine.api import descend, explore, race
     from ravine.frameworks.keras import to_keras
     from ravine.frameworks.optax import to_optax
@@ -54,6 +54,7 @@ __all__ = [
     "Scheduled",
     "Suite",
     "Task",
+    "confirm",
     "descend",
     "explore",
     "grow",
@@ -79,6 +80,7 @@ _LAZY = {
     "Race": "ravine.outcome",
     "Suite": "ravine.suites",
     "Task": "ravine.tasks.task",
+    "confirm": "ravine.again",
     "descend": "ravine.api",
     "explore": "ravine.api",
     "grow": "ravine.again",

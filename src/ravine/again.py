@@ -1,26 +1,36 @@
 """What is done with a race that there is: go on with it, let it grow, check its claim."""
 
+import importlib.util
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
+from typing import Any
+
+import cloudpickle
 
 from ravine.conduct import check_workers, conduct
-from ravine.errors import WrongCall
+from ravine.errors import WrongCall, unknown
 from ravine.folder import locked
 from ravine.frameworks.spelling import AnyRule, is_spelled, read_rule
+from ravine.frameworks.translation import translation
 from ravine.outcome import PAGES, Race, publish_pages
 from ravine.pages.notebook import display as shown
 from ravine.racing import luggage, provenance
-from ravine.racing.choices import joined, named
+from ravine.racing.choices import BASELINE, joined, named, scheduled
 from ravine.racing.driver import Driver
-from ravine.racing.plan import Facts, Plan, settle
-from ravine.racing.store import CHECKS, WORK, Store
+from ravine.racing.elsewhere import Fits
+from ravine.racing.plan import Facts, Plan, Run, settle
+from ravine.racing.pool import Pool
+from ravine.racing.store import CHECKS, CONFIRMATIONS, WORK, Store
 from ravine.tasks import TASKS, find
 from ravine.tasks.task import Task
 from ravine.update_rule import Rule
 from ravine.verdict import stages
 from ravine.verdict.checking import Check, Checked, claim_of, unused_study
+from ravine.verdict.confirming import NAMES, Confirmation, Confirmed
+from ravine.verdict.curves import Target
 
 
 def resume(
@@ -46,7 +56,13 @@ def resume(
             with locked(found.folder):
                 Store(found.folder).close()  # what a kill left in the log is folded in
                 publish_pages(found)
+        if (framework := found.unconfirmed) is not None:
+            confirm(folder, framework, task=task, rules=rules, workers=workers, progress=progress)
+            return Race(Path(folder))
         return found
+    if found.to_confirm:
+        check_framework(found.to_confirm)
+    own_task, own_rules = task, rules
     task, by_name = _own(found, task, rules, "resume")
 
     def start(driver: Driver) -> Store:
@@ -56,6 +72,14 @@ def resume(
     with locked(found.folder):
         display = shown(progress, profile)
         conduct(found.folder, task, by_name, workers, display, start, stages)
+    if found.to_confirm:
+        confirm(
+            *(folder, found.to_confirm),
+            task=own_task,
+            rules=own_rules,
+            workers=workers,
+            progress=progress,
+        )
     return Race(found.folder, task)
 
 
@@ -127,7 +151,7 @@ def verify(
     task, by_name = _own(found, task, rules, "verify")
     check = next((c for c in found.checks if c.due(found.plan, found.stored)), None)
     if check is None or (check.rule, check.rates, check.seeds) != (rule, rates, seeds):
-        study = unused_study(found.plan, found.checks)
+        study = unused_study(found.plan, [*found.checks, *found.confirmations])
         check = Check(rule, rates, target, seeds, study)
 
     def start(driver: Driver) -> Store:
@@ -146,6 +170,112 @@ def verify(
     return Race(found.folder).checked[-1]
 
 
+def check_framework(framework: str) -> None:
+    """Raises ``WrongCall`` unless it is one that Keras runs on, and installed."""
+    if framework not in NAMES:
+        raise unknown("framework", framework, NAMES)
+    if importlib.util.find_spec(framework) is None:
+        raise WrongCall(
+            f"{NAMES[framework]} is not installed, so nothing can be confirmed there: "
+            f"pip install ravine[{framework}]"
+        )
+
+
+def confirm(
+    folder: str | os.PathLike[str],
+    framework: str,
+    *,
+    seeds: int = 3,
+    task: Task | None = None,
+    rules: Sequence[AnyRule] = (),
+    workers: int | None = None,
+    progress: bool = True,
+) -> Confirmed:
+    """Train the winner of a finished race and gradient descent in a framework, by ``model.fit``.
+
+    ``framework``: ``"tensorflow"``, ``"jax"`` or ``"torch"``, for Keras to run on in a process of
+    its own. ``seeds``: how many, which nobody has used; each run is done there and in the race's
+    engine, from the same initial weights on the same batches. The optimizer is the framework's own
+    where one walks the same path, else ``ravine.to_keras``. Interrupted, the next call goes on.
+    Raises ``WrongCall`` for a framework that is missing, an unfinished race, one without a winner.
+    """
+    check_framework(framework)
+    check_workers(workers)
+    if not isinstance(seeds, int) or isinstance(seeds, bool) or seeds < 3:
+        raise WrongCall(f"seeds={seeds!r} is not allowed: give a whole number of at least 3")
+    found = Race(Path(folder))
+    if not found.finished:
+        raise WrongCall(f"the race in '{folder}' is unfinished: first 'ravine resume {folder}'")
+    if found.verdict.refused:
+        raise WrongCall(f"there is no winner to confirm: {found.verdict.sentence}")
+    own_task, by_name = _own(found, task, rules, "confirm")
+    confirmation = _confirmation(found, framework, seeds, by_name)
+
+    def start(driver: Driver) -> Store:
+        _check_same(found, found.plan, by_name, driver)
+        store = Store(found.folder)
+        kept = [*(c for c in found.confirmations if c != confirmation), confirmation]
+        store.write_meta(CONFIRMATIONS, [c.to_json() for c in kept])
+        return store
+
+    def fit(plan: Plan, store: Store, workbench: Mapping[str, str]) -> None:
+        there = store.elsewhere()
+        jobs = [
+            {"plan": plan, "run": run, **_optimizer(confirmation, plan, by_name[run.rule], run)}
+            for run in confirmation.runs(plan)
+            if (framework, run.id) not in there
+        ]
+        display.trouble(f"training {len(jobs)} runs on {NAMES[framework]}, by model.fit")
+        # One at a time: their time is told.
+        with Pool(1, {**workbench, "fits": True}, backend=framework) as pool:
+            keep = partial(store.keep_elsewhere, framework)
+            pool.work(Fits(jobs, lambda run, fitted: keep(run.id, *fitted), display.doing))
+
+    with locked(found.folder):
+        display = shown(progress, profiling=False)
+        conduct(
+            *(found.folder, own_task, by_name, workers, display, start, confirmation),
+            announce=lambda p, stored: display.checking(confirmation.runs(p), p, stored),
+            then=fit,
+        )
+    return Race(found.folder).confirmed[-1]
+
+
+def _confirmation(
+    found: Race, framework: str, seeds: int, rules: Mapping[str, Rule]
+) -> Confirmation:
+    """One that was begun and not finished, or a new one on unused seeds."""
+    verdict, measures = found.verdict, found.plan.facts.measures
+    names = {verdict.leader.rule, BASELINE}
+    rates = {s.rule: s.learning_rate for s in verdict.standings if s.rule in names}
+    target = Target(verdict.target, measures.index(verdict.measure), verdict.rising)
+    whole = [one.confirmation for one in found.confirmed]
+    for begun in found.confirmations:
+        same = (framework, seeds, rates) == (begun.framework, begun.seeds, begun.rates)
+        if same and begun not in whole:
+            return begun
+    study = unused_study(found.plan, [*found.checks, *found.confirmations])
+    asked = Confirmation(verdict.leader.rule, rates, target, seeds, study, framework, {})
+    first = {run.rule: run for run in reversed(asked.runs(found.plan))}
+    lines = {
+        rule: translation(_raced(found.plan, rules[rule], first[rule]), "keras").text
+        for rule in rates
+    }
+    return replace(asked, optimizers=lines)
+
+
+def _raced(plan: Plan, rule: Rule, run: Run) -> Rule:
+    """The rule as a run has it."""
+    return scheduled(rule, plan.choices.schedule, plan.steps).replace(plan.settings(run))
+
+
+def _optimizer(confirmation: Confirmation, plan: Plan, rule: Rule, run: Run) -> dict[str, Any]:
+    line = confirmation.optimizers[run.rule]
+    native = line.startswith("keras.")
+    held = cloudpickle.dumps(_raced(plan, rule, run))
+    return {"optimizer": line if native else "", "rule": held}
+
+
 def _own(
     race: Race, task: Task | None, rules: Sequence[AnyRule], verb: str
 ) -> tuple[Task, dict[str, Rule]]:
@@ -158,11 +288,11 @@ def _own(
     if (digest := luggage.signed(folder / WORK)) is not None:
         then = luggage.unpack(folder / WORK, digest)
         task, own = task or then.task, {**then.rules, **own}
-    unknown = [n for n in choices.rules if n not in own and not is_spelled(n)]
-    if unknown or (task is None and choices.task not in TASKS):
+    strange = [n for n in choices.rules if n not in own and not is_spelled(n)]
+    if strange or (task is None and choices.task not in TASKS):
         raise WrongCall(
             f"the race in '{folder}' is of things that ravine does not ship; go on from Python: "
-            f"ravine.{verb}('{folder}', rules=[{', '.join(unknown)}]"
+            f"ravine.{verb}('{folder}', rules=[{', '.join(strange)}]"
             + ("" if choices.task in TASKS else f", task=<the task '{choices.task}'>")
             + ")"
         )

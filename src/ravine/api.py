@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path as FilePath
 from typing import TYPE_CHECKING, Any
 
-from ravine import levers, surfaces
+from ravine import again, levers, surfaces
 from ravine.conduct import check_workers, conduct
 from ravine.errors import WrongCall
 from ravine.folder import check_new, locked
@@ -22,9 +22,10 @@ from ravine.racing.durations import read_seconds
 from ravine.racing.grids import Rates
 from ravine.racing.plan import settle
 from ravine.racing.sizing import sized
-from ravine.racing.store import COST, FILE, WORK, Store
+from ravine.racing.store import CONFIRM, COST, FILE, WORK, Store
 from ravine.rules import RULES
 from ravine.surfaces.walk import Path, Walkable, walk
+from ravine.tasks import TASKS
 from ravine.tasks.own.entry import task_of
 from ravine.verdict import stages
 from ravine.verdict.statistics import fewest_seeds
@@ -56,6 +57,7 @@ def race(
     studies: int = 1,
     search: str | Sequence[str] | None = None,
     trials: int | None = None,
+    confirm: str | None = None,
     budget: str | float | None = None,
     vary: Mapping[str, Any] | str | Sequence[str] | None = None,
     out: str | os.PathLike[str] | None = None,
@@ -89,7 +91,9 @@ def race(
     on other seeds; from six on claims are about the rules rather than the learning rates they got.
     ``search``: hyperparameters to search beside the learning rate, ``"beta_2,weight_decay"``, with
     their ranges if the rules' own are not meant, ``"beta_2=0.9:0.999"``. ``trials``: how many
-    settings each rule tries, by default 9, or 27 with ``search``. ``budget``: about how long it may
+    settings each rule tries, by default 9, or 27 with ``search``. ``confirm``: ``"tensorflow"``,
+    ``"jax"`` or ``"torch"``, where the winner and gradient descent are trained once more by
+    ``model.fit``, to be compared; see ``ravine.confirm``. ``budget``: about how long it may
     take, ``"5min"``, ``"1h30m"`` or seconds; what does not fit is given up in this order, each as
     little as will do: tuning seeds down to 2, fresh seeds down to what a claim needs, learning
     rates down to one a decade, the second tuning seed; the race says so. It does not go with
@@ -146,6 +150,8 @@ def race(
     )
     seconds = None if budget is None else read_seconds(budget)
     check_workers(workers)
+    if confirm is not None:
+        again.check_framework(confirm)
     name = f"{chosen_task.name}-{datetime.now(UTC):%Y%m%dT%H%M%SZ}"
     folder = FilePath("ravine-runs", name) if out is None else FilePath(out)
     check_new(folder)
@@ -161,6 +167,8 @@ def race(
             "versions": provenance.versions(),
             "command": provenance.command(plan.choices, chosen_task),
         }
+        if confirm is not None:
+            meta[CONFIRM] = confirm
         return Store.create(folder, meta)
 
     with locked(folder):
@@ -172,6 +180,11 @@ def race(
             if not (folder / FILE).exists():  # nothing was found out: leave no trace
                 shutil.rmtree(folder / WORK, ignore_errors=True)
             raise
+    if confirm is not None:
+        own_task = None if chosen_task.name in TASKS else chosen_task
+        again.confirm(
+            folder, confirm, task=own_task, rules=asked, workers=workers, progress=progress
+        )
     return Race(folder, chosen_task)
 
 

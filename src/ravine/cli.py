@@ -58,6 +58,8 @@ RACE_EXAMPLES = """**Examples**
 
 - `ravine race --rules adam,adamw --search beta_2,weight_decay`
 
+- `ravine race --confirm tensorflow`: the winner once more, by `model.fit` on TensorFlow
+
 - `ravine race digits-deep --vary activation=relu,sigmoid --vary normalization=none,batch`
 
 - `ravine race --quiet --json > verdict.json`: for scripts
@@ -142,6 +144,13 @@ def race(
             metavar="N", help="Settings that each rule tries. Default: 9, or 27 with --search."
         ),
     ] = None,
+    confirm: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FRAMEWORK",
+            help="Train the winner there once more by model.fit: tensorflow, jax or torch.",
+        ),
+    ] = None,
     budget: Annotated[
         str | None,
         typer.Option(
@@ -210,6 +219,7 @@ def race(
             studies=studies,
             search=search,
             trials=trials,
+            confirm=confirm,
             budget=budget,
             vary=vary or None,
             out=out,
@@ -262,6 +272,7 @@ def verify(
         sys.exit(0 if checked.held else 1)
 
 
+app.command(epilog=evidence.CONFIRM_EXAMPLES)(evidence.confirm)
 app.command()(finished.report)
 app.command(epilog=finished.COMPARE_EXAMPLES)(finished.compare)
 app.command(epilog=finished.EXPORT_EXAMPLES)(finished.export)

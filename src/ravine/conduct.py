@@ -37,10 +37,12 @@ def conduct(
     start: Callable[[Driver], Store],
     course: Course,
     announce: Callable[[Plan, Sequence[Curve]], None] | None = None,
+    then: Callable[[Plan, Store, Mapping[str, str]], None] | None = None,
 ) -> None:
     """Run what the course says is due, and publish. For whoever holds the folder's lock.
 
-    ``announce`` tells the display what is to come, of the plan and what is stored of it.
+    ``announce`` tells the display what is to come, of the plan and what is stored of it; ``then``
+    does what comes after the runs, of the plan, the store and what a worker is opened with.
     """
     work = folder / WORK
     with using(folder):
@@ -58,6 +60,8 @@ def conduct(
                     display.measured(_cost(store, driver))
                     (announce or display.planned)(store.plan, store.curves())
                     driver.run(store.plan, store, course)
+                    if then is not None:
+                        then(store.plan, store, workbench)
                     display.publishing()
                     if note := winner.kept(Race(folder).results, folder, driver, store):
                         display.trouble(note)

@@ -3,6 +3,7 @@
 import html
 import os
 import shutil
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,10 +13,11 @@ from ravine.errors import RavineError
 from ravine.folder import locked, using
 from ravine.pages import charts, notebook, report, style
 from ravine.pages.results import Results
-from ravine.racing.store import BEST, CHECKS, STEP_SECONDS, WORK, Store
+from ravine.racing.store import BEST, CHECKS, CONFIRM, CONFIRMATIONS, STEP_SECONDS, WORK, Store
 from ravine.tasks.task import Task
 from ravine.verdict import stages
 from ravine.verdict.checking import Check, Checked, checked
+from ravine.verdict.confirming import Confirmation, Confirmed, confirmed
 from ravine.winner import Winner
 
 if TYPE_CHECKING:
@@ -39,6 +41,10 @@ class Race:
             self.meta: dict[str, Any] = meta
             self.best: dict[str, Any] | None = store.read_meta(BEST)
             self.checks = [Check.from_json(kept) for kept in store.read_meta(CHECKS) or ()]
+            kept = store.read_meta(CONFIRMATIONS) or ()
+            self.confirmations = [Confirmation.from_json(one) for one in kept]
+            self.to_confirm: str | None = store.read_meta(CONFIRM)
+            self._elsewhere = store.elsewhere()
             self._rules = store.read_meta("rules")
             self._step_seconds = store.read_meta(STEP_SECONDS) or {}
         finally:
@@ -64,8 +70,8 @@ class Race:
             )
         curves = stages.relevant(self.plan, self.stored)
         judged = verdicts.judge(self.plan, self._rules, curves, step_seconds=self._step_seconds)
-        best = self.best or {}
-        return Results(self.plan, curves, judged, checked=self.checked, best=best, **self.meta)
+        found = Results(self.plan, curves, judged, best=self.best or {}, **self.meta)
+        return replace(found, checked=self.checked, confirmed=self.confirmed)
 
     @property
     def checked(self) -> tuple[Checked, ...]:
@@ -75,6 +81,25 @@ class Race:
             for check in self.checks
             if not check.due(self.plan, self.stored)
         )
+
+    @property
+    def confirmed(self) -> tuple[Confirmed, ...]:
+        """What came of training the winner in other frameworks, as often as that was finished."""
+        return tuple(
+            confirmed(one, self.plan, self.stored, self._elsewhere)
+            for one in self.confirmations
+            if one.whole(self.plan, self.stored, self._elsewhere)
+        )
+
+    @property
+    def unconfirmed(self) -> str | None:
+        """The framework of a confirmation that was begun or asked for and is not there yet."""
+        there = [one.confirmation for one in self.confirmed]
+        begun = [one.framework for one in self.confirmations if one not in there]
+        wanted = self.to_confirm
+        if wanted and not any(one.framework == wanted for one in self.confirmations):
+            begun.append(wanted)
+        return begun[0] if begun else None
 
     @property
     def verdict(self) -> "verdicts.Verdict":

@@ -9,6 +9,7 @@ from ravine.commands.exits import exit_codes
 from ravine.commands.options import (
     EarlyStopping,
     Epochs,
+    Folder,
     FreshSeeds,
     Quiet,
     Rules,
@@ -28,6 +29,12 @@ VALIDATE_EXAMPLES = """**Examples**
 - `ravine validate --json > validation.json`
 
 - `ravine validate --no-retuning`: a little faster
+"""
+CONFIRM_EXAMPLES = """**Examples**
+
+- `ravine confirm my-race --in tensorflow`
+
+- `ravine confirm my-race --in torch --seeds 5`
 """
 SUITE_EXAMPLES = """**Examples**
 
@@ -110,6 +117,21 @@ def suite(
                 early_stopping=early_stopping,
             )
         )
+
+
+def confirm(
+    folder: Folder,
+    framework: Annotated[
+        str, typer.Option("--in", metavar="FRAMEWORK", help="tensorflow, jax or torch.")
+    ],
+    seeds: Annotated[int, typer.Option(metavar="N", help="Unused seeds to take, from 3.")] = 3,
+    workers: Workers = None,
+) -> None:
+    """Train a finished race's winner and gradient descent in a framework, by model.fit."""
+    with exit_codes():
+        from ravine import again
+
+        typer.echo(str(again.confirm(folder, framework, seeds=seeds, workers=workers)))
 
 
 def show(found: "Suite") -> None:

@@ -11,6 +11,7 @@ from ravine.racing.plan import Plan
 from ravine.racing.store import Curve
 from ravine.verdict import Audit, Sensitivity, Spread, Standing, Verdict, protocol
 from ravine.verdict.checking import Checked
+from ravine.verdict.confirming import Confirmed
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -29,6 +30,7 @@ class Results:
     versions: Mapping[str, str]
     command: str  # what reproduces it, on the command line
     checked: Sequence[Checked] = ()  # what came of running the claim again
+    confirmed: Sequence[Confirmed] = ()  # and of training in other frameworks
     best: Mapping[str, Any] = field(default_factory=dict)  # of the model that was kept
 
     @property
@@ -164,6 +166,7 @@ class Results:
                 for suspect in self.verdict.suspects
             ],
             "checks": [_checked(checked) for checked in self.checked],
+            "confirmations": [_confirmed(one) for one in self.confirmed],
             "rules": [_entry(standing) for standing in self.verdict.standings],
         }
         return json.dumps(finite(content), indent=2, ensure_ascii=False) + "\n"
@@ -180,6 +183,19 @@ def _checked(c: Checked) -> dict[str, Any]:
         "speedup": c.speedup._asdict(),
         "p_value": c.p_value,
         "held": c.held,
+    }
+
+
+def _confirmed(c: Confirmed) -> dict[str, Any]:
+    return {
+        "framework": c.confirmation.framework,
+        "rule": c.confirmation.rule,
+        "optimizers": dict(c.confirmation.optimizers),
+        "seeds": c.confirmation.seeds,
+        "agreeing": c.agreeing,
+        "random_layers": c.random,
+        "seconds_to_target": c.seconds,
+        "runs": [pair._asdict() for pair in c.pairs],
     }
 
 

@@ -77,6 +77,8 @@ def _captions(results: Results) -> Iterator[str]:
                 yield f"{title(s.rule)} was best with {best}"
     for checked in results.checked:
         yield f"run again on unused seeds: {checked}"
+    for confirmed in results.confirmed:
+        yield str(confirmed)
     if results.stopped:
         yield (
             f"{results.stopped} tuning runs without hope were stopped early: {results.saved:.0%} "

@@ -52,8 +52,11 @@ class Pool:
         workbench: Mapping[str, Any],
         patience: Patience | None = None,
         clock: Callable[[], float] = time.monotonic,
+        backend: str = "",
     ) -> None:
-        cores = _cores()
+        # With a backend of the user's: as the user would run it, on all cores.
+        self._backend = backend
+        cores: list[int | None] = [None] if backend else _cores()
         count = len(cores) if count is None else count
         self._workbench = workbench
         self._patience = patience or Patience()
@@ -143,7 +146,7 @@ class Pool:
         self.close()
 
     def _start(self, index: int, core: int | None) -> "_Worker":
-        worker = _Worker(index, core, self._events)
+        worker = _Worker(index, core, self._events, self._backend)
         worker.send(Job("open", {"path": sys.path, **self._workbench}))
         return worker
 
@@ -152,7 +155,11 @@ class _Worker:
     """One process: what goes in, what comes out, what it is doing."""
 
     def __init__(
-        self, index: int, core: int | None, events: "queue.SimpleQueue[tuple[_Worker, Any]]"
+        self,
+        index: int,
+        core: int | None,
+        events: "queue.SimpleQueue[tuple[_Worker, Any]]",
+        backend: str = "",
     ) -> None:
         self.index = index
         self.core = core
@@ -168,7 +175,7 @@ class _Worker:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._log,
-            env=_environment(),
+            env=_environment(backend),
         )
         threading.Thread(target=self._listen, daemon=True).start()
 
@@ -217,8 +224,13 @@ def _cores() -> list[int | None]:
     return [None] * (os.cpu_count() or 1)
 
 
-def _environment() -> dict[str, str]:
-    """What a worker is told: JAX on one thread of the CPU, every compiled program kept."""
+def _environment(backend: str) -> dict[str, str]:
+    """What a worker is told: JAX on one thread of the CPU, every compiled program kept.
+
+    With a backend of the user's, that one and nothing else.
+    """
+    if backend:
+        return {**os.environ, "KERAS_BACKEND": backend, "TF_CPP_MIN_LOG_LEVEL": "3"}
     flags = os.environ.get("XLA_FLAGS", "")
     return {
         **os.environ,

@@ -20,6 +20,8 @@ STEP_SECONDS = "step_seconds"  # what is known of how long a step of each rule t
 COST = "cost"  # what the race was found to cost, as ``racing.cost`` has it; for estimates alone
 BEST = "best"  # what is known of the winner's model that is kept
 CHECKS = "checks"  # claims that were run again, as ``verdict.checking`` writes them
+CONFIRMATIONS = "confirmations"  # the same, of runs in a framework of the user's
+CONFIRM = "confirm"  # the framework in which a race is to be confirmed once it is finished
 WORK = "work"  # the folder, inside that of the race, through which workers share files
 FORMAT = 3  # 1 had no marks: whatever went wrong ended the race; 2 stopped no run early
 _MARKS = """
@@ -31,6 +33,12 @@ CREATE TABLE marks (
 """
 _STOPPED = """
 CREATE TABLE stopped (run TEXT PRIMARY KEY);
+"""
+_ELSEWHERE = """
+CREATE TABLE IF NOT EXISTS elsewhere (
+    framework TEXT NOT NULL, run TEXT NOT NULL, random INTEGER NOT NULL,
+    measures BLOB NOT NULL, seconds BLOB NOT NULL, PRIMARY KEY (framework, run)
+);
 """
 _SCHEMA = f"""
 CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL);
@@ -233,6 +241,36 @@ class Store:
         """Every run that is over, in the order of the plan's rules, rates and seeds."""
         with self._reading_from():
             return self._curves()
+
+    def keep_elsewhere(
+        self, framework: str, run: str, measures: Any, seconds: Any, random: bool
+    ) -> None:
+        """Store what a run did in a framework of the user's; see ``elsewhere.Fitted``."""
+        blobs = (array.astype("<f4").tobytes() for array in (measures, seconds))
+        with self._writing():
+            # Made by the first: whoever does not know of this table lacks nothing else.
+            self._db.execute(_ELSEWHERE)
+            self._db.execute(
+                "INSERT OR IGNORE INTO elsewhere VALUES (?, ?, ?, ?, ?)",
+                (framework, run, int(random), *blobs),
+            )
+
+    def elsewhere(self) -> dict[tuple[str, str], tuple[Any, Any, bool]]:
+        """By framework and run id: measures, (evaluations + 1, measures), seconds, random."""
+        there = "SELECT 1 FROM sqlite_master WHERE name = 'elsewhere'"
+        if self._db.execute(there).fetchone() is None:
+            return {}
+        count = len(self.plan.facts.measures)
+        return {
+            (framework, run): (
+                np.frombuffer(measures, "<f4").reshape(-1, count),
+                np.frombuffer(seconds, "<f4"),
+                bool(random),
+            )
+            for framework, run, random, measures, seconds in self._db.execute(
+                "SELECT * FROM elsewhere"
+            )
+        }
 
     def _curves(self) -> list[Curve]:
         plan = self.plan

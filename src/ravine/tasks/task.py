@@ -122,6 +122,12 @@ validation and test are split off')
 
         return RowByRow(self)
 
+    def compiled(self, model: Any) -> dict[str, Any]:
+        """What the model's ``compile`` takes beside the optimizer, on any backend."""
+        from ravine.tasks.plain import row_by_row
+
+        return row_by_row(self)
+
     def inputs(self, x: Any) -> Any:
         """What the model is called with, of the inputs of a split."""
         return x

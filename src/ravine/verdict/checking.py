@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Self
 
 from ravine.errors import WrongCall
 from ravine.racing.choices import BASELINE
@@ -44,7 +44,7 @@ class Check:
         return {**self.__dict__, "target": list(self.target)}
 
     @classmethod
-    def from_json(cls, kept: Mapping[str, Any]) -> "Check":
+    def from_json(cls, kept: Mapping[str, Any]) -> Self:
         """What ``to_json`` gave."""
         return cls(**{**kept, "target": Target(*kept["target"])})
 

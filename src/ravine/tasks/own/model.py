@@ -81,6 +81,11 @@ class OwnModel(Task):
             fitting.labels(what, self.targets(split.y)["y"], y_pred, judge.given["loss"])
         return judge
 
+    def compiled(self, model: Any) -> dict[str, Any]:
+        """See ``Task.compiled``."""
+        wanted = {"loss": self.loss, "metrics": self.metrics, "loss_weights": self.loss_weights}
+        return Judge(model, wanted).given
+
     def inputs(self, x: Any) -> Any:
         """See ``Task.inputs``."""
         return filled(self.x_like, x if isinstance(x, list | tuple) else [x])

@@ -1,0 +1,179 @@
+"""Runs in a framework of the user's: plain ``compile`` and ``fit`` with the native optimizer.
+
+In a process of its own, on that framework, with the initial weights and the batches of the race.
+"""
+
+import time
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import cloudpickle
+import numpy as np
+from numpy.typing import NDArray
+
+from ravine.errors import RavineError, WrongCall
+from ravine.frameworks.natives.call import parse
+from ravine.racing import luggage
+from ravine.racing.batches import batch_rows
+from ravine.racing.files import read
+from ravine.racing.jobs import DATA, _one_or_all, weights_file
+from ravine.racing.plan import Plan, Run
+from ravine.racing.pool import Job
+from ravine.update_rule import Rule
+
+AT_ONCE = 4096  # rows of test data that are evaluated in one batch
+DEATHS = 3  # of workers, until it is given up
+
+
+class Fitted(NamedTuple):
+    """``measures``, (evaluations + 1, measures), on the test data, from before step one.
+
+    ``seconds``, (evaluations,), of ``fit`` until each of them, evaluation not counted.
+    ``random``: whether layers draw while they train, which each framework does in its own way.
+    """
+
+    measures: NDArray[np.float32]
+    seconds: NDArray[np.float32]
+    random: bool
+
+
+class Bench:
+    """What a worker keeps between fits: the task and its data."""
+
+    def __init__(self, folder: str, digest: str) -> None:
+        self._folder = Path(folder)
+        self._task = luggage.unpack(self._folder, digest).task
+        self._arrays = read(self._folder / DATA)
+
+    def do(self, name: str, arguments: Mapping[str, Any]) -> Any:
+        """The answer of the job below."""
+        return getattr(self, name)(**arguments)
+
+    def fit(self, plan: Plan, run: Run, optimizer: str, rule: bytes) -> Fitted:
+        """One run. ``optimizer``: the native one as code; empty where there is none."""
+        import keras
+
+        keras.utils.set_random_seed(run.seed % 2**32)
+        model = self._task.build()
+        random = _begin(model, read(self._folder / weights_file(run.seed)))
+        held = _native(optimizer) if optimizer else _ours(cloudpickle.loads(rule))
+        model.compile(optimizer=held, **self._task.compiled(model))
+        x, y, *weights = self._split("test")
+        measures: list[list[float]] = []
+        seconds: list[float] = []
+
+        def evaluate() -> None:
+            model.reset_metrics()
+            given = {"sample_weight": weights[0]} if weights else {}
+            if len(self._arrays["test_x"][0]) <= AT_ONCE:  # to TensorFlow 50 times as quick
+                found = model.test_on_batch(x, y, return_dict=True, **given)
+            else:
+                found = model.evaluate(x, y, AT_ONCE, verbose=0, return_dict=True, **given)
+            values = [float(found[name]) for name in plan.facts.measures]
+            values[0] -= _penalty(model)  # as in the race: the loss of the predictions alone
+            measures.append(values)
+
+        class Clock(keras.callbacks.Callback):  # type: ignore[misc]  # to mypy Keras is Any
+            def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
+                self.began = time.perf_counter()
+
+            def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+                seconds.append(time.perf_counter() - self.began)
+                evaluate()
+
+        evaluate()
+        model.fit(
+            self._batches(plan, run),
+            steps_per_epoch=plan.period,
+            epochs=plan.horizon(run.stage) // plan.period,
+            shuffle=False,
+            verbose=0,
+            callbacks=[Clock()],
+        )
+        return Fitted(np.array(measures, np.float32), np.cumsum(seconds, dtype=np.float32), random)
+
+    def _batches(self, plan: Plan, run: Run) -> Iterator[Any]:
+        """What the race takes at each step."""
+        rows, size = plan.facts.rows[0], plan.choices.batch_size
+        for taken in range(plan.horizon(run.stage)):
+            (batch,) = batch_rows(run.seed, rows, size, 1, taken, plan.facts.frozen_order)
+            yield self._split("train", batch)
+
+    def _split(self, name: str, rows: Any = slice(None)) -> tuple[Any, ...]:
+        x, y = (
+            _one_or_all([array[rows] for array in self._arrays[f"{name}_{part}"]]) for part in "xy"
+        )
+        targets = self._task.targets(y)
+        if isinstance(targets, dict) and set(targets) <= {"y", "weights"}:
+            return self._task.inputs(x), *targets.values()
+        return self._task.inputs(x), targets
+
+
+class Fits:
+    """A source of jobs for a pool: fits, one after another."""
+
+    def __init__(
+        self,
+        jobs: Sequence[Mapping[str, Any]],
+        keep: Callable[[Run, Fitted], None],
+        doing: Callable[[int, str], None],
+    ) -> None:
+        self._left = deque(jobs)
+        self._keep = keep
+        self._doing = doing
+        self._deaths = 0
+
+    def take(self, worker: int) -> Job | None:
+        """See ``pool.Source``."""
+        if not self._left:
+            return None
+        job = self._left.popleft()
+        self._doing(worker, f"fitting {job['run'].rule}, {len(self._left)} runs after it")
+        return Job("fit", job)
+
+    def done(self, worker: int, job: Job, answer: Any) -> None:
+        """See ``pool.Source``."""
+        self._keep(job.arguments["run"], answer)
+
+    def lost(self, worker: int, job: Job, why: str) -> None:
+        """See ``pool.Source``."""
+        self._deaths += 1
+        if self._deaths == DEATHS:
+            raise RavineError(f"fitting ended its worker {DEATHS} times: {why}")
+        self._left.appendleft(job.arguments)
+
+    def handed_out(self) -> None:
+        """See ``pool.Source``. There is nothing else to do."""
+
+
+def _begin(model: Any, drawn: Mapping[str, list[Any]]) -> bool:
+    """Give a model the race's initial weights; whether it draws while it trains."""
+    state = model.non_trainable_variables
+    given = drawn.get("trainable", []), drawn.get("state", [])
+    for variables, values in zip((model.trainable_variables, state), given, strict=True):
+        if [tuple(v.shape) for v in variables] != [value.shape for value in values]:
+            raise WrongCall("the model has other weights on this framework than in the race")
+        for variable, value in zip(variables, values, strict=True):
+            variable.assign(value.astype(str(variable.dtype)))
+    return any(v.path.endswith("seed_generator_state") for v in state)
+
+
+def _native(text: str) -> Any:
+    """The optimizer that a line of code spells; it is parsed, not evaluated."""
+    import keras
+
+    call = parse(text)
+    return getattr(keras.optimizers, call.name.rpartition(".")[2])(*call.arguments, **call.named)
+
+
+def _ours(rule: Rule) -> Any:
+    from ravine.frameworks.keras import to_keras
+
+    return to_keras(rule)
+
+
+def _penalty(model: Any) -> float:
+    weighed = [v for v in model.trainable_variables if getattr(v, "regularizer", None) is not None]
+    return float(sum(float(v.regularizer(v)) for v in weighed))

@@ -1,0 +1,128 @@
+"""Whether a race's curves are those of plain training in a framework of the user's."""
+
+import math
+import statistics
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from ravine.racing.choices import BASELINE
+from ravine.racing.plan import Plan
+from ravine.racing.store import Curve
+from ravine.verdict.checking import Check
+from ravine.verdict.curves import TEST
+from ravine.verdict.naming import title
+from ravine.verdict.studies import study_among
+
+NAMES = {"tensorflow": "TensorFlow", "jax": "JAX", "torch": "PyTorch"}
+Elsewhere = Mapping[tuple[str, str], tuple[Any, Any, bool]]  # as ``Store.elsewhere`` has it
+
+
+@dataclass(frozen=True)
+class Confirmation(Check):
+    """Runs that are done twice: in the race's engine, and in a framework with ``fit``."""
+
+    framework: str
+    optimizers: Mapping[str, str]  # of each rule, the line of code
+
+    def whole(self, plan: Plan, curves: Sequence[Curve], elsewhere: Elsewhere) -> bool:
+        """Whether all of it is stored."""
+        there = all((self.framework, run.id) in elsewhere for run in self.runs(plan))
+        return there and not self.due(plan, curves)
+
+
+class Pair(NamedTuple):
+    """A rule on a seed, here and there. Infinite where the target was missed."""
+
+    rule: str
+    seed: int
+    steps: float
+    steps_there: float
+    seconds_there: float
+    difference: float  # the largest, of the two test losses
+
+
+@dataclass(frozen=True)
+class Confirmed:
+    """What came of it."""
+
+    confirmation: Confirmation
+    pairs: tuple[Pair, ...]
+    period: int
+    random: bool  # layers draw while they train: each framework its own numbers
+    steps: Any  # (evaluations + 1,)
+    curves: Mapping[tuple[str, int], tuple[Any, Any]]  # test losses of a rule and seed, both ways
+
+    @property
+    def agreeing(self) -> int:
+        """How many pairs reach the target within one evaluation of each other, or both never."""
+        return sum(
+            p.steps == p.steps_there or abs(p.steps - p.steps_there) <= self.period
+            for p in self.pairs
+        )
+
+    @property
+    def seconds(self) -> dict[str, float]:
+        """Of ``fit`` to the target, by rule: the median over the seeds."""
+        by_rule: dict[str, list[float]] = {}
+        for pair in self.pairs:
+            by_rule.setdefault(pair.rule, []).append(pair.seconds_there)
+        return {rule: statistics.median(found) for rule, found in by_rule.items()}
+
+    def __str__(self) -> str:
+        name = NAMES[self.confirmation.framework]
+        gaps = dict.fromkeys(self.confirmation.rates, 0.0)
+        for p in self.pairs:
+            gaps[p.rule] = max(gaps[p.rule], p.difference)
+        listed = ", ".join(f"{title(rule)} {gap:.2g}" for rule, gap in gaps.items())
+        said = (
+            f"On {name}, by model.fit, {self.agreeing} of {len(self.pairs)} runs on "
+            f"{self.confirmation.seeds} unused seeds take as many steps to the target as in the "
+            f"race, within one evaluation; largest difference of the test losses: {listed}"
+        )
+        if self.random:
+            said += " (layers draw at random in training, each framework its own numbers: single "
+            said += "runs are not to agree)"
+        rule, took = self.confirmation.rule, self.seconds
+        if rule != BASELINE and math.isfinite(took[rule]):
+            other = took[BASELINE]
+            then = f"{other:.2g} s" if math.isfinite(other) else "never got there"
+            said += f". {title(rule)} was there after {took[rule]:.2g} s of fit, gradient descent "
+            said += f"{'after ' if math.isfinite(other) else ''}{then}"
+        return f"{said}."
+
+
+def confirmed(
+    confirmation: Confirmation, plan: Plan, curves: Sequence[Curve], elsewhere: Elsewhere
+) -> Confirmed:
+    """Pair by pair, from what is stored of it."""
+    ids = {run.id for run in confirmation.runs(plan)}
+    here = [curve for curve in curves if curve.run.id in ids]
+    found = {c.run.id: elsewhere[confirmation.framework, c.run.id] for c in here}
+    there = [_as_curve(c, found[c.run.id][0]) for c in here]
+    rates, goal = confirmation.rates, confirmation.target
+    ours, theirs = (study_among(own, plan, rates, goal) for own in (here, there))
+    pairs, drawn = [], {}
+    for rule in rates:
+        for seed, curve in ours.fresh[rule].items():
+            _, seconds, _ = found[curve.run.id]
+            steps = theirs.times[rule][seed]
+            both = curve.measures[:, TEST, 0], theirs.fresh[rule][seed].measures[:, TEST, 0]
+            drawn[rule, seed] = both
+            gap = np.abs(both[0] - both[1])
+            gap = gap[np.isfinite(gap)]
+            at = float(seconds[int(steps) // plan.period - 1]) if math.isfinite(steps) else math.inf
+            largest = float(gap.max()) if gap.size else math.nan
+            pairs.append(Pair(rule, seed, ours.times[rule][seed], steps, at, largest))
+    random = any(random for _, _, random in found.values())
+    steps_at = np.arange(plan.evaluations + 1) * plan.period
+    return Confirmed(confirmation, tuple(pairs), plan.period, random, steps_at, drawn)
+
+
+def _as_curve(like: Curve, measures: Any) -> Curve:
+    """A run elsewhere, of which the test data were measured alone."""
+    both = np.full((len(measures), 2, measures.shape[1]), np.nan, np.float32)
+    both[:, TEST] = measures
+    return replace(like, losses=np.zeros(0, np.float32), measures=both, failure="")
