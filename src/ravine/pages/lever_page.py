@@ -1,6 +1,5 @@
 """What levers were found to do: a page, tables in the terminal, and JSON for other programs."""
 
-import io
 import json
 import math
 from collections.abc import Mapping
@@ -12,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from ravine.errors import unknown
-from ravine.pages import charts, lever_charts, style
+from ravine.pages import charts, lever_charts, style, vega
 from ravine.pages.lever_results import Told, effect_row
 from ravine.pages.results import finite
 from ravine.pages.tables import number
@@ -120,9 +119,8 @@ def _still(told: Told, name: str) -> Any:
 
     picture = chart(told, name, style.PAGE)
     picture.title = ""
-    drawn = io.StringIO()
-    picture.save(drawn, format="svg")
-    return Markup(drawn.getvalue())  # noqa: S704  # made by Vega-Lite, which escapes
+    drawn = vega.still(picture.to_dict(), name)
+    return Markup(drawn)  # noqa: S704  # made by Vega-Lite, which escapes
 
 
 def _time(spread: Spread) -> str:
