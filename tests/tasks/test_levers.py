@@ -47,7 +47,7 @@ def units(units: int, activation: str = "relu") -> Any:
         (units, {"activation": ["relu"]}, "needs 'units' too"),
         (units(2), {"units": [1, 2]}, "built already has no lever 'units': give a function"),
     ],
-    ids=str,
+    ids=lambda value: value if isinstance(value, str) else type(value).__name__,
 )
 def test_what_cannot_be_varied_is_named(task: Any, vary: Any, said: str) -> None:
     task = find(task) if isinstance(task, str) else own(task)
