@@ -36,14 +36,14 @@ class Plane:
         (A, b), (seen,) = weights, state
         return jnp.mean((x @ A + b - y) ** 2), [seen + x.sum(0)]
 
+    def measure(self, weights: Any, state: Any, x: Any, y: Any, way: Any) -> Any:
+        y_pred, seen = way(self.predict)(weights, state, x)
+        miss = y_pred - y
+        return jnp.stack([jnp.mean(miss**2), jnp.abs(miss).max(), seen.sum()])
+
     def predict(self, weights: Any, state: Any, x: Any) -> Any:
         (A, b), (seen,) = weights, state
         return x @ A + b, seen
-
-    def score(self, y: Any, found: Any) -> Any:
-        y_pred, seen = found
-        miss = y_pred - y
-        return jnp.stack([jnp.mean(miss**2), jnp.abs(miss).max(), seen.sum()])
 
 
 WIDTH, PERIODS, PERIOD, BATCH, ROWS = 3, 4, 6, 5, 20
