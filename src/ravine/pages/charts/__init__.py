@@ -107,8 +107,12 @@ def svg(chart: "alt.TopLevelMixin") -> bytes:
 
 def save(chart: "alt.TopLevelMixin", path: Path) -> None:
     """Write a chart as ``.png``, twice as fine as a screen, or ``.svg``."""
+    import altair as alt
+
     if path.suffix.lower() == ".svg":
-        path.write_text(vega.svg(chart.to_dict()), encoding="utf-8")
+        with alt.data_transformers.disable_max_rows():  # a limit for what notebooks keep
+            spec = chart.to_dict()
+        path.write_text(vega.svg(spec), encoding="utf-8")
     elif path.suffix.lower() == ".png":
         chart.save(str(path), format="png", scale_factor=2)
     else:
