@@ -3,6 +3,7 @@
 import gzip
 import pickle
 import struct
+import tarfile
 from pathlib import Path
 from typing import Any
 
@@ -62,7 +63,9 @@ def test_what_is_in_the_cache_is_raced(
         from keras.src.utils import file_utils
 
         monkeypatch.setattr(file_utils, "validate_file", lambda *_, **__: True)
-        (home / "datasets" / "cifar-10-batches-py-target_archive").touch()
+        archive = home / "datasets" / "cifar-10-batches-py-target_archive"
+        with tarfile.open(archive, "w:gz") as file:
+            file.add(home / "datasets" / folder, arcname="cifar-10-batches-py")
     task = find(name)
     data = task.load()
     assert tuple(len(split.x) for split in data) == ROWS[name]
