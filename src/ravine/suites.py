@@ -90,8 +90,8 @@ def suite(
     with locked(folder):
         FOLDER.begin(folder, asked)
         for i, task in enumerate(chosen, 1):
-            say(f"suite: {task.name}, task {i} of {len(chosen)}", progress)
-            try:
+            try:  # who reads that a task has begun may stop it at once
+                say(f"suite: {task.name}, task {i} of {len(chosen)}", progress)
                 _race(folder / task.name, task, list(by_name.values()), workers, progress, options)
             except (RavineError, KeyboardInterrupt) as stop:
                 if (folder / task.name / FILE).exists() or i > 1:
