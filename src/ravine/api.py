@@ -121,9 +121,6 @@ def race(
     if isinstance(rules, str):
         rules = read_rules(rules)
     if vary is not None:
-        # Each race would be fitted by itself, and they could not be compared.
-        if budget is not None:
-            raise WrongCall("budget= is for one race, vary= makes several: lower seeds= or epochs=")
         return levers.race_each(
             *(race, chosen_task, vary),
             rules=rules,

@@ -7,9 +7,14 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from rich.console import Console
+from rich.text import Text
+
+from ravine import again
 from ravine.errors import RavineError, WrongCall
 from ravine.folder import check_new, using
 from ravine.racing.store import FILE, WORK
+from ravine.tasks.task import Task
 
 
 class Gathering:
@@ -52,6 +57,24 @@ class Gathering:
                     f"{_listed(asked[what])}: name another folder, or 'ravine resume {folder}'"
                 )
 
+    def race(
+        self,
+        begin: Callable[..., Any],
+        folder: Path,
+        task: Task,
+        *,
+        rules: Sequence[Any],
+        workers: int | None,
+        progress: bool,
+        options: Mapping[str, Any],
+    ) -> None:
+        """Run one of the races, or what is left of it. ``begin`` is ``ravine.race``."""
+        if (folder / FILE).exists():
+            again.resume(folder, task=task, rules=rules, workers=workers, progress=progress)
+            return
+        self.forget(folder)
+        begin(task, rules=rules, out=folder, workers=workers, progress=progress, **options)
+
     def forget(self, folder: Path) -> None:
         """Remove what a race, or all of it, leaves that was stopped before it had a plan."""
         with suppress(OSError):
@@ -59,6 +82,12 @@ class Gathering:
             for left in (f"{FILE}.part", self.file):
                 (folder / left).unlink(missing_ok=True)
             folder.rmdir()
+
+
+def say(line: str, shown: bool) -> None:
+    """How it gets on, on standard error."""
+    console = Console(stderr=True, quiet=not shown)
+    console.print(Text(f"ravine: {line}"), soft_wrap=not console.is_terminal)
 
 
 def publish(folder: Path, write: Callable[[Path], None]) -> None:

@@ -9,16 +9,15 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ravine import again, api
+from ravine import api
 from ravine.conduct import check_workers
 from ravine.errors import RavineError, WrongCall, unknown
 from ravine.folder import locked
 from ravine.frameworks.spelling import AnyRule, read_rule, read_rules
-from ravine.gathering import Gathering, publish
+from ravine.gathering import Gathering, publish, say
 from ravine.outcome import Race
 from ravine.pages import performance, suite_page
 from ravine.pages.results import Results
-from ravine.pages.suite_page import say
 from ravine.racing.choices import named
 from ravine.racing.store import FILE
 from ravine.rules import RULES
@@ -92,7 +91,13 @@ def suite(
         for i, task in enumerate(chosen, 1):
             try:  # who reads that a task has begun may stop it at once
                 say(f"suite: {task.name}, task {i} of {len(chosen)}", progress)
-                _race(folder / task.name, task, list(by_name.values()), workers, progress, options)
+                FOLDER.race(
+                    *(api.race, folder / task.name, task),
+                    rules=list(by_name.values()),
+                    workers=workers,
+                    progress=progress,
+                    options=options,
+                )
             except (RavineError, KeyboardInterrupt) as stop:
                 if (folder / task.name / FILE).exists() or i > 1:
                     stop.add_note(f"the whole suite goes on with: ravine resume {folder}")
@@ -206,18 +211,3 @@ class Suite:
         done = sum(race.finished for race in self.races.values())
         said = self if self.finished else f"{done}/{len(self.asked['tasks'])} races"
         return f"<Suite '{self.folder}': {said}>"
-
-
-def _race(
-    folder: Path,
-    task: Task,
-    rules: Sequence[Any],
-    workers: int | None,
-    progress: bool,
-    options: Mapping[str, Any],
-) -> None:
-    if (folder / FILE).exists():
-        again.resume(folder, task=task, rules=rules, workers=workers, progress=progress)
-        return
-    FOLDER.forget(folder)
-    api.race(task, rules=rules, out=folder, workers=workers, progress=progress, **options)

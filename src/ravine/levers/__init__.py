@@ -9,20 +9,18 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from ravine import again
 from ravine.conduct import check_workers
 from ravine.errors import RavineError, WrongCall
 from ravine.folder import locked
 from ravine.frameworks.spelling import AnyRule, is_spelled, read_rule
-from ravine.gathering import publish
+from ravine.gathering import publish, say
 from ravine.levers.outcome import FOLDER, TRIED_OUT, Levers
 from ravine.levers.variants import FILES, files, tried_out
 from ravine.outcome import Race
-from ravine.pages.suite_page import say
 from ravine.racing import luggage
 from ravine.racing.choices import named, read_target
 from ravine.racing.luggage import Luggage
-from ravine.racing.store import FILE, WORK
+from ravine.racing.store import WORK
 from ravine.rules import RULES
 from ravine.tasks import TASKS, find
 from ravine.tasks import levers as axes
@@ -57,6 +55,8 @@ def race_each(
         raise WrongCall("batch_size is varied: leave out batch_size=")
     if "budget" in options:  # which would give each of the races other seeds
         raise WrongCall("budget= is for one race: with vary, give seeds=, fresh_seeds=, trials=")
+    if "confirm" in options:
+        raise WrongCall("confirm= is for one race: confirm those of interest when all are done")
     read_target(options.get("target"))
     by_name = named([read_rule(rule) for rule in (RULES if rules is None else rules)])
     name = f"{task.name}-levers-{datetime.now(UTC):%Y%m%dT%H%M%SZ}"
@@ -126,7 +126,13 @@ def _race_all(
         for i, variant in enumerate(variants, 1):
             name = axes.spelled(variant.levers)
             say(f"levers: {name}, race {i} of {len(variants)}", progress)
-            _race(begin, folder / name, variant, rules, workers, progress, options)
+            FOLDER.race(
+                *(begin, folder / name, variant),
+                rules=rules,
+                workers=workers,
+                progress=progress,
+                options=options,
+            )
             first = Race(folder / axes.spelled(combinations[0])).verdict
             if first.refused or not math.isfinite(first.target):
                 break
@@ -142,19 +148,3 @@ def _race_all(
         raise
     say("levers: writing the report", progress)
     publish(folder, Levers(folder).write)
-
-
-def _race(
-    begin: Begin,
-    folder: Path,
-    variant: Task,
-    rules: Sequence[Any],
-    workers: int | None,
-    progress: bool,
-    options: Mapping[str, Any],
-) -> None:
-    if (folder / FILE).exists():
-        again.resume(folder, task=variant, rules=rules, workers=workers, progress=progress)
-        return
-    FOLDER.forget(folder)
-    begin(variant, rules=rules, out=folder, workers=workers, progress=progress, **options)

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from ravine.folder import using
+from ravine.gathering import say
 from ravine.levers.outcome import TRIED_OUT
-from ravine.pages.suite_page import say
 from ravine.racing.pool import Pool
 from ravine.racing.store import WORK
 from ravine.racing.tryouts import Pretraining, Tryouts

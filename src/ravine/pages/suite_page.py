@@ -21,12 +21,6 @@ from ravine.verdict.across import HOW, Across, Score
 Races = Mapping[str, Results]  # by task
 
 
-def say(line: str, shown: bool) -> None:
-    """How a suite gets on, on standard error."""
-    console = Console(stderr=True, quiet=not shown)
-    console.print(Text(f"ravine: {line}"), soft_wrap=not console.is_terminal)
-
-
 def to_json(across: Across, races: Races, asked: Mapping[str, Any]) -> str:
     """``suite.json``. What is infinite is null."""
     content = {

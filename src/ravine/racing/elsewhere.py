@@ -17,8 +17,8 @@ from ravine.errors import RavineError, WrongCall
 from ravine.frameworks.natives.call import parse
 from ravine.racing import luggage
 from ravine.racing.batches import batch_rows
-from ravine.racing.files import read
-from ravine.racing.jobs import DATA, _one_or_all, weights_file
+from ravine.racing.files import one_or_all, read
+from ravine.racing.jobs import DATA, weights_file
 from ravine.racing.plan import Plan, Run
 from ravine.racing.pool import Job
 from ravine.update_rule import Rule
@@ -103,7 +103,7 @@ class Bench:
 
     def _split(self, name: str, rows: Any = slice(None)) -> tuple[Any, ...]:
         x, y = (
-            _one_or_all([array[rows] for array in self._arrays[f"{name}_{part}"]]) for part in "xy"
+            one_or_all([array[rows] for array in self._arrays[f"{name}_{part}"]]) for part in "xy"
         )
         targets = self._task.targets(y)
         if isinstance(targets, dict) and set(targets) <= {"y", "weights"}:

@@ -79,3 +79,8 @@ def _there(array: Any) -> Any:
         return array
     name, dtype, offset, shape = json.loads(str(array))
     return np.memmap(name, dtype, "r", offset, tuple(shape))
+
+
+def one_or_all(arrays: list[Any]) -> Any:
+    """As a split holds them: an array alone is not in a list."""
+    return arrays[0] if len(arrays) == 1 else arrays

@@ -10,7 +10,7 @@ import numpy as np
 
 from ravine.racing import luggage, memory
 from ravine.racing.batches import batch_rows, batches_digest
-from ravine.racing.files import TornError, read, write
+from ravine.racing.files import TornError, one_or_all, read, write
 from ravine.racing.identity import described, digest
 from ravine.racing.inspection import repeats, shared_rows
 from ravine.racing.plan import Facts, Plan, Run
@@ -89,7 +89,7 @@ class Workbench:
         contents = [_digest(array) for array in arrays.values()]
         drawn = network.draw(0)
         x, y = ([array[:COUNTED] for array in arrays[f"train_{part}"]] for part in "xy")
-        sample = _one_or_all(x), _one_or_all(y)
+        sample = one_or_all(x), one_or_all(y)
         return Facts(
             parameters=sum(w.size for w in drawn.trainable),
             rows=tuple(len(arrays[f"{name}_x"][0]) for name in data._fields),
@@ -296,7 +296,7 @@ class Workbench:
 
             x = read(self._folder / DATA)
             train, *held_out = (
-                (_one_or_all(x[f"{name}_x"]), _one_or_all(x[f"{name}_y"]))
+                (one_or_all(x[f"{name}_x"]), one_or_all(x[f"{name}_y"]))
                 for name in ("train", "validation", "test")
             )
             self._data = engine.resident((train, held_out))
@@ -313,11 +313,6 @@ class Workbench:
 
 def _listed(nest: Any) -> list[Any]:
     return nest if isinstance(nest, list) else [nest]
-
-
-def _one_or_all(arrays: list[Any]) -> Any:
-    """As a split holds them: an array alone is not in a list."""
-    return arrays[0] if len(arrays) == 1 else arrays
 
 
 def weights_file(seed: int) -> str:
