@@ -109,7 +109,7 @@ def race(
     Raises ``WrongCall``, a ``ValueError``, before anything runs if something asked for cannot be.
     Interrupted, it keeps the finished runs; ``ravine.resume(out)`` goes on.
 
-    Example (some 20 s; the README's, which the tests run, is like it)::
+    Example (under a minute; the README's, which the tests run, is like it)::
 
         race = ravine.race("digits-mlp", rules=["sgd", ravine.Adam(beta_1=0.8)])
         print(race.verdict)

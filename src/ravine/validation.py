@@ -89,7 +89,7 @@ def validate(
     one, the rate from which on descent diverges, where three optimizers end. Then with every epoch
     shuffled anew, at the published learning rates and, if ``retune``, at rates tuned anew on
     validation data and other seeds. ``workers``: how many processes, by default one a core.
-    ``progress``: whether to show it, on standard error. Some 25 s on two cores.
+    ``progress``: whether to show it, on standard error. Some half a minute on two cores.
 
     Example::
 

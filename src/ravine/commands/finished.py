@@ -117,8 +117,8 @@ def show(race: "Race | Levers", *, as_json: bool = False, quiet: bool = False) -
     else:
         results, console = race.results, wide(Console())
         terminal.show(results, console)
-        if not results.verdict.refused:
-            paste.show(paste.lines(results.plan, results.verdict.leader), console)
+        if results.lines:
+            paste.show(results.lines, console)
         typer.echo(f"\nReport: {race.folder / 'report.html'}")
         if results.best.get("file"):
             typer.echo(f"Model:  {race.folder / results.best['file']}")

@@ -10,7 +10,7 @@ from typing import Any
 
 from rich.console import Console
 
-from ravine.pages import paste, tables
+from ravine.pages import tables
 from ravine.pages.live.display import Display
 from ravine.pages.live.state import State
 from ravine.pages.results import Results
@@ -137,9 +137,8 @@ def page(results: Results, picture: Path | bytes) -> str:
         f'<img alt="Test loss of each rule by steps" style="max-width:100%;background:#fff" '
         f'src="data:image/svg+xml;base64,{encoded}">'
     )
-    if not results.verdict.refused:
-        lines = paste.lines(results.plan, results.verdict.leader)
-        code = "\n".join(f"{line.framework:8} {line.text}" for line in lines)
+    if results.lines:
+        code = "\n".join(f"{line.framework:8} {line.text}" for line in results.lines)
         parts.append(f'<pre style="{MONO}">{html.escape(code)}</pre>')
     return f"<div>{''.join(parts)}</div>"
 

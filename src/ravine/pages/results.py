@@ -4,6 +4,7 @@ import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from ravine.pages import paste
@@ -38,12 +39,15 @@ class Results:
         """How it was done, in words."""
         return protocol(self.plan)
 
+    @cached_property
+    def lines(self) -> list[paste.Line]:
+        """The winner as each framework spells it; none if nobody was ranked."""
+        return [] if self.verdict.refused else paste.lines(self.plan, self.verdict.leader)
+
     @property
     def code(self) -> dict[str, str]:
-        """The winner as an expression of each framework, unless nobody was ranked."""
-        if self.verdict.refused:
-            return {}
-        return {line.to: line.text for line in paste.lines(self.plan, self.verdict.leader)}
+        """The same, by framework."""
+        return {line.to: line.text for line in self.lines}
 
     @property
     def judged_on(self) -> str:

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from ravine.pages import charts, paste, runs, style, tables, vega
+from ravine.pages import charts, runs, style, tables, vega
 from ravine.pages.charts.reached import bounds
 from ravine.pages.results import Results
 from ravine.pages.scripts import fingerprint, joined, lean
@@ -41,7 +41,7 @@ def write(results: Results, path: str | os.PathLike[str]) -> None:
         verdict=verdict,
         looks=style.looks(results.plan.choices.rules, style.PAGE),
         stages=_stages(results.curves),
-        lines=paste.lines(results.plan, verdict.leader) if not verdict.refused else [],
+        lines=results.lines,
         rows=[tables.leaderboard(standing) for standing in results.verdict.standings],
         failures=diverged,
         diverged_runs=sum(case["runs"] for case in diverged),
@@ -97,7 +97,7 @@ def _picture(results: Results, name: str, live: dict[str, Any]) -> dict[str, Any
         for chosen in charts.variants(results, name):
             chart = charts.chart(results, name, style.PAGE, **chosen)
             subtitle, chart.title = chart.title.subtitle, ""
-            spec = chart.to_dict()
+            spec = chart.to_dict(validate=False)
             if not specs:
                 # The second line says what can be moved here.
                 found["caption"] = subtitle if isinstance(subtitle, str) else subtitle[0]
