@@ -10,9 +10,9 @@ import pytest
 from typer.testing import CliRunner
 
 import ravine
-from ravine import levers
 from ravine.cli import app
 from ravine.errors import RavineError, WrongCall
+from ravine.gathering import Gathering
 from ravine.racing import luggage
 
 VARY = {"activation": ["tanh", "relu"], "pretraining": ["none", "other-half"]}
@@ -41,16 +41,16 @@ def changed(folder: Path) -> dict[str, int]:
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """Begun from Python and interrupted after the first race; ended from the command line."""
     out = tmp_path_factory.mktemp("levers") / "out"
-    race, begun = levers._race, []
+    race, begun = Gathering.race, []
 
-    def stopping(begin: Any, folder: Path, *rest: Any) -> None:
+    def stopping(self: Gathering, begin: Any, folder: Path, *rest: Any, **options: Any) -> None:
         begun.append(folder.name)
         if len(begun) > 1:
             raise KeyboardInterrupt
-        race(begin, folder, *rest)
+        race(self, begin, folder, *rest, **options)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(levers, "_race", stopping)
+        patch.setattr(Gathering, "race", stopping)
         with pytest.raises(KeyboardInterrupt) as stop:
             ravine.race(
                 *(make_model, data()),
