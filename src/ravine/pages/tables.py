@@ -238,8 +238,8 @@ def _training(results: Results) -> Table:
 
 def _confirmation(results: Results) -> Table:
     """A row a run that was done twice."""
-    heads = ["seed", "steps to the target in the race", "by model.fit", "agree", "seconds of fit"]
-    heads += ["without building the graph", "largest difference of the test losses"]
+    heads = ["seed", "steps to the target, in the race", "by model.fit", "agree", "time of fit"]
+    heads += ["without building the graph", "losses apart, at most"]
     rows = [
         Row(
             title(pair.rule),

@@ -7,6 +7,7 @@ from ravine.pages import style
 from ravine.pages.charts import drawing
 from ravine.pages.results import Results
 from ravine.pages.sampling import m4
+from ravine.verdict import title
 from ravine.verdict.confirming import Confirmed
 
 if TYPE_CHECKING:
@@ -87,7 +88,7 @@ def _pair(
                 detail="seed:N",
             )
         )
-        layers = [lines, *_labels(own, x, axis, looks, paint, longest)]
+        layers = [lines, *_labels(results, own, axis, paint, longest)]
         if shown:
             layers += drawing.level(goal.value, f"target {goal.value:.3g}", axis, paint)
         name = alt.TitleParams(words, limit=PANEL, fontSize=14, offset=6)
@@ -96,26 +97,35 @@ def _pair(
 
 
 def _labels(
-    own: "pd.DataFrame",
-    x: Any,
-    axis: style.Axis,
-    looks: Any,
-    paint: style.Paint,
-    longest: float,
+    results: Results, own: "pd.DataFrame", axis: style.Axis, paint: style.Paint, edge: float
 ) -> list[Any]:
-    """The rules' names, where the middle one of their lines ends."""
+    """Mark and name of each rule to the right, as high as the middle one of its lines ends.
+
+    Not ``drawing.end_labels``: beside another panel, Vega's ``width`` is not that of this one.
+    """
+    import altair as alt
     import pandas as pd
 
-    ends = []
+    ends: dict[str, float] = {}
     for rule, runs in own.groupby("rule", sort=False):
-        last = sorted(
-            (loss[-1], at[-1])
-            for at, loss in zip(*(runs[name] for name in ("at", "loss")), strict=True)
-            if loss
-        )
-        if last:
-            end, at = last[len(last) // 2]
-            ends.append({"rule": rule, "at": at, "end": end, "note": ""})
-    if not ends:
-        return []
-    return drawing.end_labels(pd.DataFrame(ends), x, axis, PANEL_HEIGHT, looks, paint, longest)
+        if last := sorted(loss[-1] for loss in runs["loss"] if loss):
+            ends[str(rule)] = min(last[len(last) // 2], axis.high)
+    at = [PANEL_HEIGHT * axis.height(end) for end in ends.values()]
+    placed = style.spread_out(at, drawing.LABEL_GAP, 4, PANEL_HEIGHT - 4)
+    marks = style.looks(results.plan.choices.rules)
+    data = pd.DataFrame(
+        {
+            "rule": list(ends),
+            "edge": edge,
+            "y": [axis.value(y / PANEL_HEIGHT) for y in placed],
+            "glyph": [marks[rule].glyph for rule in ends],
+            "name": [title(rule) for rule in ends],
+        }
+    )
+    base = alt.Chart(drawing.rounded(data)).encode(
+        x=alt.X("edge:Q"), y=drawing.value_axis("y", axis, None)
+    )
+    glyph = base.mark_text(align="center", dx=12, fontSize=11)
+    name = base.mark_text(align="left", dx=22, limit=drawing.LABEL_LIMIT, color=paint.ink)
+    colour = drawing.encodings(results, paint)["color"]
+    return [glyph.encode(text="glyph:N", color=colour), name.encode(text="name:N")]
