@@ -21,6 +21,7 @@ from ravine.racing import luggage, provenance
 from ravine.racing.choices import BASELINE, joined, named, scheduled
 from ravine.racing.driver import Driver
 from ravine.racing.elsewhere import Fits, Fitted
+from ravine.racing.jobs import weights_file
 from ravine.racing.plan import Facts, Plan, Run, settle
 from ravine.racing.pool import Job, Pool
 from ravine.racing.store import CHECKS, CONFIRMATIONS, WORK, Store
@@ -53,17 +54,16 @@ def resume(
     found = Race(Path(folder))
     keeping = found.best is None and luggage.signed(found.folder / WORK) is not None
     if found.finished and not keeping:  # the model that is kept is the last that a race makes
+        if (framework := found.unconfirmed) is not None:
+            confirm(folder, framework, task=task, rules=rules, workers=workers, progress=progress)
+            return Race(found.folder)
         if (found.folder / WORK).exists() or not all((found.folder / p).exists() for p in PAGES):
             with locked(found.folder):
                 Store(found.folder).close()  # what a kill left in the log is folded in
                 publish_pages(found)
-        if (framework := found.unconfirmed) is not None:
-            confirm(folder, framework, task=task, rules=rules, workers=workers, progress=progress)
-            return Race(Path(folder))
         return found
     if found.to_confirm:
         check_framework(found.to_confirm)
-    own_task, own_rules = task, rules
     task, by_name = _own(found, task, rules, "resume")
 
     def start(driver: Driver) -> Store:
@@ -76,8 +76,8 @@ def resume(
     if found.to_confirm:
         confirm(
             *(folder, found.to_confirm),
-            task=own_task,
-            rules=own_rules,
+            task=task,
+            rules=list(by_name.values()),
             workers=workers,
             progress=progress,
         )
@@ -230,7 +230,8 @@ def confirm(
 
     def start(driver: Driver) -> Store:
         _check_same(found, found.plan, by_name, driver)
-        check_trains(found.folder, own_task, framework)
+        if framework != found.to_confirm:  # else that was asked before the race
+            check_trains(found.folder, own_task, framework)
         store = Store(found.folder)
         kept = [*(c for c in found.confirmations if c != confirmation), confirmation]
         store.write_meta(CONFIRMATIONS, [c.to_json() for c in kept])
@@ -254,6 +255,10 @@ def confirm(
                 f"{run.seed} in {fitted.seconds[-1]:.2g} s"
             )
 
+        lost = _undrawn(found.folder / WORK, runs)
+        if lost:  # whoever wrote the pages again meanwhile took them away
+            with Pool(1, workbench) as pool:
+                pool.work(Fits([Job("draw", {"seeds": lost})]))
         # One at a time: their time is told.
         with Pool(1, {**workbench, "fits": True}, backend=framework) as pool:
             pool.work(Fits([Job("fit", job) for job in jobs], keep, display.doing))
@@ -289,6 +294,12 @@ def _confirmation(
         for rule in rates
     }
     return replace(asked, optimizers=lines)
+
+
+def _undrawn(work: Path, runs: Sequence[Run]) -> list[int]:
+    """The seeds whose initial weights are not there."""
+    seeds = dict.fromkeys(run.seed for run in runs)
+    return [seed for seed in seeds if not (work / weights_file(seed)).exists()]
 
 
 def _raced(plan: Plan, rule: Rule, run: Run) -> Rule:
