@@ -207,8 +207,7 @@ def publish_pages(race: Race) -> None:
         aside.mkdir()
         try:
             (aside / "verdict.json").write_text(race.results.to_json(), encoding="utf-8")
-            for picture in ("curves.png", "curves.svg"):
-                charts.save(race.chart("curves"), aside / picture)
+            charts.save(race.chart("curves"), aside / "curves.png", aside / "curves.svg")
             report.write(race.results, aside / "report.html")
             for page in PAGES:
                 (aside / page).replace(folder / page)

@@ -110,15 +110,17 @@ def svg(chart: "alt.TopLevelMixin") -> bytes:
     return text.getvalue().encode()
 
 
-def save(chart: "alt.TopLevelMixin", path: Path) -> None:
-    """Write a chart as ``.png``, twice as fine as a screen, or ``.svg``."""
+def save(chart: "alt.TopLevelMixin", *paths: Path) -> None:
+    """Write a chart as ``.png``, twice as fine as a screen, or ``.svg``; drawn once for all."""
     import altair as alt
 
-    if path.suffix.lower() == ".svg":
-        with alt.data_transformers.disable_max_rows():  # a limit for what notebooks keep
-            spec = chart.to_dict()
-        path.write_text(vega.svg(spec), encoding="utf-8")
-    elif path.suffix.lower() == ".png":
-        chart.save(str(path), format="png", scale_factor=2)
-    else:
-        raise unknown("picture format", path.suffix, (".png", ".svg"))
+    for path in paths:
+        if path.suffix.lower() not in (".png", ".svg"):
+            raise unknown("picture format", path.suffix, (".png", ".svg"))
+    with alt.data_transformers.disable_max_rows():  # a limit for what notebooks keep
+        drawn = vega.svg(chart.to_dict())
+    for path in paths:
+        if path.suffix.lower() == ".svg":
+            path.write_text(drawn, encoding="utf-8")
+        else:
+            path.write_bytes(vega.png(drawn))
