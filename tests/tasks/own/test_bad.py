@@ -67,7 +67,7 @@ BAD = {
     "label": ((net(), (X, Y + 1)), {}, "holds 3 in row .* 3 outputs allow 0 to 2"),
     "rows": ((net(), (X, Y[:-1])), {}, "x has 60 rows and y 59"),
     "shape": ((net(), (X[:, :3], Y)), {}, r"takes rows of shape \(4,\), the data have \(3,\)"),
-    "text": ((net(), (X, np.array(["a"] * 60))), {}, "y holds <U1 such as .*'a'"),
+    "text": ((net(), (X, np.array(["a"] * 60))), {}, "y holds text such as 'a'"),
     "object": ((net(), (X, np.array([None] * 60))), {}, "y holds object such as None"),
     "no data": ((net(), None), {}, "no data for your model"),
     "no loss": ((net(), (X, Y)), {"loss": None}, "no loss: give loss="),

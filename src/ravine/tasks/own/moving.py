@@ -5,6 +5,7 @@ beside the configuration, is brought along.
 """
 
 from collections.abc import Iterator, Mapping
+from copy import deepcopy
 from dataclasses import dataclass, field
 from types import FunctionType
 from typing import Any
@@ -26,7 +27,9 @@ class Moved:
         import keras
 
         made = keras.saving.deserialize_keras_object(
-            self.config, custom_objects=dict(self.own), safe_mode=True
+            deepcopy(self.config),  # a functional model empties what it is made from
+            custom_objects=dict(self.own),
+            safe_mode=True,
         )
         if self.options:
             vars(made).update(self.options)
