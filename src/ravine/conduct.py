@@ -48,7 +48,7 @@ def conduct(
     with using(folder):
         work.mkdir(exist_ok=True)
     packed = luggage.pack(work, Luggage(task, rules))
-    workbench = {"folder": str(work), "digest": packed}
+    workbench = {"folder": str(work), "digest": packed, "engine": task.engine}
     for note in task.notes:
         display.trouble(note)
     with display, _beside(vega.prepare), Pool(workers, workbench) as pool:

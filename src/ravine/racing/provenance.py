@@ -11,6 +11,7 @@ from typing import Any
 
 from ravine.frameworks.spelling import is_spelled
 from ravine.racing.choices import Choices
+from ravine.racing.engines import JAX, framework
 from ravine.racing.grids import POINTS, TRIALS, log_grid
 from ravine.rules import RULES
 from ravine.tasks import TASKS
@@ -35,9 +36,10 @@ def machine() -> dict[str, Any]:
     }
 
 
-def versions() -> dict[str, str]:
-    """The versions that decide the last bits of a curve."""
-    return {"python": platform.python_version()} | {name: version(name) for name in PACKAGES}
+def versions(engine: str = JAX) -> dict[str, str]:
+    """The versions that decide the last bits of a curve, of what an engine computes with."""
+    names = PACKAGES if engine == JAX else (*PACKAGES, framework(engine))
+    return {"python": platform.python_version()} | {name: version(name) for name in names}
 
 
 def differing(one: Mapping[str, str], other: Mapping[str, str]) -> list[str]:
