@@ -137,6 +137,19 @@ class RuleOptimizer(_Optimizer):  # type: ignore[misc]  # to mypy Keras is Any
         self._memories = [self._remember(variable) for variable in variables]
         self._room = _Room()
 
+    def restart(self, weights: Sequence[Any]) -> None:
+        """Forget all steps: every slot as a rule sets out from these weights, arrays of NumPy."""
+        for variable in self.variables:
+            if variable is not self._learning_rate:
+                variable.assign(ops.zeros(variable.shape, variable.dtype))
+        for memory, w in zip(self._memories, weights, strict=True):
+            leaves: dict[str, Any] = {}
+            if memory:
+                over(self.rule.init(w), leaves.__setitem__)
+            for name, x in leaves.items():
+                slot = memory.slots[name]
+                slot.assign(ops.convert_to_tensor(x, slot.dtype))
+
     def _memory(self, variable: Any) -> Any:
         return self._memories[self._get_variable_index(variable)]
 

@@ -16,11 +16,13 @@ from ravine.racing import stopping, widths
 from ravine.racing.choices import scheduled
 from ravine.racing.climb import Climb
 from ravine.racing.cost import Cost
+from ravine.racing.engines import KERAS, MustMove
 from ravine.racing.files import PARTIAL
 from ravine.racing.jobs import (
     DATA,
     Advanced,
     Begun,
+    Bound,
     Torn,
     checkpoint_file,
     program_file,
@@ -62,7 +64,7 @@ class Driver:
         self._running: dict[int, Pack] = {}
         self._compiled: dict[int, set[str]] = {}
         self._proven = False  # whether this machine could do anything
-        self._facts: Facts | None = None
+        self._facts: Facts | Bound | None = None
         self._plan: Plan | None = None
         self._store: Store | None = None
 
@@ -72,9 +74,11 @@ class Driver:
         return len(self._pool)
 
     def describe(self) -> Facts:
-        """What the task's model and data are."""
+        """What the task's model and data are. Raises ``MustMove`` for one bound to a framework."""
         self._materials.describe()
         self._pool.work(self)
+        if isinstance(self._facts, Bound):
+            raise MustMove(KERAS[self._facts.framework], self._facts.why)
         assert self._facts is not None
         return self._facts
 

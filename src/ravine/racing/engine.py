@@ -163,7 +163,9 @@ def memory(program: Any) -> float:
     return float(sum(parts) - needs.alias_size_in_bytes)
 
 
-def learned(rule: Rule, leaves: Sequence[Any], drawn: Any, taken: int) -> tuple[list[Any], Any]:
+def learned(
+    rule: Rule, leaves: Sequence[Any], drawn: Any, taken: int, network: Any = None
+) -> tuple[list[Any], Any]:
     """The weights that one lane is judged by, and its state, after the steps taken.
 
     ``leaves``: the arrays of the lane, as ``advance`` handed them on; ``drawn``: weights and state

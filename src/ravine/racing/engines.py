@@ -11,6 +11,14 @@ CALLED = {"jax": "JAX", "torch": "PyTorch", "tensorflow": "TensorFlow"}
 FILES = {JAX: "engine", TORCH: "torch_engine"} | dict.fromkeys(KERAS.values(), "keras_engine")
 
 
+class MustMove(Exception):
+    """A race is to begin anew on the engine of that name."""
+
+    def __init__(self, engine: str, why: str) -> None:
+        super().__init__(why)
+        self.engine = engine
+
+
 def engine(name: str) -> Any:
     """The module of an engine; this imports its framework."""
     return importlib.import_module(f"ravine.racing.{FILES[name]}")

@@ -17,6 +17,7 @@ from ravine.racing.plan import Facts, Plan, Run
 from ravine.racing.profile import Spent
 from ravine.racing.programs import Shape, numeric
 from ravine.racing.timing import Rehearsed, Trial, Watch, least
+from ravine.tasks.own.checks import Immovable
 from ravine.tasks.saved import Saved
 
 DATA = "data.npz"
@@ -50,6 +51,13 @@ class Advanced(NamedTuple):
         return [np.concatenate(both) for both in zip(starts, self.measures, strict=True)]
 
 
+class Bound(NamedTuple):
+    """The answer of a model that cannot leave its framework, and why not."""
+
+    framework: str
+    why: str
+
+
 class Torn(NamedTuple):
     """The answer of a job that found a file missing or damaged: it is to be made again."""
 
@@ -76,9 +84,14 @@ class Workbench:
         except TornError as error:
             return Torn(error.path.name)
 
-    def describe(self) -> Facts:
+    def describe(self) -> Facts | Bound:
         """Build the model and load the data, for everyone to use; say what they are."""
-        network = self._keras()
+        try:
+            network = self._keras()
+        except Immovable as error:
+            if self._name != engines.JAX:
+                raise
+            return Bound(error.framework, str(error))
         data = self._task.load()
         arrays = {
             f"{name}_{part}": list(map(np.asanyarray, _listed(nest)))
@@ -197,7 +210,8 @@ class Workbench:
         network, held = self._keras(), cloudpickle.loads(rule).replace(plan.settings(run))
         path = self._folder / checkpoint_file(run, len(plan.cuts(run.stage)))
         drawn = tuple(network.draw(run.seed))
-        found = self._engine.learned(held, read(path)["lane"], drawn, plan.horizon(run.stage))
+        lane, taken = read(path)["lane"], plan.horizon(run.stage)
+        found = self._engine.learned(held, lane, drawn, taken, self._keras)
         saved: Saved = network.save(*found, self._folder)
         return saved
 

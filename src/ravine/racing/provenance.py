@@ -5,7 +5,7 @@ import platform
 import shlex
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from importlib.metadata import version
+from importlib.metadata import packages_distributions, version
 from pathlib import Path
 from typing import Any
 
@@ -38,8 +38,11 @@ def machine() -> dict[str, Any]:
 
 def versions(engine: str = JAX) -> dict[str, str]:
     """The versions that decide the last bits of a curve, of what an engine computes with."""
-    names = PACKAGES if engine == JAX else (*PACKAGES, framework(engine))
-    return {"python": platform.python_version()} | {name: version(name) for name in names}
+    found = {"python": platform.python_version()} | {name: version(name) for name in PACKAGES}
+    if engine != JAX:  # whose package may be another: tensorflow-cpu
+        name = framework(engine)
+        found[name] = version(packages_distributions()[name][0])
+    return found
 
 
 def differing(one: Mapping[str, str], other: Mapping[str, str]) -> list[str]:

@@ -173,7 +173,9 @@ def memory(program: Any) -> float:
     return 0.0
 
 
-def learned(rule: Rule, leaves: Sequence[Any], drawn: Any, taken: int) -> tuple[list[Any], Any]:
+def learned(
+    rule: Rule, leaves: Sequence[Any], drawn: Any, taken: int, network: Any = None
+) -> tuple[list[Any], Any]:
     """The weights that one lane is judged by, and its state, after the steps taken."""
     arrays = [torch.as_tensor(np.array(a))[None] for a in leaves]
     lane = _lane(_shaped(rule, arrays, len(drawn[0]), len(drawn[1])), 0)

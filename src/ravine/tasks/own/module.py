@@ -72,8 +72,8 @@ def torch_task(
         )
     if hasattr(make_module, "named_parameters") and not isinstance(make_module, type):
         raise WrongCall(
-            f"make_module is a {type(make_module).__name__} that is built already; every seed needs "
-            "initial weights of its own: give the class, or a function that builds it"
+            f"make_module is a {type(make_module).__name__} that is built already; every seed "
+            "needs initial weights of its own: give the class, or a function that builds it"
         )
     for what, function in {"make_module": make_module, "loss": loss, **dict(metrics)}.items():
         if isinstance(function, type) and what != "make_module":

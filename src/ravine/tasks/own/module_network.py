@@ -203,7 +203,7 @@ class ModuleNetwork:
                 f"{what} fails on the module's output {outputs} and the targets {targets}: "
                 f"{line_of(error)}"
             ) from error
-        value = torch.as_tensor(value)
+        value = torch.as_tensor(value).detach()
         if tuple(value.shape) not in ((), (rows,)):
             raise WrongCall(f"{what} gives {_said(value)}: return a number a row, or their mean")
         if not torch.isfinite(value.float()).all():
@@ -213,11 +213,11 @@ class ModuleNetwork:
             )
         if value.ndim or not isinstance(output, torch.Tensor) or not isinstance(y, torch.Tensor):
             return
-        twice = float(function(torch.cat([output, output]), torch.cat([y, y])))
+        twice = float(function(torch.cat([output, output]), torch.cat([y, y])).detach())
         if abs(twice - 2 * float(value)) < 1e-4 * abs(twice) and abs(twice) > 1e-6:
             raise WrongCall(
-                f"{what} sums over the rows, so that it grows with the batch: use reduction='mean', "
-                "or 'none'"
+                f"{what} sums over the rows, so that it grows with the batch: use "
+                "reduction='mean', or 'none'"
             )
 
     def _draws(self) -> bool:
