@@ -143,12 +143,12 @@ class RuleOptimizer(_Optimizer):  # type: ignore[misc]  # to mypy Keras is Any
             if variable is not self._learning_rate:
                 variable.assign(ops.zeros(variable.shape, variable.dtype))
         for memory, w in zip(self._memories, weights, strict=True):
+            if memory is None:
+                continue
             leaves: dict[str, Any] = {}
-            if memory:
-                over(self.rule.init(w), leaves.__setitem__)
+            over(self.rule.init(w), leaves.__setitem__)
             for name, x in leaves.items():
-                slot = memory.slots[name]
-                slot.assign(ops.convert_to_tensor(x, slot.dtype))
+                memory.slots[name].assign(ops.cast(x, memory.dtype))
 
     def _memory(self, variable: Any) -> Any:
         return self._memories[self._get_variable_index(variable)]

@@ -91,7 +91,7 @@ def programs(network: Network, rule: Rule) -> Programs:
         found = np.full((1, most, len(held_out), len(network.measures)), np.nan, np.float32)
         for i in range(int(span[1])):
             for j in range(period if alive else 0):
-                x, y = (mapped(lambda a, at=rows[0, i, j]: a[at], part) for part in train)
+                x, y = (mapped(lambda a, at=rows[0, i, j]: a[at], part) for part in train)  # type: ignore[misc]  # as below
                 loss = float(step(network.inputs(x), network.targets(y)))
                 alive = alive and bool(np.isfinite(loss))
                 losses[0, i * period + j] = loss if alive else np.nan
@@ -106,7 +106,7 @@ def programs(network: Network, rule: Rule) -> Programs:
 def _trained(network: Network, rule: Rule) -> Trained:
     optimizer, variables = _optimizer(network, rule), network.model.trainable_variables
     if os.environ["KERAS_BACKEND"] == "tensorflow":
-        import tensorflow as tf
+        import tensorflow as tf  # type: ignore[import-untyped]
 
         @tf.function(reduce_retracing=True)  # type: ignore[untyped-decorator]  # it has no types
         def step(x: Any, y: Any) -> Any:
@@ -153,7 +153,7 @@ def _by_parts(network: Network, predict: Callable[[Any], Any], x: Any) -> Any:
 
     rows, parts = len(leaves(x)[0]), []
     for begin in range(0, rows, AT_ONCE):
-        part = mapped(lambda a, b=begin: a[b : b + AT_ONCE], x)
+        part = mapped(lambda a, b=begin: a[b : b + AT_ONCE], x)  # type: ignore[misc]  # at once
         parts.append(predict(network.inputs(part)))
     if len(parts) == 1:
         return parts[0]

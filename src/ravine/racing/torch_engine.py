@@ -71,7 +71,7 @@ def programs(network: ModuleNetwork, rule: Rule) -> Programs:
 
     def advance(hyper: Any, arrays: Any, span: Any, rows: Any, train: Any, held_out: Any) -> Any:
         # A copy, as whoever times a program begins again from the same arrays.
-        lane = _nested(rule, [torch.as_tensor(np.array(a)) for a in arrays], network)
+        lane = _nested(rule, [_copied(a) for a in arrays], network)
         taken, periods = float(span[0]), int(span[1])
         width, most, period, _ = rows.shape
         losses = np.full((width, most * period), np.nan, np.float32)
@@ -228,7 +228,7 @@ def _stacked(memories: Sequence[Any]) -> Any:
     every: list[list[Any]] = []
     for one in memories:
         found: list[Any] = []
-        over(one, lambda _, x, found=found: found.append(x))
+        over(one, lambda _, x, found=found: found.append(x))  # type: ignore[misc]  # at once
         every.append(found)
     columns = iter([torch.stack(same) for same in zip(*every, strict=True)])
     return over(memories[0], lambda _, x: next(columns))
@@ -254,6 +254,10 @@ def _flat(lane: Lane) -> list[Any]:
     for one in lane.memory:
         over(one, lambda _, x: held.append(x))
     return [*lane.trainable, *lane.state, *held, lane.alive]
+
+
+def _copied(array: Any) -> Any:
+    return array.clone() if isinstance(array, torch.Tensor) else torch.from_numpy(np.array(array))
 
 
 def _nested(rule: Rule, arrays: list[Any], network: ModuleNetwork) -> Lane:

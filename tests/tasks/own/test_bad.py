@@ -28,17 +28,6 @@ def net(*more: Any, units: int = 3, end: str | None = "softmax") -> Callable[[],
     return make
 
 
-class Foreign(layers.Layer):
-    def call(self, x: Any) -> Any:
-        import tensorflow as tf
-
-        return tf.math.square(x)
-
-
-def foreign() -> Any:
-    return keras.Sequential([keras.Input((4,)), Foreign(name="odd"), layers.Dense(3)])
-
-
 def frozen() -> Any:
     model = net()()
     model.trainable = False

@@ -55,7 +55,7 @@ class ModuleNetwork:
         To a few digits, as another processor has other last ones.
         """
         drawn = self.draw(0)
-        held = [hashlib.sha256(np.ascontiguousarray(a)).hexdigest() for a in drawn.trainable]
+        held = [hashlib.sha256(a.tobytes()).hexdigest() for a in drawn.trainable]
         trainable, state = tensors(drawn.trainable), tensors(drawn.state)
         x, y = self._sample()
         scores = [f"{float(v):.4g}" for v in self.score(y, self.predict(trainable, state, x))]
@@ -94,7 +94,7 @@ class ModuleNetwork:
         rows, parts = len(leaves(x)[0]), []
         with torch.no_grad():
             for begin in range(0, rows, AT_ONCE):
-                part = mapped(lambda a, b=begin: a[b : b + AT_ONCE], x)
+                part = mapped(lambda a, b=begin: a[b : b + AT_ONCE], x)  # type: ignore[misc]  # at once
                 parts.append(functional_call(self._judging, held, self._given(part)))
         if len(parts) == 1:
             return parts[0]
@@ -159,7 +159,7 @@ class ModuleNetwork:
         return module
 
     def _sample(self) -> tuple[Any, Any]:
-        return tuple(mapped(tensor, part) for part in self._task.sample)  # type: ignore[return-value]
+        return tuple(mapped(tensor, part) for part in self._task.sample)
 
     def _called(self, module: Any, what: str) -> Any:
         x, _ = self._sample()
