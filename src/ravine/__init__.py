@@ -6,6 +6,7 @@ Importing ravine imports no numerical framework: names are loaded when they are 
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from ravine.errors import RavineError, WrongCall
 from ravine.rules import (
     RULES,
     SGD,
@@ -50,10 +51,12 @@ __all__ = [
     "Partition",
     "RMSprop",
     "Race",
+    "RavineError",
     "Rule",
     "Scheduled",
     "Suite",
     "Task",
+    "WrongCall",
     "confirm",
     "descend",
     "explore",

@@ -91,9 +91,7 @@ def save(told: Told, folder: Path) -> None:
     """Write the pictures as PNG and SVG."""
     for name, file in PICTURES.items():
         if name != "effects" or (told.compared and told.compared.effects):
-            picture = chart(told, name)
-            for kind in ("png", "svg"):
-                charts.save(picture, folder / f"{file}.{kind}")
+            charts.save(chart(told, name), folder / f"{file}.png", folder / f"{file}.svg")
 
 
 def write(told: Told, path: Path) -> None:

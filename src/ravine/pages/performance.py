@@ -72,5 +72,4 @@ def chart(
 
 def save(picture: Any, folder: Path) -> None:
     """Write ``performance.png`` and ``performance.svg``."""
-    for name in ("performance.png", "performance.svg"):
-        charts.save(picture, folder / name)
+    charts.save(picture, folder / "performance.png", folder / "performance.svg")

@@ -1,8 +1,13 @@
 """Vega, as vl-convert brings it: charts as still pictures, and the script that draws them live."""
 
+import os
 import re
+from contextlib import suppress
 from functools import cache
+from importlib import metadata
 from typing import Any
+
+from ravine.cache import cache_folder
 
 _TAG = re.compile(r"<[a-z][^>]*>")
 _PLACES = re.compile(r'( (?:d|transform|[xy][12]?|width|height)=")([^"]*)"')
@@ -45,12 +50,31 @@ def still(spec: dict[str, Any], name: str) -> str:
     return _SIZE.sub(scaled, svg(spec, name), count=1)
 
 
-@cache
-def script() -> str:
-    """Vega, Vega-Lite and Vega-Embed as one script, of the version that wrote the charts."""
+def png(drawn: str) -> bytes:
+    """An SVG as PNG, twice as fine as a screen."""
     import vl_convert
 
-    return str(vl_convert.javascript_bundle(vl_version=version()))  # type: ignore[call-arg]  # its stub is wrong
+    return bytes(vl_convert.svg_to_png(drawn, scale=2))
+
+
+@cache
+def script() -> str:
+    """Vega, Vega-Lite and Vega-Embed as one script, of the version that wrote the charts.
+
+    It takes two seconds to put together: it is kept in the cache.
+    """
+    import vl_convert
+
+    kept = cache_folder() / f"vega-{version()}-{metadata.version('vl-convert-python')}.js"
+    with suppress(OSError):
+        return kept.read_text(encoding="utf-8")
+    text = str(vl_convert.javascript_bundle(vl_version=version()))  # type: ignore[call-arg]  # its stub is wrong
+    with suppress(OSError):  # a cache that cannot be written is none
+        kept.parent.mkdir(parents=True, exist_ok=True)
+        partial = kept.with_suffix(f".{os.getpid()}")
+        partial.write_text(text, encoding="utf-8", newline="\n")
+        partial.replace(kept)
+    return text
 
 
 def version() -> str:

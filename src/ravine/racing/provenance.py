@@ -53,11 +53,11 @@ def differing(one: Mapping[str, str], other: Mapping[str, str]) -> list[str]:
     ]
 
 
-def command(choices: Choices, task: Task) -> str:
+def command(choices: Choices, task: Task, confirm: str | None = None) -> str:
     """What makes the same choices: a command line; Python where that cannot say it.
 
-    Python is for objects of the user's own, whose names stand for them, and for rates that are
-    given rule by rule.
+    ``confirm``: where its winner is trained once more. Python is for objects of the user's own,
+    whose names stand for them, and for rates that are given rule by rule.
     """
     options: dict[str, Any] = {}
     if choices.rules != tuple(RULES):
@@ -88,6 +88,8 @@ def command(choices: Choices, task: Task) -> str:
         options["target"] = choices.target
     if choices.studies > 1:
         options["studies"] = choices.studies
+    if confirm is not None:
+        options["confirm"] = confirm
     name = choices.task.partition("[")[0]  # a variant is of it, with one value of each lever
     own = [rule for rule in choices.rules if not is_spelled(rule)]
     ours = name in TASKS

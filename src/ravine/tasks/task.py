@@ -65,6 +65,11 @@ class Task:
         """How whoever made it would hand it to ``ravine.race``: code."""
         return "task"
 
+    @property
+    def unfit(self) -> str:
+        """Why no ``model.fit`` can train it; empty where one can."""
+        return ""
+
     @staticmethod
     def from_model(model: Any, data: Any, **options: Any) -> "Task":
         """A task of your Keras model, or a function that builds one, on your data.

@@ -68,11 +68,13 @@ def curves(
     ends["note"] = [" × not finite" if gone else "" for gone in lost]
     base = alt.Chart(drawing.rounded(lines)).encode(x=x, color=looks["color"])
     y = drawing.value_axis("median", axis, "test loss")
+    # A clipped mark takes a picture of its own in a PNG, and ten times as long.
+    beyond = bool((lines[["median", "low"]] > axis.high).to_numpy().any())
     layers = [
-        base.mark_area(opacity=0.1, clip=True).encode(
+        base.mark_area(fillOpacity=0.1, clip=beyond).encode(
             y=drawing.value_axis("low", axis, "test loss"), y2="high"
         ),
-        base.mark_line(strokeWidth=2, clip=True).encode(y=y, strokeDash=looks["strokeDash"]),
+        base.mark_line(strokeWidth=2, clip=beyond).encode(y=y, strokeDash=looks["strokeDash"]),
         *drawing.end_labels(
             ends[["rule", "at", "end", "note"]], x, axis, height, looks, paint, longest
         ),
@@ -118,7 +120,7 @@ def _cursor(data: "pd.DataFrame", order: list[str], period: int, paint: style.Pa
             x2="right",
             y=alt.value(0),
             y2=alt.value("height"),
-            opacity=alt.condition(here, alt.value(0.25), alt.value(0)),
+            fillOpacity=alt.condition(here, alt.value(0.25), alt.value(0)),
             tooltip=tooltip,
         )
         .add_params(here)

@@ -16,6 +16,18 @@ export const html = (tag, attributes = {}, ...children) => filled(document.creat
 export const svg = (tag, attributes = {}, ...children) =>
   filled(document.createElementNS("http://www.w3.org/2000/svg", tag), attributes, children);
 
+// What is drawn in every frame: [tag, attributes, text] of each part. While the tags stay the same
+// their elements do too, for making them anew is what costs.
+export function refill(parent, parts) {
+  if (parent.children.length !== parts.length || parts.some(([tag], i) => parent.children[i].tagName !== tag)) {
+    parent.replaceChildren(...parts.map(([tag]) => svg(tag)));
+  }
+  parts.forEach(([, attributes, text = ""], i) => {
+    const element = filled(parent.children[i], attributes, []);
+    if (element.textContent !== text) element.textContent = text;
+  });
+}
+
 export const dashOf = (rule, scale = 1) => rule.dash.map((d) => d * scale).join(" ") || "none";
 
 export function swatch(rule) {

@@ -1,5 +1,5 @@
 // The value along every path, and the moment that the page looks at.
-import {$, dashOf, line, powerOfTen, spreadOut, svg, ticks} from "./drawing.js";
+import {$, dashOf, line, powerOfTen, refill, spreadOut, svg, ticks} from "./drawing.js";
 import {clamp, said} from "./numbers.js";
 import {state} from "./state.js";
 
@@ -56,7 +56,8 @@ export function drawLoss(walks, scale, t, rough) {
   const x = (i) => PAD.left + wide * i / state.steps;
   const y = (v) => clamp(PAD.top + (HEIGHT - PAD.top - PAD.bottom) * (1 - scale.height(v)), 2, HEIGHT - PAD.bottom);
   Object.assign(plot, {wide, x});
-  const stride = rough ? Math.max(1, Math.ceil(state.steps / wide)) : 1;
+  // A point every two or three pixels will do while the hand moves.
+  const stride = rough ? Math.max(1, Math.ceil(2.5 * state.steps / wide)) : 1;
   $("loss").setAttribute("viewBox", `0 0 ${width} ${HEIGHT}`);
   drawAxes(scale, x, y, width);
   for (const [name, {all}] of groups) all.style.display = walks.some((w) => w.rule.name === name) ? "" : "none";
@@ -89,14 +90,14 @@ function drawAxes(scale, x, y, width) {
   axes = key;
   const lowest = scale.lowest ?? 0;
   const levels = ticks(scale.bottom, scale.top, scale.log, 5);
-  $("axes").replaceChildren(
+  refill($("axes"), [
     ...levels.flatMap((v) => [
-      svg("path", {class: "grid", d: `M${PAD.left} ${y(v + lowest)}H${width - PAD.right}`}),
-      svg("text", {x: PAD.left - 8, y: y(v + lowest) + 4, "text-anchor": "end"}, scale.log ? powerOfTen(v) : said(v)),
+      ["path", {class: "grid", d: `M${PAD.left} ${y(v + lowest)}H${width - PAD.right}`}],
+      ["text", {x: PAD.left - 8, y: y(v + lowest) + 4, "text-anchor": "end"}, scale.log ? powerOfTen(v) : said(v)],
     ]),
-    ...ticks(0, state.steps, false, width < 480 ? 3 : 5).map((i) => svg("text", {x: x(i), y: HEIGHT - PAD.bottom + 18, "text-anchor": "middle"}, said(i))),
-    svg("text", {x: width - PAD.right + 18, y: HEIGHT - PAD.bottom + 18}, "step"),
-  );
+    ...ticks(0, state.steps, false, width < 480 ? 3 : 5).map((i) => ["text", {x: x(i), y: HEIGHT - PAD.bottom + 18, "text-anchor": "middle"}, said(i)]),
+    ["text", {x: width - PAD.right + 18, y: HEIGHT - PAD.bottom + 18, "text-anchor": "start"}, "step"],
+  ]);
   $("loss-title").textContent = scale.log ? (lowest === 0 ? "f along the way" : `f − (${said(lowest)}) along the way`) : "f along the way";
 }
 

@@ -44,10 +44,11 @@ function draw(rough = false) {
   pending = null;
   const begun = performance.now();
   const at = Math.max(1, moment());
+  const old = new Map(now.walks.map((w) => [w.rule.name, w.path]));
   now.walks = state.on.map((name) => {
     const rule = RULES[name];
     const h = valuesOf(rule);
-    const path = walk(rule, h, now.surface, state.start, state.steps, state.seed, at);
+    const path = walk(rule, h, now.surface, state.start, state.steps, state.seed, at, old.get(name));
     return {rule, h, path, end: endingOf(now.surface, path)};
   });
   for (const {rule, path} of now.walks) {

@@ -7,12 +7,11 @@ export function formOf(rule, h) {
 }
 
 // Points 0 … n; it ends where the value is no longer finite. ``step`` is what happened in step ``at``,
-// or in the last one if the walk was over by then.
-export function walk(rule, h, surface, start, steps, seed, at = 0) {
+// or in the last one if the walk was over by then. ``spare``: a walk that nobody needs any more.
+export function walk(rule, h, surface, start, steps, seed, at = 0, spare = null) {
   const form = formOf(rule, h);
-  const xs = new Float64Array(steps + 1);
-  const ys = new Float64Array(steps + 1);
-  const values = new Float64Array(steps + 1);
+  const numbers = () => new Float64Array(steps + 1);
+  const {xs, ys, values} = spare?.xs.length === steps + 1 ? spare : {xs: numbers(), ys: numbers(), values: numbers()};
   let [x, y] = start;
   let sx = form.init(h, x);
   let sy = form.init(h, y);
@@ -27,7 +26,8 @@ export function walk(rule, h, surface, start, steps, seed, at = 0) {
     const g = surface.sample(ax, ay, t, seed);
     const nx = form.update(h, x, g[0], sx, t);
     const ny = form.update(h, y, g[1], sy, t);
-    const from = t <= at ? [x, y] : null;
+    const fromX = x;
+    const fromY = y;
     x = nx[0]; sx = nx[1];
     y = ny[0]; sy = ny[1];
     n = t;
@@ -35,7 +35,7 @@ export function walk(rule, h, surface, start, steps, seed, at = 0) {
     ys[n] = form.read(h, y, sy, t);
     values[n] = surface.value(xs[n], ys[n]);
     const over = !Number.isFinite(values[n]);
-    if (t === at || (over && t < at)) step = {t, from, ahead: [ax, ay], g, memory: [sx, sy], to: [x, y]};
+    if (t === at || (over && t < at)) step = {t, from: [fromX, fromY], ahead: [ax, ay], g, memory: [sx, sy], to: [x, y]};
     if (over) break;
   }
   return {xs, ys, values, n, step, diverged: Number.isFinite(values[n]) ? null : n};
