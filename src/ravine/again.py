@@ -347,7 +347,9 @@ def _check_same(race: Race, plan: Plan, rules: Mapping[str, Rule], driver: Drive
             f"the race in '{race.folder}' cannot go on: its task, its rules or ravine itself have "
             "changed since it was planned"
         )
-    if changed := provenance.differing(provenance.versions(), race.meta["versions"]):
+    if changed := provenance.differing(
+        provenance.versions(plan.facts.engine), race.meta["versions"]
+    ):
         raise WrongCall(
             f"the race in '{race.folder}' cannot go on with {', '.join(changed)}: "
             "its curves would not be those of one experiment"

@@ -163,7 +163,7 @@ def race(
             COST: cost and cost._asdict(),
             "rules": {name: rule.values() for name, rule in by_name.items()},
             "machine": provenance.machine(),
-            "versions": provenance.versions(),
+            "versions": provenance.versions(plan.facts.engine),
             "command": provenance.command(plan.choices, chosen_task, confirm),
         }
         if confirm is not None:
