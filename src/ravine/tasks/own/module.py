@@ -26,6 +26,11 @@ class TorchTask(Task):
         """See ``Task.engine``."""
         return "torch"
 
+    @property
+    def unfit(self) -> str:
+        """See ``Task.unfit``."""
+        return "it is a PyTorch module, which was raced in PyTorch itself"
+
     def network(self) -> Any:
         """See ``Task.network``."""
         from ravine.tasks.own.module_network import ModuleNetwork
