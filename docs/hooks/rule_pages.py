@@ -15,7 +15,8 @@ _PAGE = """# {name}
 
 ## Code
 
-This file is what is raced, and what `ravine.to_keras`, `to_optax` and `to_torch` make an optimizer of.
+This file is what is raced, and what `ravine.to_keras`, `to_optax` and `to_torch` make
+an optimizer of.
 
 <!-- code {rule} -->
 
