@@ -10,6 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import application
+import commands
 
 from ravine.frameworks.translation import WRITERS, translation
 from ravine.notation import mathml, plain
@@ -19,7 +20,7 @@ from ravine.pages.listings import idea, said
 from ravine.rules import RULES, VARIANTS
 from ravine.update_rule import Rule
 
-_PIECE = re.compile(r"^<!-- (\w+)(?: (\S+))? -->$", re.MULTILINE)
+_PIECE = re.compile(r"^<!-- (\w+)(?: (.+))? -->$", re.MULTILINE)
 _ADDRESS = re.compile(r"(?<![(<\[])https?://[^\s)]+[^\s).,]")
 KINDS: dict[str, type[Rule]] = {**RULES, **VARIANTS}
 
@@ -112,5 +113,8 @@ PIECES: dict[str, Callable[[str], str]] = {
     "source": source,
     "scene": scene,
     "idea": lambda rule: idea(KINDS[rule]),
+    "output": commands.output,
+    "endings": commands.endings,
+    "picture": commands.picture,
     **application.PIECES,
 }
