@@ -1,7 +1,10 @@
 """Commands run while the site is built, and what they print or draw."""
 
 import base64
+import contextlib
+import io
 import os
+import runpy
 import shlex
 import tempfile
 from pathlib import Path
@@ -9,6 +12,7 @@ from unittest.mock import patch
 
 from typer.testing import CliRunner
 
+ROOT = Path(__file__).parents[2]
 WIDTH = 96  # columns; what a page has room for
 
 
@@ -33,6 +37,14 @@ def picture(line: str) -> str:
         content = base64.b64encode(drawn.read_bytes()).decode()
     drawing = f"![{said}](data:image/svg+xml;base64,{content})"
     return f"{drawing}\n\n*Drawn by `{command} --svg paths.svg`*"
+
+
+def script(path: str) -> str:
+    """An example, and what it prints."""
+    printed = io.StringIO()
+    with contextlib.redirect_stdout(printed):
+        runpy.run_path(str(ROOT / path), run_name="__main__")
+    return f"```console\n$ python {path}\n{printed.getvalue()}```"
 
 
 def _run(words: list[str]) -> str:

@@ -115,6 +115,7 @@ PIECES: dict[str, Callable[[str], str]] = {
     "idea": lambda rule: idea(KINDS[rule]),
     "output": commands.output,
     "endings": commands.endings,
+    "script": commands.script,
     "picture": commands.picture,
     **application.PIECES,
 }
