@@ -1,4 +1,4 @@
-# make race   set up and run the main job; prints where its report is
+# make race   set up and run the main job, its winner confirmed on TensorFlow; prints where the report is
 # make test   set up what the tests need and run them all
 # make check  lint, types, structure
 # make docs   build the documentation into site/; open site/index.html
@@ -9,7 +9,7 @@ BIN := .venv/bin
 .PHONY: race test check docs bench clean
 
 race: .venv/.installed
-	$(BIN)/ravine race
+	$(BIN)/ravine race --confirm tensorflow
 
 test: .venv/.installed-test
 	$(BIN)/python -m pytest -n auto --dist loadfile  # a file stays together: its races are shared
@@ -34,7 +34,7 @@ bench: .venv/.installed-test
 	$(PYTHON) -m venv .venv
 
 .venv/.installed: pyproject.toml constraints.txt | .venv/bin/python
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e .
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[tensorflow-cpu]'
 	@touch $@
 
 .venv/.installed-test: pyproject.toml constraints.txt | .venv/bin/python

@@ -1,10 +1,10 @@
 """What is done with a race that there is: go on with it, let it grow, check its claim."""
 
 import importlib.util
+import itertools
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,9 +20,10 @@ from ravine.pages.notebook import display as shown
 from ravine.racing import luggage, provenance
 from ravine.racing.choices import BASELINE, joined, named, scheduled
 from ravine.racing.driver import Driver
-from ravine.racing.elsewhere import Fits
+from ravine.racing.elsewhere import Fits, Fitted
+from ravine.racing.jobs import weights_file
 from ravine.racing.plan import Facts, Plan, Run, settle
-from ravine.racing.pool import Pool
+from ravine.racing.pool import Job, Pool
 from ravine.racing.store import CHECKS, CONFIRMATIONS, WORK, Store
 from ravine.tasks import TASKS, find
 from ravine.tasks.task import Task
@@ -31,6 +32,7 @@ from ravine.verdict import stages
 from ravine.verdict.checking import Check, Checked, claim_of, unused_study
 from ravine.verdict.confirming import NAMES, Confirmation, Confirmed
 from ravine.verdict.curves import Target
+from ravine.verdict.naming import title
 
 
 def resume(
@@ -52,17 +54,16 @@ def resume(
     found = Race(Path(folder))
     keeping = found.best is None and luggage.signed(found.folder / WORK) is not None
     if found.finished and not keeping:  # the model that is kept is the last that a race makes
+        if (framework := found.unconfirmed) is not None:
+            confirm(folder, framework, task=task, rules=rules, workers=workers, progress=progress)
+            return Race(found.folder)
         if (found.folder / WORK).exists() or not all((found.folder / p).exists() for p in PAGES):
             with locked(found.folder):
                 Store(found.folder).close()  # what a kill left in the log is folded in
                 publish_pages(found)
-        if (framework := found.unconfirmed) is not None:
-            confirm(folder, framework, task=task, rules=rules, workers=workers, progress=progress)
-            return Race(Path(folder))
         return found
     if found.to_confirm:
         check_framework(found.to_confirm)
-    own_task, own_rules = task, rules
     task, by_name = _own(found, task, rules, "resume")
 
     def start(driver: Driver) -> Store:
@@ -75,8 +76,8 @@ def resume(
     if found.to_confirm:
         confirm(
             *(folder, found.to_confirm),
-            task=own_task,
-            rules=own_rules,
+            task=task,
+            rules=list(by_name.values()),
             workers=workers,
             progress=progress,
         )
@@ -115,7 +116,7 @@ def grow(
         settled = settle(choices, by_name, facts)
         store = Store(found.folder)
         store.write_meta("rules", {name: rule.values() for name, rule in by_name.items()})
-        store.write_meta("command", provenance.command(choices, task))
+        store.write_meta("command", provenance.command(choices, task, found.to_confirm))
         store.replan(replace(settled, width=found.plan.width, segment=found.plan.segment))
         return store
 
@@ -170,8 +171,8 @@ def verify(
     return Race(found.folder).checked[-1]
 
 
-def check_framework(framework: str) -> None:
-    """Raises ``WrongCall`` unless it is one that Keras runs on, and installed."""
+def check_framework(framework: str, task: Task | None = None) -> None:
+    """Raises ``WrongCall`` unless Keras runs on it, it is installed, and the task has a model."""
     if framework not in NAMES:
         raise unknown("framework", framework, NAMES)
     if importlib.util.find_spec(framework) is None:
@@ -179,6 +180,21 @@ def check_framework(framework: str) -> None:
             f"{NAMES[framework]} is not installed, so nothing can be confirmed there: "
             f"pip install ravine[{framework}]"
         )
+    if task is not None and task.unfit:
+        raise WrongCall(f"'{task.name}' cannot be confirmed by model.fit: {task.unfit}")
+
+
+def check_trains(folder: Path, task: Task, framework: str) -> None:
+    """Raises ``WrongCall`` if a model of the user's own cannot take a step of ``fit`` there.
+
+    For who is about to train it, with its data described: what ravine ships can.
+    """
+    work = folder / WORK
+    digest = luggage.signed(work)
+    if task.name in TASKS or digest is None:
+        return
+    with Pool(1, {"folder": str(work), "digest": digest, "fits": True}, backend=framework) as pool:
+        pool.work(Fits([Job("step", {"framework": NAMES[framework]})]))
 
 
 def confirm(
@@ -209,27 +225,43 @@ def confirm(
     if found.verdict.refused:
         raise WrongCall(f"there is no winner to confirm: {found.verdict.sentence}")
     own_task, by_name = _own(found, task, rules, "confirm")
+    check_framework(framework, own_task)
     confirmation = _confirmation(found, framework, seeds, by_name)
 
     def start(driver: Driver) -> Store:
         _check_same(found, found.plan, by_name, driver)
+        if framework != found.to_confirm:  # else that was asked before the race
+            check_trains(found.folder, own_task, framework)
         store = Store(found.folder)
         kept = [*(c for c in found.confirmations if c != confirmation), confirmation]
         store.write_meta(CONFIRMATIONS, [c.to_json() for c in kept])
         return store
 
     def fit(plan: Plan, store: Store, workbench: Mapping[str, str]) -> None:
-        there = store.elsewhere()
+        there, runs = store.elsewhere(), confirmation.runs(plan)
         jobs = [
             {"plan": plan, "run": run, **_optimizer(confirmation, plan, by_name[run.rule], run)}
-            for run in confirmation.runs(plan)
+            for run in runs
             if (framework, run.id) not in there
         ]
         display.trouble(f"training {len(jobs)} runs on {NAMES[framework]}, by model.fit")
+        done = itertools.count(len(runs) - len(jobs) + 1)
+
+        def keep(job: Job, fitted: Fitted) -> None:
+            run: Run = job.arguments["run"]
+            store.keep_elsewhere(framework, run.id, *fitted)
+            display.trouble(
+                f"{NAMES[framework]}: {next(done)} of {len(runs)} runs, {title(run.rule)} on seed "
+                f"{run.seed} in {fitted.seconds[-1]:.2g} s"
+            )
+
+        lost = _undrawn(found.folder / WORK, runs)
+        if lost:  # whoever wrote the pages again meanwhile took them away
+            with Pool(1, workbench) as pool:
+                pool.work(Fits([Job("draw", {"seeds": lost})]))
         # One at a time: their time is told.
         with Pool(1, {**workbench, "fits": True}, backend=framework) as pool:
-            keep = partial(store.keep_elsewhere, framework)
-            pool.work(Fits(jobs, lambda run, fitted: keep(run.id, *fitted), display.doing))
+            pool.work(Fits([Job("fit", job) for job in jobs], keep, display.doing))
 
     with locked(found.folder):
         display = shown(progress, profiling=False)
@@ -262,6 +294,12 @@ def _confirmation(
         for rule in rates
     }
     return replace(asked, optimizers=lines)
+
+
+def _undrawn(work: Path, runs: Sequence[Run]) -> list[int]:
+    """The seeds whose initial weights are not there."""
+    seeds = dict.fromkeys(run.seed for run in runs)
+    return [seed for seed in seeds if not (work / weights_file(seed)).exists()]
 
 
 def _raced(plan: Plan, rule: Rule, run: Run) -> Rule:
@@ -309,7 +347,9 @@ def _check_same(race: Race, plan: Plan, rules: Mapping[str, Rule], driver: Drive
             f"the race in '{race.folder}' cannot go on: its task, its rules or ravine itself have "
             "changed since it was planned"
         )
-    if changed := provenance.differing(provenance.versions(), race.meta["versions"]):
+    if changed := provenance.differing(
+        provenance.versions(plan.facts.engine), race.meta["versions"]
+    ):
         raise WrongCall(
             f"the race in '{race.folder}' cannot go on with {', '.join(changed)}: "
             "its curves would not be those of one experiment"

@@ -148,21 +148,23 @@ def race(
     seconds = None if budget is None else read_seconds(budget)
     check_workers(workers)
     if confirm is not None:
-        again.check_framework(confirm)
+        again.check_framework(confirm, chosen_task)
     name = f"{chosen_task.name}-{datetime.now(UTC):%Y%m%dT%H%M%SZ}"
     folder = FilePath("ravine-runs", name) if out is None else FilePath(out)
     check_new(folder)
 
     def start(driver: Driver) -> Store:
         settled = settle(choices, by_name, driver.describe())
+        if confirm is not None:
+            again.check_trains(folder, chosen_task, confirm)
         plan, cost = sized(settled, by_name, driver, folder, seconds, fewest_seeds)
         meta = {
             "plan": plan.to_json(),
             COST: cost and cost._asdict(),
             "rules": {name: rule.values() for name, rule in by_name.items()},
             "machine": provenance.machine(),
-            "versions": provenance.versions(),
-            "command": provenance.command(plan.choices, chosen_task),
+            "versions": provenance.versions(plan.facts.engine),
+            "command": provenance.command(plan.choices, chosen_task, confirm),
         }
         if confirm is not None:
             meta[CONFIRM] = confirm
@@ -182,7 +184,7 @@ def race(
         again.confirm(
             folder, confirm, task=own_task, rules=asked, workers=workers, progress=progress
         )
-    return Race(folder, chosen_task)
+    return Race(folder, chosen_task, asked)
 
 
 def _passed_on(given: Mapping[str, Any]) -> dict[str, Any]:

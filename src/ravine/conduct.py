@@ -3,7 +3,7 @@
 import shlex
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager, suppress
+from contextlib import ExitStack, closing, contextmanager, suppress
 from pathlib import Path
 from threading import Thread
 
@@ -17,6 +17,7 @@ from ravine.pages.live.display import Display
 from ravine.racing import luggage
 from ravine.racing.cost import Cost
 from ravine.racing.driver import Driver
+from ravine.racing.engines import CALLED, MustMove, framework
 from ravine.racing.luggage import Luggage
 from ravine.racing.plan import Plan
 from ravine.racing.pool import Pool
@@ -51,9 +52,20 @@ def conduct(
     workbench = {"folder": str(work), "digest": packed}
     for note in task.notes:
         display.trouble(note)
-    with display, _beside(vega.prepare), Pool(workers, workbench) as pool:
-        driver = Driver(pool, rules, display, folder)
-        store = start(driver)
+    with display, _beside(vega.prepare), ExitStack() as pools:
+
+        def opened(engine: str) -> Driver:
+            pool = Pool(workers, {**workbench, "engine": engine})
+            return Driver(pools.enter_context(pool), rules, display, folder)
+
+        driver = opened(task.engine)
+        try:
+            store = start(driver)
+        except MustMove as move:
+            pools.close()
+            display.trouble(_natively(move))
+            driver = opened(move.engine)
+            store = start(driver)
         try:
             with closing(store):
                 try:
@@ -78,6 +90,14 @@ def conduct(
                 way = f"ravine.resume({str(folder)!r}, …), naming your own rules and task again"
             stop.add_note(f"{kept} of {planned} runs are kept in '{folder}'; go on with: {way}")
             raise
+
+
+def _natively(move: MustMove) -> str:
+    name = CALLED[framework(move.engine)]
+    return (
+        f"{move}: so this race goes on in {name} itself, run after run, which takes several times "
+        "as long as compiled lanes; the estimate says how long"
+    )
 
 
 def _cost(store: Store, driver: Driver) -> Cost | None:

@@ -1,6 +1,7 @@
 """Errors a user can act on."""
 
 import difflib
+import re
 from collections.abc import Iterable
 
 
@@ -15,6 +16,9 @@ class WrongCall(RavineError, ValueError):
 def unknown(kind: str, given: str, known: Iterable[str]) -> WrongCall:
     """The error for a name that is not in a list, with the nearest name that is."""
     names = list(known)
-    near = difflib.get_close_matches(given.lower(), names, n=1, cutoff=0.4)
+    # Whoever leaves a word out means the name that has all of the others.
+    words = set(re.split(r"[\W_]+", given.lower()))
+    whole = [name for name in names if words <= set(re.split(r"[\W_]+", name.lower()))]
+    near = difflib.get_close_matches(given.lower(), whole or names, n=1, cutoff=0.4)
     hint = f"did you mean '{near[0]}'?" if near else f"known: {', '.join(names)}"
     return WrongCall(f"unknown {kind} '{given}': {hint}")

@@ -3,6 +3,7 @@
 import html
 import os
 import shutil
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
@@ -11,9 +12,11 @@ from typing import TYPE_CHECKING, Any
 from ravine import verdict as verdicts
 from ravine.errors import RavineError
 from ravine.folder import locked, using
+from ravine.frameworks.spelling import AnyRule
 from ravine.pages import charts, notebook, report, style
 from ravine.pages.results import Results
 from ravine.racing.store import BEST, CHECKS, CONFIRM, CONFIRMATIONS, STEP_SECONDS, WORK, Store
+from ravine.tasks import TASKS
 from ravine.tasks.task import Task
 from ravine.verdict import stages
 from ravine.verdict.checking import Check, Checked, checked
@@ -29,11 +32,18 @@ PAGES = ("verdict.json", "curves.png", "curves.svg", "report.html")
 class Race:
     """A race in its folder, finished or not."""
 
-    def __init__(self, folder: Path, task: Task | None = None) -> None:
+    def __init__(
+        self, folder: Path, task: Task | None = None, rules: Sequence[AnyRule] = ()
+    ) -> None:
         self.folder = folder
-        self._task = task  # of the user's own, where it is at hand
-        with using(folder, "read"):
-            store = Store(folder, reading=True)
+        self._task, self._own = task, rules  # of the user's own, where they are at hand
+        self._read()
+
+    def _read(self) -> None:
+        """All that is in the folder now."""
+        self.__dict__.pop("results", None)
+        with using(self.folder, "read"):
+            store = Store(self.folder, reading=True)
         try:
             self.plan = store.plan
             self.stored = store.curves()
@@ -130,13 +140,30 @@ class Race:
         """Every measurement: rule, learning_rate, seed, stage, step, metric, split, value."""
         return self.results.frame()
 
+    def confirm(self, framework: str, *, seeds: int = 3, progress: bool = True) -> Confirmed:
+        """Train the winner and gradient descent by ``model.fit``: see ``ravine.confirm``.
+
+        The race's pages, ``race.confirmed`` and ``race.chart("confirmation")`` have it then.
+        """
+        import ravine  # the verb: whoever has a race has it, though it stands above
+
+        found = ravine.confirm(
+            *(self.folder, framework),
+            seeds=seeds,
+            task=None if self._task is None or self._task.name in TASKS else self._task,
+            rules=self._own,
+            progress=progress,
+        )
+        self._read()
+        return found
+
     def chart(self, name: str, **options: str) -> Any:
         """An Altair chart, for a page or notebook of your own; it saves as HTML, PNG or SVG too.
 
         ``"curves"`` and ``"reached"`` take ``by="steps"``, ``"gradients"`` or ``"seconds"``;
         ``"curves"``, ``"tries"`` and ``"training"`` take ``scale="log"`` or ``"linear"``; there
-        are ``"sensitivity"``, ``"clocks"`` and ``"targets"`` too. Raises ``WrongCall`` for others,
-        and for what the race did not measure.
+        are ``"sensitivity"``, ``"clocks"`` and ``"targets"`` too, and ``"confirmation"`` once there
+        is one. Raises ``WrongCall`` for others, and for what the race did not measure.
         """
         return charts.chart(self.results, name, style.LIGHT, **options)
 

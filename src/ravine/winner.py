@@ -23,6 +23,10 @@ class Winner(Standing):
     best: Mapping[str, Any]  # see ``kept``
     task: Task | None
 
+    def __repr__(self) -> str:
+        rate = f"learning_rate={self.learning_rate:g}"
+        return f"<Winner {self.rule}, {rate}: {self.best.get('file') or 'no model kept'}>"
+
     @property
     def path(self) -> Path:
         """The file of the trained model. Raises ``RavineError`` where there is none."""

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ravine.errors import WrongCall
-from ravine.pages import charts, style
+from ravine.pages import charts, style, tables
 from ravine.pages.charts import drawing
 from ravine.pages.charts.clocks import flips
 from ravine.pages.charts.reached import arrivals, bounds
@@ -157,8 +157,8 @@ def test_a_loss_without_logarithm_gets_a_linear_axis_and_no_target_no_line(make_
 
 
 @pytest.mark.parametrize("name", charts.CHARTS)
-def test_pictures_are_written(make_results, name, tmp_path: Path):
-    results = make_results(step_seconds=dict.fromkeys(SPEED, 1e-4))
+def test_pictures_are_written(make_results, confirm, name, tmp_path: Path):
+    results = confirm(make_results(step_seconds=dict.fromkeys(SPEED, 1e-4)))
     chart = charts.chart(results, name)
     charts.save(chart, tmp_path / "a.png")
     charts.save(chart, tmp_path / "a.svg")
@@ -171,7 +171,8 @@ def test_pictures_are_written(make_results, name, tmp_path: Path):
     assert width == pytest.approx(2 * float(svg.get("width")), abs=2)
     assert height == pytest.approx(2 * float(svg.get("height")), abs=2)
     words = " ".join(svg.itertext())
-    assert all(title(rule)[:9] in words for rule in results.plan.choices.rules)
+    drawn = results.confirmed[0].rules if name == "confirmation" else results.plan.choices.rules
+    assert all(title(rule)[:9] in words for rule in drawn)
 
 
 def test_wrong_names_are_met_with_the_right_ones(results, tmp_path: Path):
@@ -191,6 +192,31 @@ def test_a_chart_is_drawn_as_asked_or_says_what_is_known(results):
         charts.chart(results, "tries", by="steps")
     with pytest.raises(WrongCall, match="no chart clocks of this race: how long a step takes"):
         charts.chart(results, "clocks")
+    with pytest.raises(WrongCall, match=r"no chart confirmation of this race: .* ravine confirm"):
+        charts.chart(replace(results, confirmed=()), "confirmation")
+
+
+def test_a_confirmed_run_is_drawn_and_told_both_ways(results):
+    (found,) = results.confirmed
+    chart = charts.chart(results, "confirmation").to_dict()
+    panels = chart["concat"]
+    assert [p["title"]["text"] for p in panels] == ["in the race", "by model.fit on TensorFlow"]
+    for way, panel in enumerate(panels):
+        rows = chart["datasets"][panel["layer"][0]["data"]["name"]]
+        assert len(rows) == len(found.curves) == 6
+        for row in rows:
+            losses = found.curves[row["rule"], row["seed"]][way]
+            assert row["at"] == found.steps.tolist()  # so few need no thinning
+            assert row["loss"] == pytest.approx(losses.tolist(), rel=1e-3)
+    lines = tables.BEHIND["confirmation"](results).rows
+    assert [line.cells[4] for line in lines] == ["no", *["yes"] * 5]
+    assert found.agreeing == 5
+    # Two seconds of each are for building, whatever follows: only the rest is told apart.
+    rule = found.confirmation.rule
+    steps = np.median([p.steps_there for p in found.of(rule)])
+    assert found.seconds_built[rule] == pytest.approx(0.01 * steps / results.plan.period)
+    assert found.seconds[rule] == pytest.approx(found.seconds_built[rule] + 2)
+    assert f"{1 - found.seconds[rule] / found.seconds['sgd']:.0%} of the time saved" in str(found)
 
 
 def test_shares_are_those_of_the_runs_wherever_the_target_is(results):

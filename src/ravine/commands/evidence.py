@@ -126,12 +126,22 @@ def confirm(
     ],
     seeds: Annotated[int, typer.Option(metavar="N", help="Unused seeds to take, from 3.")] = 3,
     workers: Workers = None,
+    quiet: Quiet = False,
 ) -> None:
     """Train a finished race's winner and gradient descent in a framework, by model.fit."""
     with exit_codes():
-        from ravine import again
+        from rich.console import Console
 
-        typer.echo(str(again.confirm(folder, framework, seeds=seeds, workers=workers)))
+        from ravine import again
+        from ravine.pages import terminal
+        from ravine.pages.wide import wide
+
+        found = again.confirm(folder, framework, seeds=seeds, workers=workers, progress=not quiet)
+        if quiet:
+            typer.echo(str(found))
+            return
+        terminal.show_confirmation(found, wide(Console()))
+        typer.echo(f"\nReport: {folder / 'report.html'}")
 
 
 def show(found: "Suite") -> None:

@@ -9,19 +9,21 @@ import typer
 from ravine.commands.exits import exit_codes
 from ravine.errors import WrongCall, unknown
 
-KINDS = ("keras", "jax")
+KINDS = ("keras", "jax", "torch")
 NEW_EXAMPLES = """**Examples**
 
 - `ravine new my_task.py`, then `ravine race my_task.py:make_task`
 
 - `ravine new my_task.py --kind jax`: two pure functions instead of a Keras model
+
+- `ravine new my_task.py --kind torch`: a PyTorch module
 """
 
 
 def new(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="A file that is not there yet.")],
     kind: Annotated[
-        str, typer.Option(metavar="KIND", help="keras: a model; jax: pure functions.")
+        str, typer.Option(metavar="KIND", help="keras: a model; jax: pure functions; torch: a module.")
     ] = "keras",
 ) -> None:
     """Write a commented file with a task of your own, which runs as it is."""

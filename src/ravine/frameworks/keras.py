@@ -137,6 +137,19 @@ class RuleOptimizer(_Optimizer):  # type: ignore[misc]  # to mypy Keras is Any
         self._memories = [self._remember(variable) for variable in variables]
         self._room = _Room()
 
+    def restart(self, weights: Sequence[Any]) -> None:
+        """Forget all steps: every slot as a rule sets out from these weights, arrays of NumPy."""
+        for variable in self.variables:
+            if variable is not self._learning_rate:
+                variable.assign(ops.zeros(variable.shape, variable.dtype))
+        for memory, w in zip(self._memories, weights, strict=True):
+            if memory is None:
+                continue
+            leaves: dict[str, Any] = {}
+            over(self.rule.init(w), leaves.__setitem__)
+            for name, x in leaves.items():
+                memory.slots[name].assign(ops.cast(x, memory.dtype))
+
     def _memory(self, variable: Any) -> Any:
         return self._memories[self._get_variable_index(variable)]
 

@@ -41,7 +41,7 @@ def tried_out(
         say(f"levers: building {len(combinations)} models", progress)
     try:
         if not known:
-            pool = Pool(1, {"folder": str(folder / WORK), "digest": digest})
+            pool = Pool(1, {"folder": str(folder / WORK), "digest": digest, "engine": task.engine})
             costs = _pretrain(pool, folder, task, vary, options, progress)
         variants = [
             axes.varied(task, values, vary, _weights(folder, values, held))

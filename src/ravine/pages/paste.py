@@ -9,6 +9,7 @@ from rich.text import Text
 from ravine.frameworks.spelling import is_spelled, read_rule
 from ravine.frameworks.translation import WRITERS, translation
 from ravine.racing.choices import scheduled
+from ravine.racing.engines import framework
 from ravine.racing.plan import Plan
 from ravine.verdict import Standing
 
@@ -41,7 +42,9 @@ def lines(plan: Plan, standing: Standing) -> list[Line]:
     plain = read_rule(standing.rule)
     rule = plain.replace({k: v for k, v in settings.items() if k in plain.values()})
     raced = scheduled(rule, plan.choices.schedule, plan.steps)
-    found = [translation(raced, to) for to in WRITERS]
+    # What the model was raced in is what its user trains with.
+    order = sorted(WRITERS, key=lambda to: to != framework(plan.facts.engine))
+    found = [translation(raced, to) for to in order]
     return [
         Line(NAMES[one.framework], one.framework, one.text, ours=one.text == one.ours)
         for one in found

@@ -50,6 +50,16 @@ class Results:
         return {line.to: line.text for line in self.lines}
 
     @property
+    def afterwards(self) -> list[str]:
+        """What confirms it again as it was confirmed, where the command does not say so itself."""
+        asked = [one.confirmation for one in self.confirmed]
+        return [
+            f"ravine confirm DIR --in {one.framework} --seeds {one.seeds}"
+            for one in asked
+            if "confirm" not in self.command or one != asked[0]
+        ]
+
+    @property
     def judged_on(self) -> str:
         """What medians and intervals are over, in words."""
         choices = self.plan.choices
@@ -199,6 +209,7 @@ def _confirmed(c: Confirmed) -> dict[str, Any]:
         "agreeing": c.agreeing,
         "random_layers": c.random,
         "seconds_to_target": c.seconds,
+        "seconds_without_building": c.seconds_built,
         "runs": [pair._asdict() for pair in c.pairs],
     }
 

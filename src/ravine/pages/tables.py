@@ -236,6 +236,32 @@ def _training(results: Results) -> Table:
     return Table(["rule", "median at step one", "median at the end", "highest of any run"], rows)
 
 
+def _confirmation(results: Results) -> Table:
+    """A row a run that was done twice."""
+    heads = ["seed", "steps to the target, in the race", "by model.fit", "agree", "time of fit"]
+    heads += ["without building the graph", "losses apart, at most"]
+    rows = [
+        Row(
+            title(pair.rule),
+            [
+                found.name,
+                str(pair.seed),
+                count(pair.steps),
+                count(pair.steps_there),
+                "yes" if found.agrees(pair) else "no",
+                seconds(pair.seconds_there),
+                seconds(pair.seconds_there - pair.building),
+                f"{pair.difference:.2g}",
+            ],
+            pair.rule,
+        )
+        for found in results.confirmed
+        for rule in found.rules
+        for pair in found.of(rule)
+    ]
+    return Table(["rule", "framework", *heads], rows, texts=1)
+
+
 BEHIND: dict[str, Callable[[Results], Table]] = {
     "curves": _curves,
     "sensitivity": _sensitivity,
@@ -243,5 +269,6 @@ BEHIND: dict[str, Callable[[Results], Table]] = {
     "clocks": _clocks,
     "tries": _tries,
     "targets": _targets,
+    "confirmation": _confirmation,
     "training": _training,
 }

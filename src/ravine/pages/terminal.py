@@ -1,15 +1,18 @@
 """A finished race in a terminal: the leaderboard and what it says."""
 
 import math
+import statistics
 from collections.abc import Iterator
 
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from ravine.pages import tables
 from ravine.pages.results import Results
 from ravine.racing.choices import BASELINE
 from ravine.verdict import Verdict, Width, said_ratio, said_speedup, title
+from ravine.verdict.confirming import Confirmed
 
 FEW = 4  # what can be listed in a line
 
@@ -40,10 +43,33 @@ def show(results: Results, console: Console) -> None:
     wrapped = not console.is_terminal
     for caption in _captions(results):
         console.print(Text(caption, "dim"), soft_wrap=wrapped)
+    for found in results.confirmed:
+        console.print()
+        show_confirmation(found, console)
     console.print()
     console.print(Text(results.verdict.sentence, "bold"), soft_wrap=wrapped)
     for warning in results.verdict.warnings:
         console.print(Text(f"Note: {warning}.", "yellow"), soft_wrap=wrapped)
+
+
+def show_confirmation(found: Confirmed, console: Console) -> None:
+    """Print what came of training in another framework: medians over the seeds, and a sentence."""
+    table = Table(box=None, pad_edge=False, header_style="dim", padding=(0, 2, 0, 0))
+    table.add_column(f"on {found.name}", overflow="fold")
+    for head in ("agree", "steps in the race", "by model.fit", "time of fit", "graph built before"):
+        table.add_column(head, justify="right", no_wrap=True)
+    for rule in found.rules:
+        pairs = found.of(rule)
+        steps = ([p.steps for p in pairs], [p.steps_there for p in pairs])
+        table.add_row(
+            Text(title(rule)),
+            f"{sum(map(found.agrees, pairs))}/{len(pairs)}",
+            *(tables.count(statistics.median(times)) for times in steps),
+            tables.seconds(found.seconds[rule]),
+            tables.seconds(found.seconds_built[rule]),
+        )
+    console.print(table)
+    console.print(Text(str(found), "dim"), soft_wrap=not console.is_terminal)
 
 
 def _captions(results: Results) -> Iterator[str]:
@@ -77,8 +103,6 @@ def _captions(results: Results) -> Iterator[str]:
                 yield f"{title(s.rule)} was best with {best}"
     for checked in results.checked:
         yield f"run again on unused seeds: {checked}"
-    for confirmed in results.confirmed:
-        yield str(confirmed)
     if results.stopped:
         yield (
             f"{results.stopped} tuning runs without hope were stopped early: {results.saved:.0%} "

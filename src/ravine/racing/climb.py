@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from ravine.racing.plan import Run
+from ravine.racing.plan import Run, study_of
 
 
 class Climb:
@@ -48,3 +48,8 @@ class Climb:
             return [], False  # some are on their way here
         self._waiting -= {run.id for run in here}
         return here, alone
+
+
+def group_of(run: Run) -> tuple[str, int]:
+    """Runs that may wait for each other: of one rule, and of one study, which knows no other."""
+    return run.rule, study_of(run.seed)

@@ -14,13 +14,15 @@ import numpy as np
 from ravine.errors import RavineError
 from ravine.racing import stopping, widths
 from ravine.racing.choices import scheduled
-from ravine.racing.climb import Climb
+from ravine.racing.climb import Climb, group_of
 from ravine.racing.cost import Cost
+from ravine.racing.engines import KERAS, MustMove
 from ravine.racing.files import PARTIAL
 from ravine.racing.jobs import (
     DATA,
     Advanced,
     Begun,
+    Bound,
     Torn,
     checkpoint_file,
     program_file,
@@ -30,7 +32,7 @@ from ravine.racing.keeping import Keeping, Kept
 from ravine.racing.materials import SAID, Materials
 from ravine.racing.pace import Pace
 from ravine.racing.packs import RETRIES, Pack, packed
-from ravine.racing.plan import Facts, Plan, Run, study_of
+from ravine.racing.plan import Facts, Plan, Run
 from ravine.racing.pool import Job, Pool
 from ravine.racing.profile import Profile
 from ravine.racing.rehearsal import rehearsed
@@ -62,7 +64,7 @@ class Driver:
         self._running: dict[int, Pack] = {}
         self._compiled: dict[int, set[str]] = {}
         self._proven = False  # whether this machine could do anything
-        self._facts: Facts | None = None
+        self._facts: Facts | Bound | None = None
         self._plan: Plan | None = None
         self._store: Store | None = None
 
@@ -72,9 +74,11 @@ class Driver:
         return len(self._pool)
 
     def describe(self) -> Facts:
-        """What the task's model and data are."""
+        """What the task's model and data are. Raises ``MustMove`` for one bound to a framework."""
         self._materials.describe()
         self._pool.work(self)
+        if isinstance(self._facts, Bound):
+            raise MustMove(KERAS[self._facts.framework], self._facts.why)
         assert self._facts is not None
         return self._facts
 
@@ -224,7 +228,7 @@ class Driver:
         groups: dict[tuple[str, int], list[Run]] = {}
         for run in runs:
             if run.id not in over:
-                groups.setdefault(_group(run), []).append(run)
+                groups.setdefault(group_of(run), []).append(run)
         for group, own in groups.items():
             stages = {run.stage: len(plan.cuts(run.stage)) for run in own}
             rungs = plan.rungs if "tuning" in stages else ()
@@ -250,7 +254,7 @@ class Driver:
         """Runs of one group are to go on from where they are."""
         stages = dict.fromkeys(run.stage for run in runs)  # each as long as its own
         for own in ([run for run in runs if run.stage == stage] for stage in stages):
-            done, widths = self._climbs[_group(own[0])].done, self._kept.narrowed()
+            done, widths = self._climbs[group_of(own[0])].done, self._kept.narrowed()
             for pack in packed(own, done, widths, self._settled.width):
                 if pack.segment == 0:
                     for run in pack.runs:
@@ -304,7 +308,7 @@ class Driver:
 
     def _go_on(self, pack: Pack, answer: Advanced) -> None:
         self._unsaved.append((pack, answer))
-        group = _group(pack.runs[0])
+        group = group_of(pack.runs[0])
         done, climb = pack.segment + 1, self._climbs[group]
         steps = self._settled.cuts(pack.stage)[pack.segment] * self._settled.period
         self._watcher.advanced(pack.runs, pack.segment, steps, answer.from_before())
@@ -375,7 +379,7 @@ class Driver:
 
     def _again(self, pack: Pack) -> None:
         """Last in the queue: what works goes first."""
-        self._climbs[_group(pack.runs[0])].go_back(pack.runs, pack.segment)
+        self._climbs[group_of(pack.runs[0])].go_back(pack.runs, pack.segment)
         if pack.segment == 0:
             for run in pack.runs:
                 self._materials.draw(run.seed)
@@ -387,13 +391,8 @@ class Driver:
             raise RavineError(f"no run could be done; of {pack.rule}, {why}")
         self._kept.fail(pack.runs, pack.width, why)
         self._watcher.trouble(f"{len(pack.runs)} runs of {pack.rule} failed: {why}")
-        group = _group(pack.runs[0])
+        group = group_of(pack.runs[0])
         self._climbs[group].leave(pack.runs)
         for run in pack.runs:
             self._tell_lost(run)
         self._gather(group)
-
-
-def _group(run: Run) -> tuple[str, int]:
-    """Runs that may wait for each other: of one rule, and of one study, which knows no other."""
-    return run.rule, study_of(run.seed)

@@ -12,6 +12,7 @@ import numpy as np
 from jax import lax
 
 from ravine.racing.convolutions import in_parts, sliced
+from ravine.racing.programs import Programs, Shape, numeric
 from ravine.tasks.intake import Network
 from ravine.update_rule import Rule
 
@@ -33,24 +34,6 @@ class Lane(NamedTuple):
     state: list[Any]
     memory: list[Any]  # of the rule, one a trainable array
     alive: Any  # whether every training loss so far was finite
-
-
-class Programs(NamedTuple):
-    """Two functions of arrays alone, over W lanes: the leading axis of all but the data.
-
-    ``begin(hyper, trainable, state, held_out)`` gives ``(lanes, measured)``;
-    ``advance(hyper, lanes, span, rows, train, held_out)`` gives ``(lanes, losses, measured)``.
-
-    ``hyper`` is a dict of (W,) arrays, ``lanes`` a list of arrays to hand on as it came, ``span``
-    how many steps were taken before, a float, and how many periods to take now, an int32.
-    ``rows``, (W, periods, steps, batch), says which rows of ``train`` each step takes; every period
-    ends with a measurement on each split of ``held_out``. ``losses`` is (W, periods × steps),
-    ``measured`` (W, periods, splits, measures); what lies beyond the periods taken is NaN. However
-    a training is cut into spans, one program does it, so the cuts change no bit.
-    """
-
-    begin: Callable[..., Any]
-    advance: Callable[..., Any]
 
 
 def programs(network: Network, rule: Rule) -> Programs:
@@ -125,15 +108,6 @@ def programs(network: Network, rule: Rule) -> Programs:
     return Programs(begin_flat, advance_flat)
 
 
-class Shape(NamedTuple):
-    """The sizes that a program is compiled for."""
-
-    width: int
-    periods: int  # the most that it takes at once
-    period: int
-    batch_size: int
-
-
 def export(network: Network, rule: Rule, shape: Shape, sample: Any, data: Any) -> list[bytes]:
     """Trace ``begin`` and ``advance`` once, so that processes without Keras can run them.
 
@@ -158,8 +132,18 @@ def export(network: Network, rule: Rule, shape: Shape, sample: Any, data: Any) -
     return [bytes(program.serialize()) for program in (begun, advanced)]
 
 
-def load(exported: Sequence[bytes]) -> Programs:
-    """The programs that ``export`` traced, compiled."""
+def network_of(task: Any) -> Any:
+    """The task's model as functions of its weights."""
+    return task.network()
+
+
+def lanes(network: Any, drawn: Any, sample: Any) -> bool:
+    """Whether runs can be lanes of one program: here all can."""
+    return True
+
+
+def load(exported: Sequence[bytes], network: Any = None) -> Programs:
+    """The programs that ``export`` traced, compiled; they need no network any more."""
     return Programs(*map(_compiled, exported))
 
 
@@ -179,7 +163,9 @@ def memory(program: Any) -> float:
     return float(sum(parts) - needs.alias_size_in_bytes)
 
 
-def learned(rule: Rule, leaves: Sequence[Any], drawn: Any, taken: int) -> tuple[list[Any], Any]:
+def learned(
+    rule: Rule, leaves: Sequence[Any], drawn: Any, taken: int, network: Any = None
+) -> tuple[list[Any], Any]:
     """The weights that one lane is judged by, and its state, after the steps taken.
 
     ``leaves``: the arrays of the lane, as ``advance`` handed them on; ``drawn``: weights and state
@@ -219,11 +205,6 @@ def slopes(network: Network, drawn: Any, batch: tuple[Any, Any]) -> list[float]:
     """The root mean square of the loss's gradient, over each trainable array."""
     gradients, _ = jax.jit(jax.grad(network.loss, has_aux=True))(*drawn, *batch)
     return [float(jnp.sqrt(jnp.mean(jnp.square(g)))) for g in gradients]
-
-
-def numeric(rule: Rule) -> dict[str, float]:
-    """The hyperparameters that are data of the program; the others are its structure."""
-    return {k: v for k, v in rule.values().items() if isinstance(v, float)}
 
 
 def _each_lane(function: Callable[..., Any], axes: Sequence[int | None]) -> Callable[..., Any]:

@@ -8,14 +8,16 @@ from typing import Any, NamedTuple
 import cloudpickle
 import numpy as np
 
-from ravine.racing import luggage, memory
+from ravine.racing import engines, luggage, memory
 from ravine.racing.batches import batch_rows, batches_digest
 from ravine.racing.files import TornError, one_or_all, read, write
 from ravine.racing.identity import described, digest
 from ravine.racing.inspection import repeats, shared_rows
 from ravine.racing.plan import Facts, Plan, Run
 from ravine.racing.profile import Spent
+from ravine.racing.programs import Shape, numeric
 from ravine.racing.timing import Rehearsed, Trial, Watch, least
+from ravine.tasks.own.checks import Immovable
 from ravine.tasks.saved import Saved
 
 DATA = "data.npz"
@@ -49,6 +51,13 @@ class Advanced(NamedTuple):
         return [np.concatenate(both) for both in zip(starts, self.measures, strict=True)]
 
 
+class Bound(NamedTuple):
+    """The answer of a model that cannot leave its framework, and why not."""
+
+    framework: str
+    why: str
+
+
 class Torn(NamedTuple):
     """The answer of a job that found a file missing or damaged: it is to be made again."""
 
@@ -58,8 +67,9 @@ class Torn(NamedTuple):
 class Workbench:
     """A worker's memory between jobs. Weights, programs and data are shared through ``folder``."""
 
-    def __init__(self, folder: str, digest: str) -> None:
+    def __init__(self, folder: str, digest: str, engine: str = engines.JAX) -> None:
         self._folder = Path(folder)
+        self._name = engine
         self._packed = digest  # of the task
         self._network: Any = None
         self._data: Any = None
@@ -74,11 +84,14 @@ class Workbench:
         except TornError as error:
             return Torn(error.path.name)
 
-    def describe(self) -> Facts:
+    def describe(self) -> Facts | Bound:
         """Build the model and load the data, for everyone to use; say what they are."""
-        from ravine.racing import engine
-
-        network = self._keras()
+        try:
+            network = self._keras()
+        except Immovable as error:
+            if self._name != engines.JAX:
+                raise
+            return Bound(error.framework, str(error))
         data = self._task.load()
         arrays = {
             f"{name}_{part}": list(map(np.asanyarray, _listed(nest)))
@@ -96,13 +109,15 @@ class Workbench:
             measures=network.measures,
             digest=digest([network.config, contents, *map(described, self._task.told)]),
             frozen_order=self._task.frozen_order,
-            operations=engine.operations(network, tuple(drawn), sample) / len(x[0]),
+            operations=self._engine.operations(network, tuple(drawn), sample) / len(x[0]),
             shared=tuple(
                 shared_rows(*((arrays[f"{name}_x"], arrays[f"{name}_y"]) for name in data._fields))
             ),
             repeats=repeats(
                 len(arrays["train_x"][0]), self._task.batch_size, self._task.frozen_order
             ),
+            engine=self._name,
+            lanes=self._engine.lanes(network, tuple(drawn), sample),
         )
 
     def draw(self, seeds: list[int]) -> None:
@@ -112,11 +127,9 @@ class Workbench:
 
     def trace(self, rule: bytes, program: str, plan: Plan) -> float:
         """Trace the programs of a rule, for every worker to compile. What memory it took so far."""
-        from ravine.racing import engine
-
-        shape = engine.Shape(plan.width, plan.segment, plan.period, plan.choices.batch_size)
+        shape = Shape(plan.width, plan.segment, plan.period, plan.choices.batch_size)
         sample = tuple(self._keras().draw(0))
-        exported = engine.export(
+        exported = self._engine.export(
             self._keras(), cloudpickle.loads(rule), shape, sample, self._splits()
         )
         arrays = [np.frombuffer(data, np.uint8) for data in exported]
@@ -194,12 +207,11 @@ class Workbench:
 
     def save(self, plan: Plan, rule: bytes, run: Run) -> Saved:
         """Write the model as a run left it, for the user to keep."""
-        from ravine.racing import engine
-
         network, held = self._keras(), cloudpickle.loads(rule).replace(plan.settings(run))
         path = self._folder / checkpoint_file(run, len(plan.cuts(run.stage)))
         drawn = tuple(network.draw(run.seed))
-        found = engine.learned(held, read(path)["lane"], drawn, plan.horizon(run.stage))
+        lane, taken = read(path)["lane"], plan.horizon(run.stage)
+        found = self._engine.learned(held, lane, drawn, taken, self._keras)
         saved: Saved = network.save(*found, self._folder)
         return saved
 
@@ -208,26 +220,20 @@ class Workbench:
 
         Its share of the evaluations included: that is what a race takes.
         """
-        from ravine.racing import engine
-
-        return self._trial(plan, program, rule, run).step(plan, engine.clock)
+        return self._trial(plan, program, rule, run).step(plan, self._engine.clock)
 
     def pace(self, plan: Plan, program: str, rule: bytes, run: Run) -> float:
         """Seconds of a step of one run, without evaluations: what its training takes a user."""
-        from ravine.racing import engine
-
         if (trial := self._trials.get(program)) is None:  # warm from the second round on
             trial = self._trials[program] = self._trial(plan, program, rule, run)
             trial.took(1)
-        return trial.bare_step(plan, engine.clock)
+        return trial.bare_step(plan, self._engine.clock)
 
     def rehearse(self, plan: Plan, program: str, rule: bytes, run: Run) -> Rehearsed:
         """What a segment of a pack will take, and what comes before and after it."""
-        from ravine.racing import engine
-
         before = memory.peak()
         with (compiling := Watch()):
-            needed = max(map(engine.memory, self._program(program)))
+            needed = max(map(self._engine.memory, self._program(program)))
         if needed > memory.available():
             return Rehearsed(compiling.seconds, needed, memory.peak())
         step = self._trial(plan, program, rule, run).usual_step(plan)
@@ -270,8 +276,13 @@ class Workbench:
 
     def _keras(self) -> Any:
         if self._network is None:
-            self._network = self._task.network()
+            self._network = self._engine.network_of(self._task)
         return self._network
+
+    @cached_property
+    def _engine(self) -> Any:
+        """Whose framework a worker imports with its first job."""
+        return engines.engine(self._name)
 
     @cached_property
     def _task(self) -> Any:
@@ -292,22 +303,20 @@ class Workbench:
 
     def _splits(self) -> Any:
         if self._data is None:
-            from ravine.racing import engine
-
             x = read(self._folder / DATA)
             train, *held_out = (
                 (one_or_all(x[f"{name}_x"]), one_or_all(x[f"{name}_y"]))
                 for name in ("train", "validation", "test")
             )
-            self._data = engine.resident((train, held_out))
+            self._data = self._engine.resident((train, held_out))
         return self._data
 
     def _program(self, name: str) -> Any:
         if name not in self._programs:
-            from ravine.racing import engine
-
             exported = read(self._folder / name)["program"]
-            self._programs[name] = engine.load([array.tobytes() for array in exported])
+            self._programs[name] = self._engine.load(
+                [array.tobytes() for array in exported], self._keras
+            )
         return self._programs[name]
 
 
@@ -337,10 +346,8 @@ _rows_digest = lru_cache(SEEDS)(batches_digest)
 
 def _hyper(plan: Plan, rule: bytes, lanes: Sequence[Run]) -> dict[str, Any]:
     """The hyperparameters of each lane: a (W,) array each."""
-    from ravine.racing import engine
-
     held = cloudpickle.loads(rule)
-    settings = [engine.numeric(held.replace(plan.settings(run))) for run in lanes]
+    settings = [numeric(held.replace(plan.settings(run))) for run in lanes]
     return {k: np.array([s[k] for s in settings], np.float32) for k in settings[0]}
 
 

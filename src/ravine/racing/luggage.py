@@ -9,6 +9,7 @@ import hashlib
 import hmac
 import os
 import secrets
+import sys
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -35,6 +36,7 @@ def pack(folder: Path, luggage: Luggage) -> str:
     """Write it, signed, and give its digest. Raises ``WrongCall`` if it cannot be pickled."""
     try:
         with (folder / FILE).open("wb") as file:
+            cloudpickle.dump(sys.path, file)  # where what it imports was found
             cloudpickle.dump(tuple(luggage), file)
         digest = _digest(folder / FILE)
         # Who has no place for a key goes on from Python, naming the task again.
@@ -58,6 +60,7 @@ def unpack(folder: Path, digest: str) -> Luggage:
         if _digest(folder / FILE) != digest:
             raise RavineError(f"'{folder / FILE}' has changed while the race was running")
         with (folder / FILE).open("rb") as file:
+            sys.path += [place for place in cloudpickle.load(file) if place not in sys.path]
             return Luggage(*cloudpickle.load(file))
     except OSError as error:
         raise RavineError(f"cannot read '{folder / FILE}': {error.strerror or error}") from error

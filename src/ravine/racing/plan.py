@@ -10,6 +10,7 @@ from typing import NamedTuple
 from ravine.errors import WrongCall, unknown
 from ravine.racing import stopping
 from ravine.racing.choices import BASELINE, STUDY_SEEDS, Choices, decays, scheduled
+from ravine.racing.engines import JAX
 from ravine.racing.identity import digest, source_digest
 from ravine.update_rule import Rule
 
@@ -44,6 +45,8 @@ class Facts(NamedTuple):
     frozen_order: bool = False  # whether every epoch has the same batches
     shared: tuple[float, ...] = (0.0, 0.0, 0.0)  # rows: see ``inspection.Shared``
     repeats: int = 0  # steps after which batches of the task's own size repeat; 0: they do not
+    engine: str = JAX  # what trains it: see ``engines``
+    lanes: bool = True  # whether runs can be lanes of one program; else one comes after another
 
 
 @dataclass(frozen=True)
@@ -242,7 +245,7 @@ def step_operations(choices: Choices, facts: Facts) -> float:
 
 def lanes(facts: Facts, operations: float) -> int:
     """How many runs a program takes at once, by rule of thumb: a power of two."""
-    if operations > LONE_STEP:
+    if operations > LONE_STEP or not facts.lanes:
         return 1
     fitting = max(1, min(LANES, LANE_BYTES // (16 * max(1, facts.parameters))))
     return 1 << (fitting.bit_length() - 1)

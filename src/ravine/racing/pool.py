@@ -13,6 +13,7 @@ from typing import IO, Any, NamedTuple, Protocol
 
 from ravine.cache import cache_folder
 from ravine.errors import RavineError, WrongCall
+from ravine.racing.engines import JAX, environment
 from ravine.racing.patience import Patience
 from ravine.racing.worker import receive, send
 
@@ -146,7 +147,9 @@ class Pool:
         self.close()
 
     def _start(self, index: int, core: int | None) -> "_Worker":
-        worker = _Worker(index, core, self._events, self._backend)
+        engine = self._workbench.get("engine", JAX)
+        told = _environment(self._backend) | ({} if self._backend else environment(engine))
+        worker = _Worker(index, core, self._events, told)
         worker.send(Job("open", {"path": sys.path, **self._workbench}))
         return worker
 
@@ -159,7 +162,7 @@ class _Worker:
         index: int,
         core: int | None,
         events: "queue.SimpleQueue[tuple[_Worker, Any]]",
-        backend: str = "",
+        told: Mapping[str, str],
     ) -> None:
         self.index = index
         self.core = core
@@ -175,7 +178,7 @@ class _Worker:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._log,
-            env=_environment(backend),
+            env=dict(told),
         )
         threading.Thread(target=self._listen, daemon=True).start()
 

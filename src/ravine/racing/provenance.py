@@ -5,12 +5,13 @@ import platform
 import shlex
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from importlib.metadata import version
+from importlib.metadata import packages_distributions, version
 from pathlib import Path
 from typing import Any
 
 from ravine.frameworks.spelling import is_spelled
 from ravine.racing.choices import Choices
+from ravine.racing.engines import JAX, framework
 from ravine.racing.grids import POINTS, TRIALS, log_grid
 from ravine.rules import RULES
 from ravine.tasks import TASKS
@@ -35,9 +36,13 @@ def machine() -> dict[str, Any]:
     }
 
 
-def versions() -> dict[str, str]:
-    """The versions that decide the last bits of a curve."""
-    return {"python": platform.python_version()} | {name: version(name) for name in PACKAGES}
+def versions(engine: str = JAX) -> dict[str, str]:
+    """The versions that decide the last bits of a curve, of what an engine computes with."""
+    found = {"python": platform.python_version()} | {name: version(name) for name in PACKAGES}
+    if engine != JAX:  # whose package may be another: tensorflow-cpu
+        name = framework(engine)
+        found[name] = version(packages_distributions()[name][0])
+    return found
 
 
 def differing(one: Mapping[str, str], other: Mapping[str, str]) -> list[str]:
@@ -48,11 +53,11 @@ def differing(one: Mapping[str, str], other: Mapping[str, str]) -> list[str]:
     ]
 
 
-def command(choices: Choices, task: Task) -> str:
+def command(choices: Choices, task: Task, confirm: str | None = None) -> str:
     """What makes the same choices: a command line; Python where that cannot say it.
 
-    Python is for objects of the user's own, whose names stand for them, and for rates that are
-    given rule by rule.
+    ``confirm``: where its winner is trained once more. Python is for objects of the user's own,
+    whose names stand for them, and for rates that are given rule by rule.
     """
     options: dict[str, Any] = {}
     if choices.rules != tuple(RULES):
@@ -83,6 +88,8 @@ def command(choices: Choices, task: Task) -> str:
         options["target"] = choices.target
     if choices.studies > 1:
         options["studies"] = choices.studies
+    if confirm is not None:
+        options["confirm"] = confirm
     name = choices.task.partition("[")[0]  # a variant is of it, with one value of each lever
     own = [rule for rule in choices.rules if not is_spelled(rule)]
     ours = name in TASKS

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from ravine.errors import RavineError
 from ravine.racing.pool import Job, Pool
+from ravine.racing.programs import Shape, numeric
 from ravine.update_rule import Rule
 
 SEED = 0  # of the initial weights, which the tasks repeated so far do not draw
@@ -99,10 +100,10 @@ def replay(
     splits, drawn = (tuple(data.train), held_out), tuple(network.draw(SEED))
     key = f"replay {rule} {rows.shape}"
     if key not in kept:
-        shape = engine.Shape(width, periods, period, batch_size)
+        shape = Shape(width, periods, period, batch_size)
         kept[key] = engine.load(engine.export(network, rule, shape, drawn, splits))
     begin, advance = kept[key]
-    rates = [engine.numeric(rule.replace({"learning_rate": rate})) for rate in learning_rates]
+    rates = [numeric(rule.replace({"learning_rate": rate})) for rate in learning_rates]
     hyper = {name: np.array([r[name] for r in rates], np.float32) for name in rates[0]}
     lanes = [[np.stack([array] * width) for array in group] for group in drawn]
     carry, start = begin(hyper, *lanes, held_out)

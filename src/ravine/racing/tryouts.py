@@ -11,8 +11,10 @@ import cloudpickle
 import numpy as np
 
 from ravine.errors import RavineError, WrongCall
+from ravine.racing import engines
 from ravine.racing.batches import batch_rows
 from ravine.racing.pool import Job, Pool
+from ravine.racing.programs import Shape, numeric
 from ravine.tasks.saved import MODEL
 from ravine.tasks.task import Task
 from ravine.update_rule import Rule
@@ -104,9 +106,8 @@ class Tryouts:
 
 def try_out(task: Task, pretraining: Pretraining | None) -> TriedOut:
     """What a worker does of it."""
-    from ravine.racing import engine
-
-    network, data = task.network(), task.load()
+    engine = engines.engine(task.engine)
+    network, data = engine.network_of(task), task.load()
     batch = _rows(data.train, slice(ROWS))
     drawn = [network.draw(seed) for seed in range(SEEDS)]
     sizes = np.median([engine.slopes(network, tuple(one), batch) for one in drawn], axis=0)
@@ -122,8 +123,7 @@ def try_out(task: Task, pretraining: Pretraining | None) -> TriedOut:
 
 def _pretrain(task: Task, network: Any, data: Any, how: Pretraining) -> Cost:
     """Train one run, and save the model with the weights that it came to."""
-    from ravine.racing import engine
-
+    engine = engines.engine(task.engine)
     rule = cloudpickle.loads(how.rule)
     rows = len(data.train.x[0]) if isinstance(data.train.x, list) else len(data.train.x)
     per_epoch = rows // task.batch_size
@@ -133,9 +133,11 @@ def _pretrain(task: Task, network: Any, data: Any, how: Pretraining) -> Cost:
     # What is held out is for the race. The engine measures, so it is given rows of the training.
     held_out = [_rows(data.train, slice(task.batch_size))]
     splits = (tuple(data.train), held_out)
-    shape = engine.Shape(*order.shape)
-    begin, advance = engine.load(engine.export(network, rule, shape, tuple(drawn), splits))
-    hyper = {name: np.full(1, v, np.float32) for name, v in engine.numeric(rule).items()}
+    shape = Shape(*order.shape)
+    begin, advance = engine.load(
+        engine.export(network, rule, shape, tuple(drawn), splits), lambda: network
+    )
+    hyper = {name: np.full(1, v, np.float32) for name, v in numeric(rule).items()}
     lanes = [[array[None] for array in group] for group in drawn]
     carry, _ = begin(hyper, *lanes, held_out)
     span = np.float32(0), np.int32(how.epochs)

@@ -134,6 +134,8 @@ class Search:
 
 
 def _candidates(plan: Plan) -> list[int]:
+    if not plan.facts.lanes:
+        return [1]
     size = 16 * max(1, plan.facts.parameters)
     # Large steps gain nothing by company; whatever else the machine does must not say they do.
     most = 2 if plan.operations > LONE_STEP else WIDTHS[-1]
@@ -143,5 +145,5 @@ def _candidates(plan: Plan) -> list[int]:
 def _kept(plan: Plan) -> Path:
     """Where what was measured is remembered: by task, batch, machine and versions."""
     decisive = [plan.facts, plan.choices.batch_size, plan.period, plan.segment]
-    decisive += [provenance.machine(), provenance.versions()]
+    decisive += [provenance.machine(), provenance.versions(plan.facts.engine)]
     return cache_folder() / "widths" / f"{digest(decisive)[:32]}.json"

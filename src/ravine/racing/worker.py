@@ -62,14 +62,14 @@ def main(core: str) -> None:
             send(replies, ("exhausted" if full else "failed", traceback.format_exc()))
 
 
-def _bench(fits: bool = False, **arguments: Any) -> Any:
+def _bench(fits: bool = False, engine: str = "jax", **arguments: Any) -> Any:
     if fits:
         from ravine.racing.elsewhere import Bench
 
         return Bench(**arguments)
     from ravine.racing.jobs import Workbench
 
-    return Workbench(**arguments)
+    return Workbench(**arguments, engine=engine)
 
 
 def _listen(stream: IO[bytes], jobs: "SimpleQueue[Any]") -> None:

@@ -21,10 +21,13 @@ class Weights(NamedTuple):
 
 
 class Network:
-    """A task's model as functions of its weights, that JAX can transform."""
+    """A task's model as functions of its weights, that JAX can transform.
 
-    def __init__(self, task: Task) -> None:
-        keras = import_keras()
+    On another ``backend``, as a model with a loss.
+    """
+
+    def __init__(self, task: Task, backend: str = "jax") -> None:
+        keras = import_keras(backend)
         self._task = task
         self._keras = keras
         self._model, self.taken = self._built()
@@ -61,10 +64,13 @@ class Network:
         state = [
             np.array([*np.random.SeedSequence([seed, i]).generate_state(1), 0], v.dtype)
             if v.path.endswith("seed_generator_state")
-            else np.asarray(v.value)
+            else self._numbers(v)
             for i, v in enumerate(model.non_trainable_variables)
         ]
-        return Weights([np.asarray(v.value) for v in model.trainable_variables], state)
+        return Weights([self._numbers(v) for v in model.trainable_variables], state)
+
+    def _numbers(self, variable: Any) -> Any:
+        return self._keras.ops.convert_to_numpy(variable.value)
 
     def _built(self) -> tuple[Any, tuple[str, ...]]:
         """A fresh model, and the layers whose weights are pretrained."""
@@ -78,9 +84,27 @@ class Network:
             list(state),
             self._task.inputs(x),
             return_losses=True,
-            **self._told(training=True),
+            **self.told(training=True),
         )
         return self._criterion.loss(self._task.targets(y), y_pred) + sum(extra), list(state)
+
+    @property
+    def model(self) -> Any:
+        """The model itself, for whoever trains it where it is."""
+        return self._model
+
+    def inputs(self, x: Any) -> Any:
+        """What the model is called with."""
+        return self._task.inputs(x)
+
+    def targets(self, y: Any) -> Any:
+        """What the criterion is called with."""
+        return self._task.targets(y)
+
+    def train_loss(self, x: Any, y: Any) -> Any:
+        """As ``loss``, of the model with the weights that it has; its state changes in place."""
+        y_pred = self._model(x, **self.told(training=True))
+        return self._criterion.loss(y, y_pred) + sum(self._model.losses)
 
     def measure(
         self,
@@ -108,11 +132,11 @@ class Network:
     def predict(self, trainable: Sequence[Any], state: Sequence[Any], x: Any) -> Any:
         """What the model makes of rows, not in training."""
         x = self._task.inputs(x)
-        told = self._told(training=False)
+        told = self.told(training=False)
         y_pred, _ = self._model.stateless_call(list(trainable), list(state), x, **told)
         return y_pred
 
-    def _told(self, training: bool) -> dict[str, bool]:
+    def told(self, training: bool) -> dict[str, bool]:
         """A model whose ``call`` takes no ``training`` is not told, as in Keras's own ``fit``."""
         return {"training": training} if self._asks else {}
 
@@ -150,14 +174,15 @@ def _without_tensorflow() -> Iterator[None]:
         del sys.modules["tensorflow"]
 
 
-def import_keras() -> Any:
-    """Keras on JAX: set before the first import of it, in a process that is ours."""
-    os.environ["KERAS_BACKEND"] = "jax"
+def import_keras(backend: str = "jax") -> Any:
+    """Keras on a backend: set before the first import of it, in a process that is ours."""
+    os.environ["KERAS_BACKEND"] = backend
     import keras
 
-    if keras.backend.backend() != "jax":
+    if keras.backend.backend() != backend:
         raise RavineError(
-            f"Keras already runs on {keras.backend.backend()} in this process; the engine needs JAX"
+            f"Keras already runs on {keras.backend.backend()} in this process; the engine needs "
+            f"{backend}"
         )
     keras.config.disable_traceback_filtering()  # whose code it is tells which layer failed
     return keras

@@ -6,8 +6,8 @@ from typing import Any, NamedTuple
 
 from ravine.errors import WrongCall
 
-MODEL, WEIGHTS, ARRAYS = "best.keras", "best.weights.h5", "best.npz"
-FILES = (MODEL, WEIGHTS, ARRAYS)
+MODEL, WEIGHTS, ARRAYS, MODULE = "best.keras", "best.weights.h5", "best.npz", "best.pt"
+FILES = (MODEL, WEIGHTS, ARRAYS, MODULE)
 
 
 class Saved(NamedTuple):
@@ -41,6 +41,10 @@ def open_saved(path: Path, custom_objects: Mapping[str, Any] | None) -> Any:
     """
     if path.name == ARRAYS:
         return nested(open_arrays(path))
+    if path.name == MODULE:
+        import torch
+
+        return torch.load(path, weights_only=True, map_location="cpu")
     if path.name == WEIGHTS:
         raise WrongCall(
             f"'{path}' has the weights alone: build the model, then model.load_weights('{path}')"

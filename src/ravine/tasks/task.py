@@ -56,9 +56,19 @@ class Task:
         return ()
 
     @property
+    def engine(self) -> str:
+        """What trains it: see ``racing.engines``."""
+        return "jax"
+
+    @property
     def call(self) -> str:
         """How whoever made it would hand it to ``ravine.race``: code."""
         return "task"
+
+    @property
+    def unfit(self) -> str:
+        """Why no ``model.fit`` can train it; empty where one can."""
+        return ""
 
     @staticmethod
     def from_model(model: Any, data: Any, **options: Any) -> "Task":
@@ -99,6 +109,31 @@ validation and test are split off')
         from ravine.tasks.own.pure import pure_task
 
         return pure_task(init, loss, data, **options)
+
+    @staticmethod
+    def from_torch(
+        make_module: Callable[..., Any],
+        dataset: Any,
+        loss: Callable[[Any, Any], Any],
+        **options: Any,
+    ) -> "Task":
+        """A task of a PyTorch module, which is raced in PyTorch.
+
+        ``make_module()`` builds a fresh module at each call, ``loss(output, target)`` gives a
+        number a row or their mean, such as ``torch.nn.functional.cross_entropy``. ``metrics``:
+        functions such as ``loss``, by name. ``dataset`` is a PyTorch ``Dataset`` or ``DataLoader``
+        of pairs, or ``(x, y)``, tensors or arrays; ``validation_data`` and ``test_data`` are such
+        too; ``name``, ``epochs`` and ``batch_size`` are the task's own. Raises ``WrongCall``.
+
+        >>> import torch
+        >>> x = torch.linspace(-1, 1, 50)[:, None]
+        >>> task = Task.from_torch(lambda: torch.nn.Linear(1, 1), (x, 3 * x), torch.nn.MSELoss())
+        >>> task.epochs, task.batch_size
+        (20, 32)
+        """
+        from ravine.tasks.own.module import torch_task
+
+        return torch_task(make_module, dataset, loss, **options)
 
     def network(self) -> Any:
         """The functions that a race trains and judges; made where Keras runs on JAX."""

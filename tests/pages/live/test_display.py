@@ -54,11 +54,12 @@ def test_plain_lines_where_nobody_watches(results: Results) -> None:
     assert all(line.startswith("ravine: ") for line in lines)
     assert "\x1b" not in "".join(lines)
     assert 10 < len(lines) < 30
-    assert f"{results.plan.count} runs of {results.plan.steps} steps" in lines[0]
-    assert "about" in lines[1]
-    assert "of memory" in lines[1]
+    assert lines[0] == "ravine: building the model"
+    assert f"{results.plan.count} runs of {results.plan.steps} steps" in lines[1]
+    assert "about" in lines[2]
+    assert "of memory" in lines[2]
     assert f"{results.plan.count}/{results.plan.count} runs" in lines[-2]
-    assert all("left" in line for line in lines[2:-2])
+    assert all("left" in line for line in lines[3:-2])
 
 
 def test_silence_when_asked(results: Results, capfd: pytest.CaptureFixture[str]) -> None:

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import cloudpickle
 import keras
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ from keras import layers
 
 import ravine
 from ravine.errors import WrongCall
+from ravine.tasks.own.moving import move_model
 
 X = np.random.default_rng(0).normal(size=(60, 4)).astype("float32")
 Y = np.arange(60) % 3
@@ -24,17 +26,6 @@ def net(*more: Any, units: int = 3, end: str | None = "softmax") -> Callable[[],
         )
 
     return make
-
-
-class Foreign(layers.Layer):
-    def call(self, x: Any) -> Any:
-        import tensorflow as tf
-
-        return tf.math.square(x)
-
-
-def foreign() -> Any:
-    return keras.Sequential([keras.Input((4,)), Foreign(name="odd"), layers.Dense(3)])
 
 
 def frozen() -> Any:
@@ -67,7 +58,7 @@ BAD = {
     "label": ((net(), (X, Y + 1)), {}, "holds 3 in row .* 3 outputs allow 0 to 2"),
     "rows": ((net(), (X, Y[:-1])), {}, "x has 60 rows and y 59"),
     "shape": ((net(), (X[:, :3], Y)), {}, r"takes rows of shape \(4,\), the data have \(3,\)"),
-    "text": ((net(), (X, np.array(["a"] * 60))), {}, "y holds <U1 such as .*'a'"),
+    "text": ((net(), (X, np.array(["a"] * 60))), {}, "y holds text such as 'a'"),
     "object": ((net(), (X, np.array([None] * 60))), {}, "y holds object such as None"),
     "no data": ((net(), None), {}, "no data for your model"),
     "no loss": ((net(), (X, Y)), {"loss": None}, "no loss: give loss="),
@@ -86,7 +77,6 @@ BAD = {
     "no weights": ((frozen, (X, Y)), {}, "has no weights to train"),
     "two shapes": ((Growing(), (X, Y)), {}, "different shapes"),
     "not a model": ((lambda: 3, (X, Y)), {}, "gives a int, not a Keras model"),
-    "tf ops": ((foreign, (X, Y)), {}, r"layer 'odd' \(Foreign\): it computes with tensorflow"),
     "class": ((net(), (X, Y)), {"class_weight": {7: 1.0}}, "names class 7, which no row has"),
     "a number": ((3, (X, Y)), {}, "the task is a int"),
     "data of a task": (("digits-mlp", (X, Y)), {}, "data= goes with a model of your own"),
@@ -103,7 +93,11 @@ def test_it_is_named_in_one_line(name: str, tmp_path: Path, in_this_process: Non
     assert not out.exists()
 
 
-def test_a_lambda_is_named() -> None:
-    model = keras.Sequential([keras.Input((4,)), layers.Lambda(abs, name="mine"), layers.Dense(3)])
-    with pytest.raises(WrongCall, match="layer 'mine' is a Lambda"):
-        ravine.race(model, (X, Y), loss=SPARSE)
+def test_a_lambda_moves_with_its_function() -> None:
+    model = keras.Sequential(
+        [keras.Input((4,)), layers.Lambda(lambda x: 2 * x, name="mine"), layers.Dense(3)]
+    )
+    moved = cloudpickle.loads(cloudpickle.dumps(move_model(model)))()
+    for ours, theirs in zip(moved.variables, model.variables, strict=True):
+        ours.assign(keras.ops.copy(theirs.value))  # whose buffer JAX gives away once
+    np.testing.assert_array_equal(moved.predict_on_batch(X), model.predict_on_batch(X))

@@ -1,14 +1,19 @@
 """Where a task may come from, and what of it is opened again."""
 
 import json
+import subprocess
+import sys
+from functools import partial
 from pathlib import Path
 
+import keras
 import pytest
 
 from ravine.errors import WrongCall
 from ravine.racing import luggage
 from ravine.tasks import TASKS
 from ravine.tasks.own.entry import task_of
+from ravine.tasks.own.moving import move_model
 
 
 def test_a_place_in_a_file_is_a_task(tmp_path: Path) -> None:
@@ -19,6 +24,41 @@ def test_a_place_in_a_file_is_a_task(tmp_path: Path) -> None:
         task_of(f"{file}:mke", None)
     with pytest.raises(WrongCall, match="there is no file"):
         task_of(f"{tmp_path / 'nothing.py'}:make", None)
+
+
+def test_a_task_of_a_file_is_opened_from_anywhere(tmp_path: Path) -> None:
+    (tmp_path / "code").mkdir()
+    (tmp_path / "code" / "beside.py").write_text("EPOCHS = 3\n")
+    (tmp_path / "code" / "elsewhere_task.py").write_text(
+        "from dataclasses import replace\nfrom beside import EPOCHS\n"
+        "from ravine.tasks import find\n"
+        "def load():\n    return find('digits-mlp').load()\n"
+        "def make():\n    return replace(find('digits-mlp'), load=load, epochs=EPOCHS)\n"
+    )
+    written, opened = (
+        "from pathlib import Path\nfrom ravine.racing import luggage\n"
+        "from ravine.tasks.own.entry import task_of\n"
+        f"place = Path({str(tmp_path)!r})\n{act}\n"
+        for act in (
+            "task = task_of(f'{place}/code/elsewhere_task.py:make', None)\n"
+            "print(luggage.pack(place, luggage.Luggage(task, {})))",
+            "print(luggage.unpack(place, luggage.signed(place)).task.epochs)",
+        )
+    )
+    run = partial(subprocess.run, check=True, capture_output=True, text=True, cwd=tmp_path)
+    run([sys.executable, "-c", written])
+    assert run([sys.executable, "-c", opened]).stdout.strip() == "3"
+
+
+@pytest.mark.parametrize("kind", ["functional", "sequential"])
+def test_a_model_is_made_again_and_again(kind: str) -> None:
+    x = keras.Input((4,))
+    layers = [keras.layers.Dense(3), keras.layers.Dense(2)]
+    model = keras.Sequential([x, *layers])
+    if kind == "functional":
+        model = keras.Model(x, layers[1](layers[0](x)))
+    moved = move_model(model)
+    assert [len(moved().trainable_variables) for _ in range(3)] == [4, 4, 4]
 
 
 def test_nothing_is_unpickled_that_this_user_did_not_write(

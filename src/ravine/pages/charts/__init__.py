@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from ravine.errors import WrongCall, unknown
 from ravine.pages import style, vega
 from ravine.pages.charts.clocks import clocks
+from ravine.pages.charts.confirmation import confirmation
 from ravine.pages.charts.curves import bands, curves
 from ravine.pages.charts.drawing import CLOCKS, LABEL_LIMIT, timed
 from ravine.pages.charts.reached import reached
@@ -34,6 +35,7 @@ CHARTS: dict[str, Callable[..., Any]] = {
     "clocks": clocks,
     "tries": tries,
     "targets": targets,
+    "confirmation": confirmation,
     "training": training,
 }
 TITLES = {
@@ -43,6 +45,7 @@ TITLES = {
     "clocks": "Steps against seconds",
     "tries": "Best after so many tries",
     "targets": "Winner by target",
+    "confirmation": "The race against model.fit",
     "training": "Every step, every run",
 }
 # What can be said about how a chart is drawn; the first of each is what it is by itself.
@@ -78,6 +81,8 @@ def missing(results: Results, name: str, chosen: Mapping[str, str]) -> str:
     """Why a chart cannot be drawn; empty where it can."""
     if (name == "clocks" or chosen.get("by") == "seconds") and not timed(results):
         return "how long a step takes was not measured for every rule"
+    if name == "confirmation" and not results.confirmed:
+        return "nobody trained its winner in a framework: ravine confirm DIR --in tensorflow"
     if name == "targets" and results.verdict.refused:
         return "an audit found that the race was not fair"
     if name == "targets" and not results.verdict.leads_by_target:

@@ -49,6 +49,7 @@ class Display:
         self._lock = threading.Lock()  # a live table is drawn by a thread of its own
         self._watched = shown and watched(self._console)
         self._preparing = Status("preparing", console=self._console)
+        self._prepared: set[str] = set()  # what was said of it where nobody watches
         self._live: Live | None = None
 
     def __enter__(self) -> Self:
@@ -113,8 +114,13 @@ class Display:
         """See ``racing.roles.Watcher``."""
         with self._lock:
             self._doing[worker] = what
-        if self._state is None and what and self._watched:
+        if self._state is not None or not what:
+            return
+        if self._watched:
             self._preparing.update(what)
+        elif what not in self._prepared:  # that may take half a minute
+            self._prepared.add(what)
+            self._say(what)
 
     def advanced(
         self, runs: Sequence[Run], segment: int, steps: int, measures: Sequence[Any]

@@ -18,7 +18,8 @@ from ravine.racing.store import Curve
 from ravine.verdict import title
 
 # In reading order, before the failures and the single runs.
-FIRST = ("curves", "sensitivity", "reached", "clocks", "tries", "targets")
+FIRST = ("curves", "sensitivity", "reached", "clocks", "tries", "targets", "confirmation")
+PANELS = ("sensitivity", "training")  # a panel a rule, which its title names
 # Of the page's script; each uses what stands before it.
 MODULES = ("packing", "charts", "target", "runs", "copying")
 # Pixels that a still picture is made for: what a window has room for, from 1,200 on.
@@ -31,7 +32,8 @@ def write(results: Results, path: str | os.PathLike[str]) -> None:
 
     verdict, diverged = results.verdict, tables.failures(results.curves)
     live: dict[str, Any] = {"datasets": {}, "specs": {}}
-    pictures = {name: _picture(results, name, live) for name in (*FIRST, "training")}
+    first = [name for name in FIRST if name != "confirmation" or results.confirmed]
+    pictures = {name: _picture(results, name, live) for name in (*first, "training")}
     page = render(
         "report.html",
         {"hash": fingerprint, "number": tables.number},
@@ -46,7 +48,7 @@ def write(results: Results, path: str | os.PathLike[str]) -> None:
         failures=diverged,
         diverged_runs=sum(case["runs"] for case in diverged),
         starts=_starts(results.curves),
-        pictures=[pictures[name] for name in FIRST],
+        pictures=[pictures[name] for name in first],
         training=pictures["training"],
         bounds=bounds(results),
         packed=_small(runs.packed(results)),
@@ -88,9 +90,7 @@ def _picture(results: Results, name: str, live: dict[str, Any]) -> dict[str, Any
     found["why"] = charts.missing(results, name, {})
     if found["why"]:
         return found
-    widest = max(len(title(s.rule)) for s in results.verdict.standings)
-    # What the axis and the labels need beside the plot, in pixels.
-    found["beside"] = 95 + min(charts.LABEL_LIMIT, 8 * widest)
+    found["beside"] = _beside(results, name)
     specs: dict[str, Any] = {}
     live["specs"][name] = specs
     with debug_mode(False):  # what is drawn is tested; to validate it each time takes as long again
@@ -111,12 +111,22 @@ def _picture(results: Results, name: str, live: dict[str, Any]) -> dict[str, Any
     return found | {"options": options, "table": tables.BEHIND[name](results)}
 
 
+def _beside(results: Results, name: str) -> int:
+    """What the axis and the labels need beside the plot, or each of its panels, in pixels."""
+    rules = [s.rule for s in results.verdict.standings]
+    if name == "confirmation":
+        rules = [rule for found in results.confirmed for rule in found.rules]
+    elif name in PANELS:
+        return 58
+    return 95 + min(charts.LABEL_LIMIT, 8 * max(len(title(rule)) for rule in rules))
+
+
 def _fitted(name: str, spec: dict[str, Any], beside: int) -> dict[str, Any]:
     """As wide as a desk has room for; ``fit`` in charts.js does so for other rooms."""
     if name == "clocks":
         return spec  # between two columns of labels, and no more
     if "concat" in spec:
-        width = ROOM // spec["columns"] - 58
+        width = ROOM // spec["columns"] - beside
         return spec | {"concat": [panel | {"width": width} for panel in spec["concat"]]}
     return spec | {"width": ROOM - beside}
 

@@ -29,16 +29,18 @@ const asked = (chart, live) => {
 // As wide as the page has room for; where the page's text is larger, so is the chart's.
 const fit = (spec, figure, zoom) => {
   const room = figure.clientWidth / zoom;
+  const beside = Number(figure.dataset.beside);
   if (spec.concat) {
-    spec.columns = Math.min(4, Math.max(1, Math.floor(room / 160)));
+    const most = spec.columns;
+    spec.columns = Math.min(most, Math.max(1, Math.floor((room * most) / 640)));
     for (const panel of spec.concat) {
-      panel.width = Math.floor(room / spec.columns) - 58;
+      panel.width = Math.max(100, Math.floor(room / spec.columns) - beside);
       panel.title.limit = panel.width + 40;
     }
   } else if (figure.dataset.chart === "clocks") {
     spec.width = Math.max(430, Math.min(spec.width, room - 24)); // labels on both sides
   } else {
-    spec.width = Math.max(160, room - Number(figure.dataset.beside));
+    spec.width = Math.max(160, room - beside);
   }
 };
 

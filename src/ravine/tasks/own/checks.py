@@ -1,6 +1,7 @@
 """What cannot be trained is named before anything is: rows, shapes, losses, layers."""
 
 import re
+from collections.abc import Iterator
 from types import FrameType, ModuleType
 from typing import Any
 
@@ -83,43 +84,79 @@ def shapes(model: Any, x: Any) -> None:
             )
 
 
+class Immovable(WrongCall):
+    """A model whose code computes with a framework that is not JAX."""
+
+    def __init__(self, message: str, framework: str) -> None:
+        super().__init__(message)
+        self.framework = framework
+
+
 def stuck(error: Exception, doing: str) -> WrongCall:
-    """What to say when the user's own code fails on JAX: where, and why."""
-    frame = _failing_frame(error)
-    layer, where, modules = None, "", set()
-    if frame is not None:
-        layer = frame.f_locals["self"]
-        where = f"layer '{layer.name}' ({type(layer).__name__}): "
-        # TensorFlow takes its own frames out of what it raises: what the layer's code uses tells.
-        used = {n: frame.f_globals.get(n) for n in frame.f_code.co_names} | frame.f_locals
-        names = {v.__name__.split(".")[0] for v in used.values() if isinstance(v, ModuleType)}
-        modules = names & {"tensorflow", "torch"}
-    said = line_of(error)
-    if modules:
-        name = modules.pop()
-        return WrongCall(
-            f"{where}it computes with {name}, which cannot run in a race: ravine trains on JAX; "
-            f"write it with keras.ops instead ({said})"
-        )
-    return WrongCall(f"{where}{doing} failed on JAX: {said}")
-
-
-def _failing_frame(error: Exception) -> FrameType | None:
-    """Where a layer of the user's own failed, the innermost."""
+    """What to say when the user's own code fails: where, and why."""
     import keras
 
+    layer, frame = _failing(error)
+    where = "" if layer is None else f"layer '{layer.name}' ({type(layer).__name__}): "
+    said, backend = line_of(error), keras.backend.backend()
+    framework = _bound(error) or (frame and _used(frame))
+    if framework and backend != framework:
+        what = "it" if layer is not None else doing
+        message = (
+            f"{where}{what} computes with {framework}, which JAX cannot run; keras.ops runs "
+            f"everywhere ({said})"
+        )
+        return Immovable(message, framework)
+    name = {"jax": "JAX", "tensorflow": "TensorFlow", "torch": "PyTorch"}.get(backend, backend)
+    return WrongCall(f"{where}{doing} failed on {name}: {said}")
+
+
+def _used(frame: FrameType) -> str:
+    """The framework, other than JAX, that the code of a frame names."""
+    # TensorFlow takes its own frames out of what it raises: what the code uses tells.
+    used = {n: frame.f_globals.get(n) for n in frame.f_code.co_names} | frame.f_locals
+    names = {v.__name__.split(".")[0] for v in used.values() if isinstance(v, ModuleType)}
+    return next(iter(names & {"tensorflow", "torch"}), "")
+
+
+def _bound(error: Exception) -> str:
+    """The framework of a layer of Keras's own that runs on one alone."""
+    files = {"torch_utils": "torch", "tfsm_layer": "tensorflow"}
+    found = ""
+    for step in _steps(error):
+        found = files.get(str(step.f_globals.get("__name__")).rpartition(".")[2], found)
+    return found
+
+
+def _failing(error: Exception) -> tuple[Any, FrameType | None]:
+    """The innermost layer of the user's own that failed, or Lambda, and the innermost own code."""
+    import keras
+
+    layer, found = None, None
+    for frame in _steps(error):
+        ours = str(frame.f_globals.get("__name__")).split(".")[0] in LIBRARIES
+        held = frame.f_locals.get("self")
+        if isinstance(held, keras.Layer) and (not ours or isinstance(held, keras.layers.Lambda)):
+            layer = held
+        found = found if ours else frame
+    return layer, found
+
+
+LIBRARIES = {"keras", "jax", "jaxlib", "tensorflow", "torch", "numpy", "ravine", "ml_dtypes"}
+
+
+def _steps(error: Exception) -> Iterator[FrameType]:
+    """The frames of an error, and of those that it was raised from: outermost first."""
+    causes: list[BaseException] = []
     cause: BaseException | None = error
-    while cause is not None:  # Keras raises anew what a layer raised
-        found, step = None, cause.__traceback__
-        while step is not None:
-            frame, step = step.tb_frame, step.tb_next
-            ours = not str(frame.f_globals.get("__name__")).startswith("keras.")
-            if ours and isinstance(frame.f_locals.get("self"), keras.Layer):
-                found = frame
-        if found is not None:
-            return found
+    while cause is not None and cause not in causes:  # Keras raises anew what a layer raised
+        causes.append(cause)
         cause = cause.__cause__ or cause.__context__
-    return None
+    for one in causes:
+        step = one.__traceback__
+        while step is not None:
+            yield step.tb_frame
+            step = step.tb_next
 
 
 def line_of(error: Exception) -> str:

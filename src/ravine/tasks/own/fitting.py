@@ -60,8 +60,8 @@ def labels(what: str, y: Any, y_pred: Any, loss: Any) -> None:
         if bad.any():
             row = np.argwhere(bad)[0]
             raise WrongCall(
-                f"{what}: {name} holds {held[tuple(row)]:g} in row {row[0]}, but loss {_said(its)} "
-                f"and the model's {predicted.shape[-1]} outputs allow 0 to {most}"
+                f"{what}: {name} holds {held[tuple(row)]:g} in row {row[0]} of that split, but "
+                f"loss {_said(its)} and the model's {predicted.shape[-1]} outputs allow 0 to {most}"
             )
 
 

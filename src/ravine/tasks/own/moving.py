@@ -5,6 +5,7 @@ beside the configuration, is brought along.
 """
 
 from collections.abc import Iterator, Mapping
+from copy import deepcopy
 from dataclasses import dataclass, field
 from types import FunctionType
 from typing import Any
@@ -26,7 +27,9 @@ class Moved:
         import keras
 
         made = keras.saving.deserialize_keras_object(
-            self.config, custom_objects=dict(self.own), safe_mode=True
+            deepcopy(self.config),  # a functional model empties what it is made from
+            custom_objects=dict(self.own),
+            safe_mode=True,
         )
         if self.options:
             vars(made).update(self.options)
@@ -59,12 +62,6 @@ def move_model(model: Any) -> Model:
     import keras
     import numpy as np
 
-    for layer in layers_in(model):
-        if is_keras(layer, "Lambda"):
-            raise WrongCall(
-                f"layer '{layer.name}' is a Lambda, whose function Keras cannot move safely: write "
-                "it as a class of layer, or give a function that builds the model"
-            )
     try:
         config = keras.saving.serialize_keras_object(model)
     except Exception as error:
@@ -77,6 +74,9 @@ def move_model(model: Any) -> Model:
     own: dict[str, Any] = {}
     for layer in layers_in(model):
         own.update(_own(layer, keras))
+        if is_keras(layer, "Lambda"):
+            own[_function_of(layer.name)] = layer.function
+    _name_lambdas(config)
     own.update(_own_in(getattr(model, "loss", None), keras))
     # Keras publishes the configurations of metrics, but not the objects, whose classes are wanted.
     compiled = getattr(getattr(model, "_compile_config", None), "config", None) or {}
@@ -84,6 +84,25 @@ def move_model(model: Any) -> Model:
     kept = tuple(np.asarray(v) for v in model.non_trainable_variables if not _is_seed(v))
     config.get("compile_config", {}) and config["compile_config"].pop("optimizer", None)
     return Model(Moved(config, own), kept)
+
+
+def _function_of(layer: str) -> str:
+    """By what name the function of a Lambda travels beside the configuration."""
+    return f"function_of_{layer}"
+
+
+def _name_lambdas(config: Any) -> None:
+    """In a configuration, have Lambdas name their functions: it would hold their byte code."""
+    if isinstance(config, list | tuple):
+        for one in config:
+            _name_lambdas(one)
+    elif isinstance(config, dict):
+        if config.get("class_name") == "Lambda":
+            name, inside = _function_of(config["config"]["name"]), config["config"]
+            function = {"module": "ravine", "class_name": "function", "config": name}
+            inside["function"] = function | {"registered_name": name}
+        for one in config.values():
+            _name_lambdas(one)
 
 
 def layers_in(layer: Any, seen: set[int] | None = None) -> Iterator[Any]:

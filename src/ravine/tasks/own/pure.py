@@ -29,6 +29,11 @@ class Pure(Task):
         """See ``Task.network``."""
         return PureNetwork(self)
 
+    @property
+    def unfit(self) -> str:
+        """See ``Task.unfit``."""
+        return "it is two functions in JAX, not a Keras model"
+
     def opened(self, path: Path) -> Any:
         """See ``Task.opened``: the parameters, nested as ``init`` nests them."""
         import jax

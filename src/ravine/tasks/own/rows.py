@@ -180,8 +180,12 @@ def _numbers(value: Any, name: str) -> Any:
                 if not np.isnan(numbers).all():
                     return _numbers(numbers, name)
         wanted = "an array of numbers, a row a sample"
-        held = f"{array.dtype}" if array.ndim else "a single value"
-        example = f" such as {array.reshape(-1)[0]!r}" if array.size and array.ndim else ""
+        words = array.dtype.kind in "US"
+        held = "text" if words else f"{array.dtype}" if array.ndim else "a single value"
+        first = array.reshape(-1)[:1].tolist()
+        example = f" such as {first[0]!r}" if first and array.ndim else ""
+        if words and name.endswith("y"):
+            wanted += ", of classes np.unique(y, return_inverse=True)[1]"
         raise WrongCall(f"{name} holds {held}{example}: give {wanted}")
     if array.dtype.kind in "fV" or array.dtype.name == "bfloat16":
         return array.astype(np.float32, copy=False)

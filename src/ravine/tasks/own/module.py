@@ -1,0 +1,104 @@
+"""A PyTorch module on a user's data, as a task that is raced in PyTorch."""
+
+import importlib.util
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from ravine.errors import WrongCall
+from ravine.tasks.own.model import BATCH_SIZE, EPOCHS, Held, name_of, sample_of, splits_of
+from ravine.tasks.own.nested import filled, mapped
+from ravine.tasks.task import Task
+
+
+@dataclass(frozen=True)
+class TorchTask(Task):
+    """A task of ``make_model()``, a module, and ``loss(output, target)`` of tensors."""
+
+    x_like: Any = None  # how the arrays of a split are nested
+    y_like: Any = None
+    sample: Any = None  # a few rows, as a Split
+    notes: tuple[str, ...] = field(default=())
+
+    @property
+    def engine(self) -> str:
+        """See ``Task.engine``."""
+        return "torch"
+
+    @property
+    def unfit(self) -> str:
+        """See ``Task.unfit``."""
+        return "it is a PyTorch module, which was raced in PyTorch itself"
+
+    def network(self) -> Any:
+        """See ``Task.network``."""
+        from ravine.tasks.own.module_network import ModuleNetwork
+
+        return ModuleNetwork(self)
+
+    def opened(self, path: Path) -> Any:
+        """See ``Task.opened``: the module, not in training."""
+        import torch
+
+        module: Any = self.make_model()
+        module.load_state_dict(torch.load(path, weights_only=True, map_location="cpu"))
+        return module.eval()
+
+    def inputs(self, x: Any) -> Any:
+        """See ``Task.inputs``."""
+        return filled(self.x_like, x if isinstance(x, list | tuple) else [x])
+
+    def targets(self, y: Any) -> Any:
+        """See ``Task.targets``."""
+        return filled(self.y_like, y if isinstance(y, list | tuple) else [y])
+
+
+def torch_task(
+    make_module: Callable[..., Any],
+    dataset: Any,
+    loss: Callable[[Any, Any], Any],
+    *,
+    metrics: Mapping[str, Callable[[Any, Any], Any]] | None = None,
+    validation_data: Any = None,
+    test_data: Any = None,
+    name: str | None = None,
+    epochs: int = EPOCHS,
+    batch_size: int = BATCH_SIZE,
+) -> TorchTask:
+    """The task of a module. See ``Task.from_torch``."""
+    if importlib.util.find_spec("torch") is None:
+        raise WrongCall("PyTorch is not installed: pip install ravine[torch]")
+    metrics = {} if metrics is None else metrics
+    if not isinstance(metrics, Mapping):
+        raise WrongCall(
+            f"metrics is a {type(metrics).__name__}: give functions by name, "
+            "metrics={'accuracy': lambda output, target: output.argmax(1) == target}"
+        )
+    if hasattr(make_module, "named_parameters") and not isinstance(make_module, type):
+        raise WrongCall(
+            f"make_module is a {type(make_module).__name__} that is built already; every seed "
+            "needs initial weights of its own: give the class, or a function that builds it"
+        )
+    for what, function in {"make_module": make_module, "loss": loss, **dict(metrics)}.items():
+        if isinstance(function, type) and what != "make_module":
+            raise WrongCall(f"{what} is the class {function.__name__}: give {function.__name__}()")
+        if not callable(function):
+            raise WrongCall(f"{what} is a {type(function).__name__}: give a function")
+    splits, like, said = splits_of(dataset, validation_data, test_data)
+    if like.weights is not None:
+        raise WrongCall("a loss of PyTorch weighs its rows itself: put the weights into x or y")
+    return TorchTask(
+        name=name or name_of(make_module),
+        description=f"your module on your data; {said}",
+        make_model=make_module,
+        load=Held(splits),
+        loss=loss,
+        metrics=metrics,
+        epochs=epochs,
+        batch_size=batch_size,
+        x_like=mapped(lambda _: 0, like.x),
+        y_like=mapped(lambda _: 0, like.y),
+        sample=sample_of(splits),
+        notes=(said,),
+    )

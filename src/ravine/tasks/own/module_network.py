@@ -1,0 +1,256 @@
+"""A PyTorch module as functions of its weights. Imports PyTorch."""
+
+import hashlib
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch.func import functional_call
+
+from ravine.errors import WrongCall
+from ravine.tasks.intake import Weights
+from ravine.tasks.own.checks import line_of
+from ravine.tasks.own.module import TorchTask
+from ravine.tasks.own.nested import leaves, mapped
+from ravine.tasks.saved import MODULE, Saved
+
+AT_ONCE = 256  # rows of a split that are predicted in one call
+
+Tensors = Sequence[torch.Tensor]
+
+
+class ModuleNetwork:
+    """What ``intake.Network`` is of a Keras model, of tensors.
+
+    ``state`` holds what is not trained, frozen parameters and buffers, and last, of a module that
+    draws while it trains, the seed of its run.
+    """
+
+    def __init__(self, task: TorchTask) -> None:
+        torch.set_num_threads(1)
+        self._task = task
+        self.measures: tuple[str, ...] = ("loss", *task.metrics)
+        self.taken = ()  # layers that are pretrained: it has none
+        # Two, as to switch one to and fro costs every step a walk through it.
+        self._training, self._judging = self._built(0).train(), self._built(0).eval()
+        parameters = dict(self._training.named_parameters())
+        self.names = [name for name, p in parameters.items() if p.requires_grad]
+        self._others = [name for name, p in parameters.items() if not p.requires_grad]
+        self._others += [name for name, _ in self._training.named_buffers()]
+        self._check(parameters)
+        self.random = self._draws()
+
+    @property
+    def held(self) -> int:
+        """How many arrays the state has."""
+        return len(self._others) + self.random
+
+    @property
+    def config(self) -> str:
+        """The module and its parameters, and what it computes of a few rows: what decides results.
+
+        To a few digits, as another processor has other last ones.
+        """
+        drawn = self.draw(0)
+        held = [hashlib.sha256(a.tobytes()).hexdigest() for a in drawn.trainable]
+        trainable, state = tensors(drawn.trainable), tensors(drawn.state)
+        x, y = self._sample()
+        scores = [f"{float(v):.4g}" for v in self.score(y, self.predict(trainable, state, x))]
+        for w in trainable:
+            w.requires_grad_()
+        self.seed(state, 0)
+        loss, _ = self.loss(trainable, state, x, y)
+        slopes = torch.autograd.grad(loss, trainable, allow_unused=True)
+        scores += [f"{float(loss.detach()):.4g}"]
+        scores += [f"{float(g.norm()):.3g}" for g in slopes if g is not None]
+        text = re.sub("0x[0-9a-f]+", "", repr(self._training))  # addresses in memory
+        return str(["torch", text, self.names, self._others, held, scores])
+
+    def draw(self, seed: int) -> Weights:
+        """Initial weights: what ``torch.manual_seed(seed); make_module()`` gives."""
+        module = self._built(seed)
+        found = {**dict(module.named_parameters()), **dict(module.named_buffers())}
+        arrays = {name: tensor.detach().numpy().copy() for name, tensor in found.items()}
+        state = [arrays[name] for name in self._others]
+        if getattr(self, "random", True):
+            state.append(np.array(seed, np.int64))
+        return Weights([arrays[name] for name in self.names], state)
+
+    def loss(self, trainable: Tensors, state: Tensors, x: Any, y: Any) -> tuple[Any, list[Any]]:
+        """Mean loss of a batch in training, and the new state."""
+        # A copy: what batch normalisation writes into is its own.
+        held = {name: one.clone() for name, one in zip(self._others, state, strict=False)}
+        weights = dict(zip(self.names, trainable, strict=True))
+        output = functional_call(self._training, {**weights, **held}, self._given(x))
+        loss = self._task.loss(output, self._task.targets(y)).mean()
+        return loss, [*held.values(), *state[len(held) :]]
+
+    def predict(self, trainable: Tensors, state: Tensors, x: Any) -> Any:
+        """What the module makes of rows, not in training."""
+        held = dict(zip([*self.names, *self._others], [*trainable, *state], strict=False))
+        rows, parts = len(leaves(x)[0]), []
+        with torch.no_grad():
+            for begin in range(0, rows, AT_ONCE):
+                part = mapped(lambda a, b=begin: a[b : b + AT_ONCE], x)  # type: ignore[misc]  # at once
+                parts.append(functional_call(self._judging, held, self._given(part)))
+        if len(parts) == 1:
+            return parts[0]
+        if isinstance(parts[0], torch.Tensor):
+            return torch.cat(parts)
+        each = [torch.cat(same) for same in zip(*map(leaves, parts), strict=True)]
+        return torch.utils._pytree.tree_unflatten(  # the nest that the module returns
+            each, torch.utils._pytree.tree_structure(parts[0])
+        )
+
+    def score(self, y: Any, output: Any) -> Any:
+        """Mean loss and metrics of what was predicted, in the order of ``measures``."""
+        functions = (self._task.loss, *self._task.metrics.values())
+        targets = self._task.targets(y)
+        with torch.no_grad():
+            return torch.stack(
+                [torch.as_tensor(f(output, targets)).float().mean() for f in functions]
+            )
+
+    def seed(self, state: Tensors, t: float) -> None:
+        """Have step ``t`` of a run draw what it draws under every rule, and after every pause."""
+        if self.random:
+            words = np.random.SeedSequence([int(state[-1]), int(t)]).generate_state(1, np.uint64)
+            torch.manual_seed(int(words[0]) >> 1)
+
+    def save(self, trainable: Sequence[Any], state: Sequence[Any], folder: Path) -> Saved:
+        """Write the module's ``state_dict``."""
+        module = self._built(0)
+        values = dict(zip([*self.names, *self._others], [*trainable, *state], strict=False))
+        found = {**dict(module.named_parameters()), **dict(module.named_buffers())}
+        with torch.no_grad():
+            for name, value in values.items():
+                found[name].copy_(torch.as_tensor(np.asarray(value)))
+        torch.save(module.state_dict(), folder / MODULE)
+        return Saved(MODULE)
+
+    def _given(self, x: Any) -> tuple[Any, ...]:
+        """What the module is called with: a list of inputs are its arguments."""
+        x = self._task.inputs(x)
+        return tuple(x) if isinstance(x, list | tuple) else (x,)
+
+    def _built(self, seed: int) -> Any:
+        torch.manual_seed(seed)
+        try:
+            module: Any = self._task.make_model()
+        except WrongCall:
+            raise
+        except Exception as error:
+            raise WrongCall(f"make_module failed: {line_of(error)}") from error
+        if not isinstance(module, torch.nn.Module):
+            raise WrongCall(
+                f"make_module gives a {type(module).__name__}, not a torch.nn.Module: return the "
+                "module from the function"
+            )
+        if torch.initial_seed() != seed:
+            raise WrongCall(
+                "make_module seeds PyTorch itself, so that all seeds would begin alike: leave out "
+                "torch.manual_seed, the race seeds it for every run"
+            )
+        if any(map(torch.nn.parameter.is_lazy, module.parameters())):
+            self._called(module, "the module")  # which learns its shapes so
+        return module
+
+    def _sample(self) -> tuple[Any, Any]:
+        return tuple(mapped(tensor, part) for part in self._task.sample)
+
+    def _called(self, module: Any, what: str) -> Any:
+        x, _ = self._sample()
+        try:
+            return module(*self._given(x))
+        except Exception as error:
+            given = ", ".join(map(_said, leaves(x)))
+            where = _where(module, error)
+            raise WrongCall(f"{what} fails on x of {given}: {where}{line_of(error)}") from error
+
+    def _check(self, parameters: dict[str, Any]) -> None:
+        """Raises ``WrongCall`` for what cannot be trained, before anything is."""
+        if not self.names:
+            kind = type(self._training).__name__
+            raise WrongCall(f"{kind} has no parameters to train: give it a layer that has")
+        for name, p in parameters.items():
+            if p.dtype != torch.float32 or p.device.type != "cpu":
+                raise WrongCall(
+                    f"parameter '{name}' is {str(p.dtype).removeprefix('torch.')} on {p.device}: "
+                    "races are in float32 on the CPU; leave out .half(), .double(), .to(…)"
+                )
+        torch.manual_seed(0)
+        output = self._called(self._training, "the module")
+        x, y = self._sample()
+        functions = {"loss": self._task.loss, **self._task.metrics}
+        for what, function in functions.items():
+            self._check_value(what, function, output, self._task.targets(y), len(leaves(x)[0]))
+        loss = self._task.loss(output, self._task.targets(y)).mean()
+        if not loss.requires_grad:
+            raise WrongCall(
+                "the loss depends on no parameter that is trained: no gradient reaches any"
+            )
+
+    def _check_value(self, what: str, function: Any, output: Any, y: Any, rows: int) -> None:
+        try:
+            value = function(output, y)
+            torch.as_tensor(value)
+        except Exception as error:
+            outputs, targets = (", ".join(map(_said, leaves(part))) for part in (output, y))
+            raise WrongCall(
+                f"{what} fails on the module's output {outputs} and the targets {targets}: "
+                f"{line_of(error)}"
+            ) from error
+        value = torch.as_tensor(value).detach()
+        if tuple(value.shape) not in ((), (rows,)):
+            raise WrongCall(f"{what} gives {_said(value)}: return a number a row, or their mean")
+        if not torch.isfinite(value.float()).all():
+            raise WrongCall(
+                f"{what} is {float(value.float().mean()):g} before step one, on the first rows: it "
+                "must be finite there"
+            )
+        if value.ndim or not isinstance(output, torch.Tensor) or not isinstance(y, torch.Tensor):
+            return
+        twice = float(function(torch.cat([output, output]), torch.cat([y, y])).detach())
+        if abs(twice - 2 * float(value)) < 1e-4 * abs(twice) and abs(twice) > 1e-6:
+            raise WrongCall(
+                f"{what} sums over the rows, so that it grows with the batch: use "
+                "reduction='mean', or 'none'"
+            )
+
+    def _draws(self) -> bool:
+        """Whether the module draws random numbers while it trains, as dropout does."""
+        module = self._built(0).train()
+        before = torch.get_rng_state()
+        self._called(module, "the module")
+        return not torch.equal(before, torch.get_rng_state())
+
+
+def tensor(array: Any) -> torch.Tensor:
+    """An array as PyTorch's functions like it: whole numbers that were narrowed are int64 again."""
+    found = torch.from_numpy(np.array(array))
+    return found.long() if found.dtype == torch.int32 else found
+
+
+def tensors(arrays: Sequence[Any]) -> list[torch.Tensor]:
+    """Several, whose types stay as they are."""
+    return [torch.from_numpy(np.array(array)) for array in arrays]
+
+
+def _said(array: Any) -> str:
+    kind = str(getattr(array, "dtype", type(array).__name__)).removeprefix("torch.")
+    return f"{tuple(getattr(array, 'shape', ()))} {kind}"
+
+
+def _where(module: Any, error: Exception) -> str:
+    """Which part of a module failed, the innermost that has a name."""
+    names = {id(part): name for name, part in module.named_modules() if name}
+    found, step = "", error.__traceback__
+    while step is not None:
+        part = step.tb_frame.f_locals.get("self")
+        if id(part) in names:
+            found = f"'{names[id(part)]}' ({type(part).__name__}): "
+        step = step.tb_next
+    return found
