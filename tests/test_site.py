@@ -40,3 +40,10 @@ def test_no_piece_is_left_out(site: Path) -> None:
     for page in (site / "guide").glob("*.html"):
         assert "<!-- equation" not in page.read_text(encoding="utf-8")
     assert "2.15 [1.48, 2.63]" in (site / "guide/application.html").read_text(encoding="utf-8")
+
+
+def test_the_explorer_and_the_report_are_there(site: Path) -> None:
+    # A written page of the same name would take their place, and no build would say so.
+    assert "#scene" in (site / "pages/explorer.html").read_text(encoding="utf-8")
+    assert "digits-mlp" in (site / "pages/report.html").read_text(encoding="utf-8")
+    assert 'src="pages/explorer.html"' in (site / "play.html").read_text(encoding="utf-8")

@@ -98,7 +98,7 @@ def source(rule: str) -> str:
 def scene(name: str) -> str:
     """A scene of the explorer: its question, its answer, and where to play with it."""
     one = next(scene for scene in SCENES if scene.name == name)
-    address = f"../explorer.html#scene={name}"
+    address = f"../pages/explorer.html#scene={name}"
     return (
         f'!!! question "[{one.question}]({address})"\n\n    {one.answer}\n\n'
         f"    [Play with it: {one.title}]({address}){{ .md-button }}\n"

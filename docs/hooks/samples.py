@@ -13,4 +13,6 @@ def files(folder: Path) -> dict[str, bytes]:
     ravine.explore().write(folder / "explorer.html")
     shutil.copy(application.FOLDER / "race.sqlite", folder)
     ravine.Race.open(folder).report(folder / "report.html")
-    return {name: (folder / name).read_bytes() for name in ("explorer.html", "report.html")}
+    return {
+        f"pages/{name}": (folder / name).read_bytes() for name in ("explorer.html", "report.html")
+    }

@@ -23,7 +23,8 @@ NEW_EXAMPLES = """**Examples**
 def new(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="A file that is not there yet.")],
     kind: Annotated[
-        str, typer.Option(metavar="KIND", help="keras: a model; jax: pure functions; torch: a module.")
+        str,
+        typer.Option(metavar="KIND", help="keras: a model; jax: pure functions; torch: a module."),
     ] = "keras",
 ) -> None:
     """Write a commented file with a task of your own, which runs as it is."""
