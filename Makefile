@@ -1,11 +1,12 @@
 # make race   set up and run the main job, its winner confirmed on TensorFlow; prints where the report is
 # make test   set up what the tests need and run them all
 # make check  lint, types, structure
+# make docs   build the documentation into site/; open site/index.html
 # make bench  time a race as shipped, the same by tuners over Keras, and one optimizer step
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: race test check bench clean
+.PHONY: race test check docs bench clean
 
 race: .venv/.installed
 	$(BIN)/ravine race --confirm tensorflow
@@ -18,6 +19,10 @@ check: .venv/.installed-test
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/python -m pytest -q tests/test_structure.py
+
+docs: .venv/.installed-test
+	JAX_PLATFORMS=cpu $(BIN)/python -m mkdocs build --quiet
+	@echo "open site/index.html"
 
 bench: .venv/.installed-test
 	$(BIN)/python benchmarks/race.py

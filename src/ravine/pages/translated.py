@@ -31,14 +31,14 @@ def spellings(rule: Rule) -> Table:
     for framework in WRITERS:
         found = translation(rule, framework)
         table.add_row(f"  {CALLED[framework]}", Text(found.text))
-        said = _verdict(found)
+        said = verdict(found)
         if said and said != before:
             table.add_row("", Text(said, style="dim"))
         before = said
     return table
 
 
-def _verdict(found: Translation) -> str:
+def verdict(found: Translation) -> str:
     """One line on how good the translation is; none where it is the same path."""
     if found.native is None:
         return found.reason

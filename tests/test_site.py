@@ -1,0 +1,49 @@
+"""The site is built strictly, and asks nothing of any other host."""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from ravine.rules import RULES
+
+ROOT = Path(__file__).parents[1]
+
+
+@pytest.fixture(scope="session")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("site")
+    command = [sys.executable, "-m", "mkdocs", "build", "--strict", "-q", "-d", str(folder)]
+    done = subprocess.run(
+        command, cwd=ROOT, env={**os.environ}, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    return folder
+
+
+def test_no_page_fetches_from_another_host(site: Path) -> None:
+    pages = [page for page in site.rglob("*.html") if page.name != "report.html"]
+    assert len(pages) > 40
+    fetched = re.compile(r"<(?:script|img|iframe|link)\b[^>]*(?:src|href)=[\"']?https?://")
+    assert not [page for page in pages if fetched.search(page.read_text(encoding="utf-8"))]
+
+
+def test_every_rule_has_its_page_with_its_equation(site: Path) -> None:
+    for rule in RULES:
+        assert "<math" in (site / "rules" / f"{rule}.html").read_text(encoding="utf-8")
+
+
+def test_no_piece_is_left_out(site: Path) -> None:
+    for page in (site / "guide").glob("*.html"):
+        assert "<!-- equation" not in page.read_text(encoding="utf-8")
+    assert "2.15 [1.48, 2.63]" in (site / "guide/application.html").read_text(encoding="utf-8")
+
+
+def test_the_explorer_and_the_report_are_there(site: Path) -> None:
+    # A written page of the same name would take their place, and no build would say so.
+    assert "#scene" in (site / "pages/explorer.html").read_text(encoding="utf-8")
+    assert "digits-mlp" in (site / "pages/report.html").read_text(encoding="utf-8")
+    assert 'src="pages/explorer.html"' in (site / "play.html").read_text(encoding="utf-8")
