@@ -56,6 +56,13 @@ def on_page_markdown(markdown: str, *, page: Page, **_: Any) -> str:
         return markdown
 
 
+def on_post_build(config: MkDocsConfig) -> None:
+    """Opened from a folder, a page asks for its search index as a script."""
+    folder = Path(config.site_dir, "search")
+    index = (folder / "search_index.json").read_text(encoding="utf-8")
+    (folder / "search_index.js").write_text(f"var __index = {index}", encoding="utf-8")
+
+
 def _spread(nav: Any, listed: dict[str, list[Any]]) -> Any:
     if isinstance(nav, list):
         return [_spread(entry, listed) for entry in nav]
