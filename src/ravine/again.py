@@ -34,6 +34,13 @@ from ravine.verdict.confirming import NAMES, Confirmation, Confirmed
 from ravine.verdict.curves import Target
 from ravine.verdict.naming import title
 
+# How the command line names a task of one's own again, by the function that wants it.
+AGAIN = {
+    "verify": "give --task FILE.py:NAME, or ",
+    "confirm": "give --task FILE.py:NAME, or ",
+    "grow": "say 'ravine race FILE.py:NAME --into DIR', or ",
+}
+
 
 def resume(
     folder: str | os.PathLike[str],
@@ -329,8 +336,9 @@ def _own(
     strange = [n for n in choices.rules if n not in own and not is_spelled(n)]
     if strange or (task is None and choices.task not in TASKS):
         raise WrongCall(
-            f"the race in '{folder}' is of things that ravine does not ship; go on from Python: "
-            f"ravine.{verb}('{folder}', rules=[{', '.join(strange)}]"
+            f"the race in '{folder}' is of things that ravine does not ship; "
+            + ("" if strange else AGAIN.get(verb, ""))
+            + f"go on from Python: ravine.{verb}('{folder}', rules=[{', '.join(strange)}]"
             + ("" if choices.task in TASKS else f", task=<the task '{choices.task}'>")
             + ")"
         )

@@ -15,6 +15,7 @@ from ravine.commands.options import (
     Epochs,
     Folder,
     FreshSeeds,
+    OwnTask,
     Quiet,
     Rules,
     Schedule,
@@ -195,10 +196,13 @@ def race(
 
         found: Race | Levers
         if into is not None:
+            from ravine.tasks.own.entry import named
+
             _only_with_into(context)
             found = again.grow(
                 into,
                 read_rules(rules or ""),
+                task=named(task if ":" in task else None),
                 workers=workers,
                 progress=not quiet,
                 profile=profile,
@@ -260,14 +264,18 @@ def resume(
 def verify(
     folder: Folder,
     seeds: Annotated[int, typer.Option(metavar="N", help="Unused seeds to take.")] = 12,
+    task: OwnTask = None,
     workers: Workers = None,
     quiet: Quiet = False,
 ) -> None:
     """Run a finished race's winning claim again on seeds that nobody has used."""
     with exit_codes():
         from ravine import again
+        from ravine.tasks.own.entry import named
 
-        checked = again.verify(folder, seeds=seeds, workers=workers, progress=not quiet)
+        checked = again.verify(
+            folder, seeds=seeds, task=named(task), workers=workers, progress=not quiet
+        )
         typer.echo(str(checked))
         sys.exit(0 if checked.held else 1)
 
@@ -376,6 +384,8 @@ def main() -> None:
 def _only_with_into(context: typer.Context) -> None:
     """A race that grows keeps its plan: options that would change it are refused, by name."""
     free = {"rules", "into", "workers", "profile", "quiet", "as_json"}
+    if ":" in context.params["task"]:  # it names the task of the race again
+        free.add("task")
     for name in context.params:
         given = context.get_parameter_source(name)
         if name not in free and given is not None and given.name != "DEFAULT":

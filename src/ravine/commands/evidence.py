@@ -11,6 +11,7 @@ from ravine.commands.options import (
     Epochs,
     Folder,
     FreshSeeds,
+    OwnTask,
     Quiet,
     Rules,
     Schedule,
@@ -125,6 +126,7 @@ def confirm(
         str, typer.Option("--in", metavar="FRAMEWORK", help="tensorflow, jax or torch.")
     ],
     seeds: Annotated[int, typer.Option(metavar="N", help="Unused seeds to take, from 3.")] = 3,
+    task: OwnTask = None,
     workers: Workers = None,
     quiet: Quiet = False,
 ) -> None:
@@ -135,8 +137,12 @@ def confirm(
         from ravine import again
         from ravine.pages import terminal
         from ravine.pages.wide import wide
+        from ravine.tasks.own.entry import named
 
-        found = again.confirm(folder, framework, seeds=seeds, workers=workers, progress=not quiet)
+        own, shown = named(task), not quiet
+        found = again.confirm(
+            folder, framework, seeds=seeds, task=own, workers=workers, progress=shown
+        )
         if quiet:
             typer.echo(str(found))
             return

@@ -36,6 +36,14 @@ EarlyStopping = Annotated[
 Workers = Annotated[
     int | None, typer.Option(metavar="N", help="Worker processes. Default: one a core.")
 ]
+OwnTask = Annotated[
+    str | None,
+    typer.Option(
+        "--task",
+        metavar="FILE.py:NAME",
+        help="Of a finished race on a task of your own: where it is made, as it was raced.",
+    ),
+]
 Folder = Annotated[Path, typer.Argument(metavar="DIR", help="The folder of a race.")]
 AsJson = Annotated[
     bool, typer.Option("--json", help="Print JSON, as in verdict.json, instead of a table.")

@@ -12,7 +12,7 @@ import pytest
 from ravine.errors import WrongCall
 from ravine.racing import luggage
 from ravine.tasks import TASKS
-from ravine.tasks.own.entry import task_of
+from ravine.tasks.own.entry import named, task_of
 from ravine.tasks.own.moving import move_model
 
 
@@ -20,6 +20,10 @@ def test_a_place_in_a_file_is_a_task(tmp_path: Path) -> None:
     file = tmp_path / "places.py"
     file.write_text("from ravine.tasks import find\ndef make():\n    return find('digits-mlp')\n")
     assert task_of(f"{file}:make", None).name == "digits-mlp"
+    again = named(f"{file}:make")  # as whoever goes on with a race names it
+    assert again is not None
+    assert again.name == "digits-mlp"
+    assert named(None) is None
     with pytest.raises(WrongCall, match="did you mean 'make'"):
         task_of(f"{file}:mke", None)
     with pytest.raises(WrongCall, match="there is no file"):
