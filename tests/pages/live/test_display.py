@@ -38,6 +38,7 @@ def race_by(display: Display, results: Results) -> None:
     """Let a display see a whole race."""
     with display:
         display.doing(0, "building the model")
+        display.doing(0, "timing what the race will take")
         display.measured(COST)
         display.planned(results.plan, [])
         for curve in results.curves:
@@ -54,7 +55,7 @@ def test_plain_lines_where_nobody_watches(results: Results) -> None:
     assert all(line.startswith("ravine: ") for line in lines)
     assert "\x1b" not in "".join(lines)
     assert 10 < len(lines) < 30
-    assert lines[0] == "ravine: building the model"
+    assert lines[0] == "ravine: timing what the race will take"
     assert f"{results.plan.count} runs of {results.plan.steps} steps" in lines[1]
     assert "about" in lines[2]
     assert "of memory" in lines[2]

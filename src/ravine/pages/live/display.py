@@ -118,9 +118,11 @@ class Display:
             return
         if self._watched:
             self._preparing.update(what)
-        elif what not in self._prepared:  # that may take half a minute
+        elif what not in self._prepared:
+            # The others may take half a minute; the first is where a wrong call ends, in one line.
+            if self._prepared:
+                self._say(what)
             self._prepared.add(what)
-            self._say(what)
 
     def advanced(
         self, runs: Sequence[Run], segment: int, steps: int, measures: Sequence[Any]
