@@ -95,8 +95,8 @@ def conduct(
 def _natively(move: MustMove) -> str:
     name = CALLED[framework(move.engine)]
     return (
-        f"{move}: so this race goes on in {name} itself, run after run, which takes several times "
-        "as long as compiled lanes; the estimate says how long"
+        f"{move}: so this race goes on in {name} itself, run after run, which takes longer "
+        "than compiled lanes; the estimate says how long"
     )
 
 
