@@ -187,7 +187,7 @@ let w = 0.3, s = rule.init(h, w);
 const seen = [];
 slopes.forEach((g, i) => {{
   const ahead = rule.lookahead(h, w, s, i + 1);
-  [w, s] = rule.update(h, w, g, s, i + 1);
+  w = rule.update(h, w, g, s, i + 1);
   seen.push(ahead, w, rule.read(h, w, s, i + 1));
 }});
 console.log(Buffer.from(new Float64Array(seen).buffer).toString('hex'));
@@ -254,7 +254,9 @@ epsilon: 1e-08, epsilon_hat: 0, epsilon_root: 0},
     const v_hat = v / (1 - power(h.beta_2, t));
     const floor = h.epsilon + h.epsilon_hat / Math.sqrt(1 - power(h.beta_2, t));
     const w_ = w - h.learning_rate * m_hat / (Math.sqrt(v_hat + h.epsilon_root) + floor);
-    return [w_, {m, v}];
+    s.m = m;
+    s.v = v;
+    return w_;
   },
   read(h, w, s, t) {
     return w;

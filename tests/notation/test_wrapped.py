@@ -177,7 +177,7 @@ const h = {name}.hyper, seen = [];
 let w = 0.3, s = {name}.init(h, w);
 slopes.forEach((g, i) => {{
   seen.push({name}.lookahead(h, w, s, i + 1));
-  [w, s] = {name}.update(h, w, g, s, i + 1);
+  w = {name}.update(h, w, g, s, i + 1);
   seen.push(w);
 }});
 console.log(Buffer.from(new Float64Array(seen).buffer).toString('hex'));

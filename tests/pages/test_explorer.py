@@ -121,9 +121,9 @@ def test_every_rule_is_pythons_bit_for_bit_on_recorded_gradients(page):
             let w = 0.3, s = form.init(h, w);
             const seen = [];
             slopes.forEach((g, i) => {{
-              seen.push(form.lookahead(h, w, s, i + 1));
-              [w, s] = form.update(h, w, g, s, i + 1);
-              seen.push(form.read(h, w, s, i + 1));
+              seen.push(form.lookahead?.(h, w, s, i + 1) ?? w);
+              w = form.update(h, w, g, s, i + 1);
+              seen.push(form.read?.(h, w, s, i + 1) ?? w);
             }});
             return hex(seen); }}""",
             [rule.name, rule.values(), slopes],
@@ -293,6 +293,20 @@ def test_the_address_holds_the_whole_state(browser, written):
         "#__proto__=1",
     ):
         assert Visit(browser, written, nonsense).complaints == []
+
+
+def test_a_walk_that_ends_early_leaves_nothing_of_the_one_before(browser, written):
+    calm, wild = (
+        f"#surface=worked-example&start=1,1&steps=100&rates=paper&rules=sgd(learning_rate={rate})"
+        for rate in (0.1, 100)
+    )
+    scale = "JSON.stringify([ravine.now.scale.bottom, ravine.now.scale.top])"
+    after = Visit(browser, written, calm).page
+    least = after.evaluate(scale)
+    after.evaluate(f"location.hash = {wild!r}")
+    until(after, "ravine.now.walks[0].end.kind === 'diverged'")
+    fresh = Visit(browser, written, wild).page
+    assert after.evaluate(scale) == fresh.evaluate(scale) != least
 
 
 def test_the_keyboard_alone_does_everything(browser, written):

@@ -53,6 +53,7 @@ _WORDS = (
     "let new null package private protected public return static super switch this throw true try "
     "typeof undefined var void while with yield NaN Infinity Math Number"
 )
+_NOTHING = "    return w;\n"
 _TIGHTNESS = {"+": 1, "-": 1, "*": 2, "/": 2, "negative": 3} | dict.fromkeys(COMPARISONS, 0)
 
 
@@ -72,20 +73,20 @@ def write(rule: Rule) -> str:
     helpers = [text for name, text in HELPERS.items() if name in called]
     names = [identifier(name, set()) for name in own]
     first = names[0]
-    usage = (
-        f"// let s = {first}.init(h, w), then [w, s] = {first}.update(h, w, g, s, t), t from 1\n"
-    )
+    usage = f"// let s = {first}.init(h, w), then w = {first}.update(h, w, g, s, t), t from 1\n"
     bodies = [f"const {n} = {literal(p)};" for n, p in zip(names, own.values(), strict=True)]
     return "".join([usage, *helpers, "\n".join(bodies)])
 
 
-def literal(rule: Rule) -> str:
+def literal(rule: Rule, whole: bool = True) -> str:
     """An object: ``hyper``, and the rule's methods, each given hyperparameters as ``h``.
 
     ``init(h, w)`` gives the memory, ``lookahead(h, w, s, t)`` the point of the gradient,
-    ``update(h, w, g, s, t)`` the pair of new weights and memory, ``read(h, w, s, t)`` the weights
-    to use. The functions in :data:`HELPERS` must be in scope. A rule that treats arrays
-    differently is none: raises ``RavineError``.
+    ``update(h, w, g, s, t)`` the new weights, and changes the memory in its place, for an object
+    made anew in every step costs more than the step; ``read(h, w, s, t)`` the weights to use. The
+    functions in :data:`HELPERS` must be in scope. Where it need not be ``whole``, ``hyper`` and
+    the methods that only give w are left out. A rule that treats arrays differently is none:
+    raises ``RavineError``.
     """
     if len(parts(rule)) > 1:
         raise RavineError(f"{rule.name} is a rule for weights and one for biases: take its parts")
@@ -96,11 +97,14 @@ def literal(rule: Rule) -> str:
     ]
     traced = trace(rule)
     given = ["init(h, w)", "lookahead(h, w, s, t)", "update(h, w, g, s, t)", "read(h, w, s, t)"]
+    bodies = [_body(method, changing=method is traced.update) for method in traced]
     methods = [
-        f"  {signature} {{\n{_body(method, pair=method is traced.update)}  }},\n"
-        for signature, method in zip(given, traced, strict=True)
+        f"  {signature} {{\n{body}  }},\n"
+        for signature, body in zip(given, bodies, strict=True)
+        if whole or body != _NOTHING
     ]
-    return "".join(["{\n", f"  hyper: {{{', '.join(values)}}},\n", *methods, "}"])
+    hyper = [f"  hyper: {{{', '.join(values)}}},\n"] if whole else []
+    return "".join(["{\n", *hyper, *methods, "}"])
 
 
 def expression(node: Node, tightness: int = 0) -> str:
@@ -142,9 +146,10 @@ def identifier(name: str, taken: set[str]) -> str:
     return name
 
 
-def _body(method: Method, pair: bool) -> str:
+def _body(method: Method, changing: bool) -> str:
     names: dict[int, Node] = {}
     taken = set("hwgst")
+    lines = []
 
     def named(node: Node) -> Node:
         if id(node) not in names:
@@ -152,21 +157,35 @@ def _body(method: Method, pair: bool) -> str:
             names[id(node)] = Node(node.kind, parts, node.value) if parts else node
         return names[id(node)]
 
-    lines = []
-    for symbol, node in steps(method):
+    def held(symbol: Symbol, node: Node) -> str:
         name = identifier(symbol.name, taken)
         taken.add(name)
         lines.append(f"const {name} = {expression(named(node))};")
-        names[id(node)] = Node("symbol", value=name)
-    texts = [(symbol, expression(named(node))) for symbol, node in method.results]
-    memory = ", ".join(
-        name if text == (name := _key(symbol.name)) else f"{name}: {text}"
-        for symbol, text in texts
-        if symbol.owner == "s"
-    )
-    (*_, weights) = [f"{{{memory}}}", *(text for symbol, text in texts if not symbol.owner)]
-    lines.append(f"return [{weights}, {{{memory}}}];" if pair else f"return {weights};")
+        return name
+
+    for symbol, node in steps(method):
+        names[id(node)] = Node("symbol", value=held(symbol, node))
+    memory = [(symbol, node) for symbol, node in method.results if symbol.owner == "s"]
+    if changing and memory:  # all is known before anything is changed
+        results = [
+            (symbol, _atom(named(node)) or held(symbol, node)) for symbol, node in method.results
+        ]
+        lines += [f"{_given(symbol)} = {text};" for symbol, text in results if symbol.owner == "s"]
+        own = [text for symbol, text in results if not symbol.owner]
+    else:
+        fields = ", ".join(
+            name if text == (name := _key(symbol.name)) else f"{name}: {text}"
+            for symbol, text in ((symbol, expression(named(node))) for symbol, node in memory)
+        )
+        own = [f"{{{fields}}}", *(expression(named(n)) for s, n in method.results if not s.owner)]
+    lines.append(f"return {own[-1]};")
     return "".join(f"    {line}\n" for line in lines)
+
+
+def _atom(node: Node) -> str:
+    """The text of a number or a name of this call; nothing for what a change could reach."""
+    own = node.kind == "number" or (node.kind == "symbol" and not getattr(node.value, "owner", ""))
+    return expression(node) if own else ""
 
 
 def _given(symbol: Symbol) -> str:

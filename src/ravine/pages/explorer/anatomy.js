@@ -1,5 +1,5 @@
 // One step taken apart: its gradient, what the rule remembers, and the step that follows.
-import {$, html, refill, table} from "./drawing.js";
+import {$, html, put, refill, table} from "./drawing.js";
 import {said} from "./numbers.js";
 
 const SIZE = 250;
@@ -12,7 +12,7 @@ export function drawAnatomy(walk) {
   if (!walk) return;
   const {rule, h, path: {step}} = walk;
   drawEquation(rule, h);
-  $("anatomy-title").textContent = `Step ${step.t} of ${rule.title}`;
+  put($("anatomy-title"), {}, `Step ${step.t} of ${rule.title}`);
   const moved = [step.to[0] - step.from[0], step.to[1] - step.from[1]];
   const memory = rule.memory.map((field) => ({...field, value: step.memory.map((s) => s[field.name])}));
   drawArrows(rule, step, moved, memory);
@@ -41,7 +41,7 @@ function drawArrows(rule, step, moved, memory) {
   parts.push(arrow("moved", moved, steps), arrow("gradient", down, slopes), ...arrows.map((a) => arrow("memory", a, slopes)));
   const picture = $("arrows");
   picture.style.setProperty("--shade", rule.shade);
-  picture.setAttribute("viewBox", `${-SIZE / 2} ${-SIZE / 2} ${SIZE} ${SIZE}`);
+  put(picture, {viewBox: `${-SIZE / 2} ${-SIZE / 2} ${SIZE} ${SIZE}`});
   refill(picture, parts);
   $("key-memory").hidden = !arrows.length;
   $("key-scale").hidden = !scales.length;
@@ -70,8 +70,8 @@ function drawNumbers(rule, step, moved, memory) {
     box.replaceChildren(table("", ["quantity", "x", "y"], rows.map(([name]) => [name.glyph ? glyph(name) : name, "", ""])));
     numbered = rule.name + looked;
   }
-  box.querySelector("caption").textContent = `Step ${step.t} in numbers`;
-  box.querySelectorAll("td").forEach((cell, i) => { cell.textContent = said(rows[i >> 1][1][i & 1]); });
+  put(box.querySelector("caption"), {}, `Step ${step.t} in numbers`);
+  box.querySelectorAll("td").forEach((cell, i) => put(cell, {}, said(rows[i >> 1][1][i & 1])));
 }
 
 function glyph(field) {

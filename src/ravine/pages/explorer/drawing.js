@@ -16,16 +16,24 @@ export const html = (tag, attributes = {}, ...children) => filled(document.creat
 export const svg = (tag, attributes = {}, ...children) =>
   filled(document.createElementNS("http://www.w3.org/2000/svg", tag), attributes, children);
 
+// What an element has in every frame. Most of it is as it was: to look costs less than to set.
+export function put(element, attributes, text) {
+  const had = (element.had ??= {});
+  for (const key in attributes) {
+    if (had[key] !== attributes[key]) element.setAttribute(key, had[key] = attributes[key]);
+  }
+  if (text !== undefined && had.text !== text) element.textContent = had.text = text;
+}
+
+export const showIf = (element, shown) => put(element, {display: shown ? "inline" : "none"});
+
 // What is drawn in every frame: [tag, attributes, text] of each part. While the tags stay the same
 // their elements do too, for making them anew is what costs.
 export function refill(parent, parts) {
   if (parent.children.length !== parts.length || parts.some(([tag], i) => parent.children[i].tagName !== tag)) {
     parent.replaceChildren(...parts.map(([tag]) => svg(tag)));
   }
-  parts.forEach(([, attributes, text = ""], i) => {
-    const element = filled(parent.children[i], attributes, []);
-    if (element.textContent !== text) element.textContent = text;
-  });
+  parts.forEach(([, attributes, text = ""], i) => put(parent.children[i], attributes, text));
 }
 
 export const dashOf = (rule, scale = 1) => rule.dash.map((d) => d * scale).join(" ") || "none";
@@ -37,17 +45,17 @@ export function swatch(rule) {
   return svg("svg", {class: "swatch", width: 26, height: 10, "aria-hidden": "true"}, line, mark);
 }
 
-// The path of a polyline; points that fall on the one before are left out: all that are nearer than
-// a pixel, or than three where a rough one will do.
-export function line(count, across, down, from = 0, rough = false) {
+// The path of a polyline, of two arrays of pixels; points that fall on the one before are left out: all
+// that are nearer than a pixel, or than three where a rough one will do.
+export function line(xs, ys, count, from = 0, rough = false) {
   let text = "";
   const near = rough ? 3 : 0.8;
   const fine = rough ? 1 : 10;
   let lx = NaN;
   let ly = NaN;
   for (let i = from; i < count; i++) {
-    let x = across(i);
-    let y = down(i);
+    let x = xs[i];
+    let y = ys[i];
     if (Math.abs(x - lx) + Math.abs(y - ly) < near && i < count - 1) continue;
     x = Math.round(x * fine) / fine;
     y = Math.round(y * fine) / fine;

@@ -1,6 +1,8 @@
 // How a walk ended, as ravine.surfaces.ending judges it.
 
 const {near: NEAR, gone: GONE, still: STILL, flat: FLAT, marks: MARKS} = SETTINGS.ending;
+// Math.hypot leaves garbage in every call; what is too far or too near for a square is so anyway.
+const length = (x, y) => Math.sqrt(x * x + y * y);
 const diagonal = ({window: [x0, x1, y0, y1]}) => Math.hypot(x1 - x0, y1 - y0);
 
 export function endingOf(surface, path) {
@@ -25,7 +27,7 @@ export function endingOf(surface, path) {
 // The first step after the last at which the walk was farther than that from a point.
 function settledAt({xs, ys, n}, [x, y], most) {
   let i = n;
-  while (i >= 0 && Math.hypot(xs[i] - x, ys[i] - y) <= most) i--;
+  while (i >= 0 && length(xs[i] - x, ys[i] - y) <= most) i--;
   return i + 1;
 }
 
@@ -34,7 +36,7 @@ function goneAt(surface, {xs, ys, n}) {
   const [x0, x1, y0, y1] = surface.window;
   const far = GONE * diagonal(surface);
   let i = n;
-  while (i >= 0 && Math.hypot(xs[i] - (x0 + x1) / 2, ys[i] - (y0 + y1) / 2) >= far) i--;
+  while (i >= 0 && length(xs[i] - (x0 + x1) / 2, ys[i] - (y0 + y1) / 2) >= far) i--;
   return i === n ? null : i + 1;
 }
 
@@ -42,7 +44,7 @@ const lastFrom = (n) => n + 1 - Math.max(2, Math.floor((n + 1) / 10));
 
 function extent({xs, ys, n}, first) {
   let most = 0;
-  for (let i = Math.max(0, first); i < n; i++) most = Math.max(most, Math.hypot(xs[i] - xs[n], ys[i] - ys[n]));
+  for (let i = Math.max(0, first); i < n; i++) most = Math.max(most, length(xs[i] - xs[n], ys[i] - ys[n]));
   return most;
 }
 

@@ -76,7 +76,8 @@ class Entry:
             "kind": type(self.rule).__name__,
         }
         forms = ",\n".join(
-            f"{json.dumps(key)}: {javascript.literal(form)}" for key, form in self.forms().items()
+            f"{json.dumps(key)}: {javascript.literal(form, whole=False)}"
+            for key, form in self.forms().items()
         )
         text = json.dumps(known, ensure_ascii=False, separators=(",", ":"))
         return f"{text[:-1]},forms: {{\n{forms}\n}}}}"

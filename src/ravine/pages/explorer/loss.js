@@ -1,12 +1,13 @@
 // The value along every path, and the moment that the page looks at.
-import {$, dashOf, line, powerOfTen, refill, spreadOut, svg, ticks} from "./drawing.js";
+import {$, dashOf, line, powerOfTen, put, refill, showIf, spreadOut, svg, ticks} from "./drawing.js";
 import {clamp, said} from "./numbers.js";
-import {state} from "./state.js";
+import {MOST_STEPS, state} from "./state.js";
 
 const PAD = {left: 52, right: 0, top: 14, bottom: 34};
 const HEIGHT = 270;
 const DECADES = 14; // deeper than that is rounding
 const groups = new Map();
+const [px, py] = [0, 1].map(() => new Float64Array(MOST_STEPS + 1));
 export const plot = {width: 600, x: () => 0};
 
 // Above the lowest value if that is known, on a logarithmic axis; else the value itself.
@@ -15,7 +16,9 @@ export function lossScale(surface, walks, seen) {
   const begin = surface.value(...state.start);
   if (lowest !== null) {
     let least = Infinity;
-    for (const {path} of walks) for (const v of path.values) if (v - lowest > 0 && v - lowest < least) least = v - lowest;
+    for (const {path: {values, n}} of walks) {
+      for (let i = 0; i <= n; i++) if (values[i] > lowest && values[i] - lowest < least) least = values[i] - lowest;
+    }
     const top = Math.max(begin - lowest, 1e-9) * 4;
     const bottom = clamp(least / 2, top * 10 ** -DECADES, top / 100);
     return {log: true, top, bottom, height: (v) => Math.log(clamp(v - lowest, bottom, 1e300) / bottom) / Math.log(top / bottom), lowest};
@@ -58,29 +61,28 @@ export function drawLoss(walks, scale, t, rough) {
   Object.assign(plot, {wide, x});
   // A point every two or three pixels will do while the hand moves.
   const stride = rough ? Math.max(1, Math.ceil(2.5 * state.steps / wide)) : 1;
-  $("loss").setAttribute("viewBox", `0 0 ${width} ${HEIGHT}`);
+  put($("loss"), {viewBox: `0 0 ${width} ${HEIGHT}`});
   drawAxes(scale, x, y, width);
-  for (const [name, {all}] of groups) all.style.display = walks.some((w) => w.rule.name === name) ? "" : "none";
+  for (const [name, {all}] of groups) showIf(all, walks.some((w) => w.rule.name === name));
   const ends = walks.map(({path}) => y(Number.isFinite(path.values[path.n]) ? path.values[path.n] : Infinity));
   const places = spreadOut(ends, 16, 10, HEIGHT - PAD.bottom - 4);
   walks.forEach(({rule, path, end}, i) => {
     const {curve, now, mark, label, leader} = groupOf(rule);
     const last = path.diverged === null ? path.n : path.n - 1;
     const count = Math.floor(last / stride) + 1;
-    curve.setAttribute("d", line(count, (k) => x(k * stride), (k) => y(path.values[k * stride]), 0, rough));
+    for (let k = 0; k < count; k++) {
+      px[k] = x(k * stride);
+      py[k] = y(path.values[k * stride]);
+    }
+    put(curve, {d: line(px, py, count, 0, rough)});
     const seen = Math.min(t, last);
-    now.setAttribute("cx", x(seen).toFixed(1));
-    now.setAttribute("cy", y(path.values[seen]).toFixed(1));
-    mark.textContent = end.kind === "diverged" ? "✕" : "";
-    mark.setAttribute("x", x(last).toFixed(1));
-    mark.setAttribute("y", (y(path.values[last]) + 5).toFixed(1));
-    label.textContent = rule.title;
-    label.setAttribute("x", width - PAD.right + 18);
-    label.setAttribute("y", (places[i] + 4).toFixed(1));
-    leader.setAttribute("d", `M${x(last).toFixed(1)} ${ends[i].toFixed(1)}L${width - PAD.right + 14} ${places[i].toFixed(1)}`);
+    put(now, {cx: x(seen).toFixed(1), cy: y(path.values[seen]).toFixed(1)});
+    put(mark, {x: x(last).toFixed(1), y: (y(path.values[last]) + 5).toFixed(1)}, end.kind === "diverged" ? "✕" : "");
+    put(label, {x: width - PAD.right + 18, y: (places[i] + 4).toFixed(1)}, rule.title);
+    put(leader, {d: `M${x(last).toFixed(1)} ${ends[i].toFixed(1)}L${width - PAD.right + 14} ${places[i].toFixed(1)}`});
   });
   const now = x(Math.min(t, state.steps)).toFixed(1);
-  $("time").setAttribute("d", `M${now} ${PAD.top - 6}V${HEIGHT - PAD.bottom}`);
+  put($("time"), {d: `M${now} ${PAD.top - 6}V${HEIGHT - PAD.bottom}`});
 }
 
 let axes = "";

@@ -1,9 +1,9 @@
 // The map: contours below, every rule's whole path above, and the start, which can be dragged.
-import {$, dashOf, line, spreadOut, svg, ticks} from "./drawing.js";
+import {$, dashOf, line, put, showIf, spreadOut, svg, ticks} from "./drawing.js";
 import {drawContours} from "./contours.js";
 import {saidEnding} from "./ending.js";
 import {clamp, said} from "./numbers.js";
-import {state} from "./state.js";
+import {MOST_STEPS, state} from "./state.js";
 
 const LABEL_GAP = 17;
 const CLOSE = 90; // pixels
@@ -83,7 +83,7 @@ function groupOf(rule) {
 // Every frame of a drag: all paths, their ends, their names.
 // ``rough``: while the hand moves, a path of fewer points is as good.
 export function drawPaths(walks, t, rough) {
-  for (const [name, {layers}] of groups) for (const layer of layers) layer.style.display = walks.some((w) => w.rule.name === name) ? "" : "none";
+  for (const [name, {layers}] of groups) for (const layer of layers) showIf(layer, walks.some((w) => w.rule.name === name));
   const ends = walks.map(drawPath(t, rough));
   const lowest = view.height - 9;
   const places = spreadOut(ends.map(([, y]) => y), LABEL_GAP, 12, lowest);
@@ -96,16 +96,15 @@ export function drawPaths(walks, t, rough) {
     const [left, right] = column ?? [x, x];
     const before = right + long > view.width && (left > long || left > view.width / 2);
     const at = before ? left - 14 : right + 14;
-    label.textContent = text;
-    label.setAttribute("x", at.toFixed(1));
-    label.setAttribute("y", (places[i] + 4.5).toFixed(1));
-    label.setAttribute("text-anchor", before ? "end" : "start");
+    put(label, {x: at.toFixed(1), y: (places[i] + 4.5).toFixed(1), "text-anchor": before ? "end" : "start"}, text);
     const away = column || Math.abs(places[i] - y) > 7;
-    leader.setAttribute("d", away ? `M${x.toFixed(1)} ${y.toFixed(1)}L${(at + (before ? 3 : -3)).toFixed(1)} ${places[i].toFixed(1)}` : "");
+    put(leader, {d: away ? `M${x.toFixed(1)} ${y.toFixed(1)}L${(at + (before ? 3 : -3)).toFixed(1)} ${places[i].toFixed(1)}` : ""});
   });
   const [sx, sy] = state.start;
-  $("start").setAttribute("transform", `translate(${across(sx).toFixed(1)} ${down(sy).toFixed(1)})`);
-  $("start").setAttribute("aria-label", `Start at x ${said(sx)}, y ${said(sy)}. Arrow keys move it, with shift farther.`);
+  put($("start"), {
+    transform: `translate(${across(sx).toFixed(1)} ${down(sy).toFixed(1)})`,
+    "aria-label": `Start at x ${said(sx)}, y ${said(sy)}. Arrow keys move it, with shift farther.`,
+  });
 }
 
 // Where many walks end in one place, their names stand in a column beside it: its left and right edge.
@@ -117,26 +116,33 @@ function crowd(ends) {
   return [left - aside, right + aside];
 }
 
+// Where a path is on the map, in pixels: one place for all of them, one after the other.
+const [px, py] = [0, 1].map(() => new Float64Array(MOST_STEPS + 1));
+
+function measurePath({xs, ys, n}) {
+  const [x0, x1, y0, y1] = view.seen;
+  const [across, down] = [view.width / (x1 - x0), view.height / (y1 - y0)];
+  for (let i = 0; i <= n; i++) {
+    px[i] = (xs[i] - x0) * across;
+    py[i] = (y1 - ys[i]) * down;
+  }
+}
+
 const drawPath = (t, rough) => ({rule, path, end}) => {
   const {whole, past, mark, now, dots} = groupOf(rule);
-  const at = [(i) => across(path.xs[i]), (i) => down(path.ys[i])];
+  measurePath(path);
   const cursor = Math.min(t, path.n);
-  whole.setAttribute("d", cursor < path.n ? line(path.n + 1, ...at, cursor, rough) : "");
-  past.setAttribute("d", line(cursor + 1, ...at, 0, rough));
+  put(whole, {d: cursor < path.n ? line(px, py, path.n + 1, cursor, rough) : ""});
+  put(past, {d: line(px, py, cursor + 1, 0, rough)});
   let steps = "";
-  if (path.n <= 80) for (let i = 1; i <= path.n && i <= 80; i++) steps += shows(path.xs[i], path.ys[i]) ? `M${at[0](i).toFixed(1)} ${at[1](i).toFixed(1)}h0` : "";
-  dots.setAttribute("d", steps);
+  if (path.n <= 80) for (let i = 1; i <= path.n; i++) steps += shows(path.xs[i], path.ys[i]) ? `M${px[i].toFixed(1)} ${py[i].toFixed(1)}h0` : "";
+  put(dots, {d: steps});
   const [x, y] = lastSeen(path);
   const left = end.mark === "○" && !shows(end.x, end.y);
-  mark.textContent = left ? "→" : end.mark;
-  mark.setAttribute("x", x.toFixed(1));
-  mark.setAttribute("y", (y + 5).toFixed(1));
+  put(mark, {x: x.toFixed(1), y: (y + 5).toFixed(1)}, left ? "→" : end.mark);
   const visible = cursor < path.n && shows(path.xs[cursor], path.ys[cursor]);
-  now.style.display = visible ? "" : "none";
-  if (visible) {
-    now.setAttribute("cx", at[0](cursor).toFixed(1));
-    now.setAttribute("cy", at[1](cursor).toFixed(1));
-  }
+  showIf(now, visible);
+  if (visible) put(now, {cx: px[cursor].toFixed(1), cy: py[cursor].toFixed(1)});
   return [x, y];
 };
 
@@ -158,7 +164,7 @@ const inset = (x, y) => [clamp(x, 8, view.width - 8), clamp(y, 8, view.height - 
 export function drawAhead(walk, t) {
   const step = walk?.rule.lookahead && t > 0 ? walk.path.step : null;
   const ahead = $("ahead");
-  ahead.style.display = step && shows(...step.ahead) ? "" : "none";
+  showIf(ahead, step && shows(...step.ahead));
   if (!step) return;
   ahead.style.setProperty("--shade", walk.rule.shade);
   const [x, y, ax, ay] = [across(step.from[0]), down(step.from[1]), across(step.ahead[0]), down(step.ahead[1])];

@@ -1,5 +1,5 @@
 // Time: play, scrub and step. Nothing moves before it is asked to.
-import {$} from "./drawing.js";
+import {$, put} from "./drawing.js";
 import {state} from "./state.js";
 
 const SECONDS = 8; // for a whole path
@@ -51,6 +51,7 @@ export function drawPlayer() {
   const scrub = $("scrub");
   scrub.max = state.steps;
   scrub.value = moment();
-  scrub.setAttribute("aria-valuetext", `step ${moment()} of ${state.steps}`);
-  $("moment").textContent = `step ${moment()} of ${state.steps}`;
+  const text = `step ${moment()} of ${state.steps}`;
+  put(scrub, {"aria-valuetext": text});
+  put($("moment"), {}, text);
 }

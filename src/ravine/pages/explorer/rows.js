@@ -1,5 +1,5 @@
 // A row a rule: on or off, its learning rate, every other hyperparameter, and the way back.
-import {$, html, swatch} from "./drawing.js";
+import {$, html, put, swatch} from "./drawing.js";
 import {saidEnding} from "./ending.js";
 import {clamp, rounded, said} from "./numbers.js";
 import {atEdge} from "./rates.js";
@@ -95,9 +95,9 @@ export function drawRows(walks, sweeps, scale, losses) {
     row.body.hidden = !walk;
     row.all.classList.toggle("off", !walk);
     row.edge.hidden = !(walk && state.rates === "tuned" && sweeps[name] && !("learning_rate" in (state.values[name] ?? {})) && atEdge(sweeps[name], walk.h.learning_rate));
-    row.ended.textContent = walk ? `${walk.end.mark} ${saidEnding(walk.end)}` : "";
+    put(row.ended, {}, walk ? `${walk.end.mark} ${saidEnding(walk.end)}` : "");
     if (!walk) continue;
-    row.inside.setAttribute("aria-pressed", String(state.rule === name));
+    put(row.inside, {"aria-pressed": String(state.rule === name)});
     row.reset.disabled = Object.keys(state.values[name] ?? {}).length === 0;
     for (const part of row.controls) drawControl(part, walk.h[part.control.name]);
     if (sweeps[name]) drawStrip(row.strip, walk.rule, sweeps[name], walk.h.learning_rate, losses[name], scale);

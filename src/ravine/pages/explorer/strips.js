@@ -1,5 +1,5 @@
 // Final loss over learning rate, for one rule; the rate in use is a dot that can be dragged.
-import {line, powerOfTen, svg, ticks} from "./drawing.js";
+import {line, powerOfTen, put, svg, ticks} from "./drawing.js";
 import {clamp, rounded} from "./numbers.js";
 import {rateControl} from "./rates.js";
 
@@ -36,13 +36,12 @@ export function drawStrip(strip, rule, tried, rate, loss, scale) {
   const down = (v) => (Number.isFinite(v) ? TOP + (HEIGHT - TOP - FOOT - 4) * (1 - clamp(scale.height(v), 0, 1)) : TOP);
   const finite = tried.map((one) => ({...one, y: down(one.loss)}));
   const kept = finite.filter((one) => Number.isFinite(one.loss));
-  strip.curve.setAttribute("d", line(kept.length, (i) => across(control, kept[i].rate), (i) => kept[i].y));
-  strip.gone.setAttribute("d", finite.filter((one) => !Number.isFinite(one.loss)).map((one) => {
+  put(strip.curve, {d: line(kept.map((one) => across(control, one.rate)), kept.map((one) => one.y), kept.length)});
+  put(strip.gone, {d: finite.filter((one) => !Number.isFinite(one.loss)).map((one) => {
     const x = across(control, one.rate);
     return `M${x - 2.5} 2l5 5m0-5l-5 5`;
-  }).join(""));
+  }).join("")});
   const [x, y] = [across(control, rate), Number.isFinite(loss) ? down(loss) : 4.5];
-  strip.stem.setAttribute("d", `M${x.toFixed(1)} ${y.toFixed(1)}V${HEIGHT - FOOT}`);
-  strip.dot.setAttribute("cx", x.toFixed(1));
-  strip.dot.setAttribute("cy", y.toFixed(1));
+  put(strip.stem, {d: `M${x.toFixed(1)} ${y.toFixed(1)}V${HEIGHT - FOOT}`});
+  put(strip.dot, {cx: x.toFixed(1), cy: y.toFixed(1)});
 }

@@ -13,29 +13,27 @@ export function walk(rule, h, surface, start, steps, seed, at = 0, spare = null)
   const numbers = () => new Float64Array(steps + 1);
   const {xs, ys, values} = spare?.xs.length === steps + 1 ? spare : {xs: numbers(), ys: numbers(), values: numbers()};
   let [x, y] = start;
-  let sx = form.init(h, x);
-  let sy = form.init(h, y);
+  const sx = form.init(h, x);
+  const sy = form.init(h, y);
   xs[0] = x;
   ys[0] = y;
   values[0] = surface.value(x, y);
   let n = 0;
   let step = null;
   for (let t = 1; t <= steps; t++) {
-    const ax = rule.lookahead ? form.lookahead(h, x, sx, t) : x;
-    const ay = rule.lookahead ? form.lookahead(h, y, sy, t) : y;
+    const ax = form.lookahead ? form.lookahead(h, x, sx, t) : x;
+    const ay = form.lookahead ? form.lookahead(h, y, sy, t) : y;
     const g = surface.sample(ax, ay, t, seed);
-    const nx = form.update(h, x, g[0], sx, t);
-    const ny = form.update(h, y, g[1], sy, t);
     const fromX = x;
     const fromY = y;
-    x = nx[0]; sx = nx[1];
-    y = ny[0]; sy = ny[1];
+    x = form.update(h, x, g[0], sx, t);
+    y = form.update(h, y, g[1], sy, t);
     n = t;
-    xs[n] = form.read(h, x, sx, t);
-    ys[n] = form.read(h, y, sy, t);
+    xs[n] = form.read ? form.read(h, x, sx, t) : x;
+    ys[n] = form.read ? form.read(h, y, sy, t) : y;
     values[n] = surface.value(xs[n], ys[n]);
     const over = !Number.isFinite(values[n]);
-    if (t === at || (over && t < at)) step = {t, from: [fromX, fromY], ahead: [ax, ay], g, memory: [sx, sy], to: [x, y]};
+    if (t === at || (over && t < at)) step = {t, from: [fromX, fromY], ahead: [ax, ay], g, memory: [{...sx}, {...sy}], to: [x, y]};
     if (over) break;
   }
   return {xs, ys, values, n, step, diverged: Number.isFinite(values[n]) ? null : n};
