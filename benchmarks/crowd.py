@@ -1,0 +1,113 @@
+"""Simulated workers: they answer at once, by formula. Everything that asks them is real."""
+
+from collections import deque
+from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ravine.racing.choices import choose
+from ravine.racing.jobs import Advanced, Begun, checkpoint_file, weights_file
+from ravine.racing.plan import Facts, Plan, Run, settle
+from ravine.racing.pool import Job, Source
+from ravine.racing.profile import Spent
+from ravine.rules import RULES
+from ravine.tasks import TASKS
+
+FACTS = Facts(9_098, (1_437, 180, 180), ("loss", "accuracy"), "0" * 64, operations=54_588.0)
+START = 2.3  # the loss before step one
+
+
+def plan_of(
+    studies: int, seeds: int = 3, width: int = 8, epochs: int | None = None, fresh_seeds: int = 12
+) -> Plan:
+    """The shipped task's race of all rules, over 9 rates each; its runs are 99 evaluations long."""
+    task = TASKS["digits-mlp"]
+    rules = [kind() for kind in RULES.values()]
+    choices, by_name = choose(
+        task, rules, None, seeds, fresh_seeds, epochs, None, target=0.3, studies=studies
+    )
+    plan = settle(choices, by_name, FACTS)
+    return Plan(**{**vars(plan), "width": width})
+
+
+class Crowd:
+    """In the place of a pool. ``burst``: how many have answered when the driver looks again.
+
+    As real workers do, each leaves a checkpoint for every run that is to go on.
+    """
+
+    def __init__(self, workers: int, folder: Path, burst: int | None = None) -> None:
+        self._count = workers
+        self._folder = folder
+        self._burst = burst or workers
+        self.answered = 0  # segments of a run
+
+    def __len__(self) -> int:
+        return self._count
+
+    def work(self, source: Source) -> None:
+        """Do all that the source has, first come, first served."""
+        idle: list[int] = [*range(self._count)]
+        busy: deque[tuple[int, Job]] = deque()
+        while True:
+            waiting = []
+            for worker in idle:
+                job = source.take(worker)
+                if job is None:
+                    waiting.append(worker)
+                else:
+                    busy.append((worker, job))
+            idle = waiting
+            source.handed_out()
+            if not busy:
+                return
+            for _ in range(min(self._burst, len(busy))):
+                worker, job = busy.popleft()
+                source.done(worker, job, self._answer(job))
+                idle.append(worker)
+
+    def _answer(self, job: Job) -> Any:
+        if job.name == "advance":
+            return self._advanced(**job.arguments)
+        if job.name == "draw":
+            for seed in job.arguments["seeds"]:
+                (self._folder / weights_file(seed)).touch()
+        return 1e-4  # seconds of a step, or bytes
+
+    def _advanced(
+        self, plan: Plan, program: str, rule: bytes, runs: list[Run], segment: int
+    ) -> Advanced:
+        stage, period = runs[0].stage, plan.period
+        cuts = (0, *plan.cuts(stage))
+        first, last = cuts[segment], cuts[segment + 1]
+        losses, measures = [], []
+        for run in runs:
+            steps, evaluated = _curve(plan.horizon(stage), period, *_place(plan, run))
+            noise = np.float32(1 + 0.01 * (run.seed % 7))
+            losses.append(steps[first * period : last * period] * noise)
+            measures.append(evaluated[first:last] * noise)
+            if segment + 2 < len(cuts):
+                (self._folder / checkpoint_file(run, segment + 1)).touch()
+        start = np.full((2, 2), START, np.float32)
+        begun = [Begun("0" * 64, "0" * 64, start)] * len(runs) if segment == 0 else None
+        self.answered += len(runs)
+        return Advanced(begun, losses, measures, Spent(0.0, 0.1, last - first, 0.0))
+
+
+def _place(plan: Plan, run: Run) -> tuple[int, int]:
+    """Which rule it is, and how far its rate is from the middle."""
+    rates: Mapping[str, Any] = plan.choices.learning_rates
+    own = rates[run.rule]
+    return plan.choices.rules.index(run.rule), abs(own.index(run.learning_rate) - len(own) // 2)
+
+
+@cache
+def _curve(steps: int, period: int, rule: int, away: int) -> tuple[Any, Any]:
+    """Losses of every step, and of every evaluation all four measures."""
+    speed = 0.02 * (1 + 0.3 * rule) * 0.4**away
+    losses = (0.05 + START * np.exp(-speed * np.arange(1, steps + 1))).astype(np.float32)
+    evaluated = losses[period - 1 :: period]
+    return losses, np.broadcast_to(evaluated[:, None, None], (len(evaluated), 2, 2))
