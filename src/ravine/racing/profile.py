@@ -18,8 +18,12 @@ class Spent(NamedTuple):
     def and_also(self, other: "Spent") -> "Spent":
         """Both together; of the evaluations that were measured, the shortest."""
         measured = [one for one in (self.evaluation, other.evaluation) if one]
-        sums = (mine + its for mine, its in zip(self[:3], other[:3], strict=True))
-        return Spent(*sums, min(measured, default=0.0))
+        return Spent(
+            self.compiling + other.compiling,
+            self.training + other.training,
+            self.evaluations + other.evaluations,
+            min(measured, default=0.0),
+        )
 
 
 NOTHING = Spent(0.0, 0.0, 0, 0.0)

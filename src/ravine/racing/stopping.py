@@ -7,6 +7,7 @@ compared: their unit does not matter.
 
 import math
 from collections.abc import Mapping, Sequence
+from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +17,7 @@ MARGIN = 4  # times as long as the best rate for what is reached so far: it can 
 SMOOTHING = 3  # evaluations in the trailing mean
 
 
+@cache
 def rungs(evaluations: int) -> tuple[int, ...]:
     """After how many evaluations it is decided who goes on.
 

@@ -11,8 +11,8 @@ from ravine.racing.packs import Pack
 class Turns:
     """The packs that wait, and which programs each worker has compiled.
 
-    Whatever waits for a file is looked at again when that file is there, not before: what a hand-out
-    takes does not grow with the length of the queue.
+    Whatever waits for a file is looked at again when that file is there, not before: what it takes
+    to hand out work does not grow with the length of the queue.
     """
 
     def __init__(self, materials: Materials) -> None:
