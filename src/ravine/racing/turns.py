@@ -17,14 +17,14 @@ class Turns:
 
     def __init__(self, materials: Materials) -> None:
         self._materials = materials
-        self._packs: dict[str, deque[Pack]] = {}  # by program
+        self._packs: dict[str, deque[Pack]] = {}  # by program; none of them empty
         self._blocked: dict[str, list[Pack]] = {}  # by a file that is still to be made
         self._compiled: dict[int, set[str]] = {}
         self._compilers: Counter[str] = Counter()  # how many workers have compiled a program
 
     def __bool__(self) -> bool:
         """Whether anything waits."""
-        return any(self._packs.values()) or bool(self._blocked)
+        return bool(self._packs or self._blocked)
 
     def add(self, packs: Iterable[Pack], first: bool = False) -> None:
         """These wait too: before all others of their program, or behind them."""
@@ -36,11 +36,10 @@ class Turns:
     def next(self, worker: int) -> Pack | None:
         """Rather what this worker has compiled, then what nobody has: each compiles its share."""
         made, mine = self._materials, self._compiled.get(worker, ())
-        there = [p for p, packs in self._packs.items() if packs and p not in made.hopeless]
+        there = [p for p in self._packs if p not in made.missing and p not in made.hopeless]
         for program in sorted(there, key=lambda p: (p not in mine, p in self._compilers)):
-            packs = self._packs[program]
-            while packs and program not in made.missing:
-                pack = packs.popleft()
+            while program in self._packs:
+                pack = self._first(program)
                 if (file := self._lacks(pack)) is None:
                     return pack
                 self._blocked.setdefault(file, []).append(pack)
@@ -66,9 +65,17 @@ class Turns:
 
     def hopeless(self) -> Iterator[tuple[Pack, str]]:
         """What is left because its program cannot be traced, and why not; it waits no longer."""
-        for program, packs in self._packs.items():
-            while packs:
-                yield packs.popleft(), self._materials.hopeless[program]
+        for program in list(self._packs):
+            while program in self._packs:
+                yield self._first(program), self._materials.hopeless[program]
+
+    def _first(self, program: str) -> Pack:
+        """The first that waits for a program, which waits no longer."""
+        packs = self._packs[program]
+        pack = packs.popleft()
+        if not packs:
+            del self._packs[program]
+        return pack
 
     def _lacks(self, pack: Pack) -> str | None:
         """A file that it needs and that is still to be made."""

@@ -1,6 +1,7 @@
 """What a display knows of a race that runs."""
 
 import math
+from array import array
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -15,6 +16,7 @@ from ravine.racing.store import Curve
 from ravine.verdict import SMOOTHING, VALIDATION
 
 NOTHING = np.zeros(0, np.float32)
+CURVES = 32  # of a learning rate, that its picture is the median of
 STAGES = {"tuning": "tuning"}  # all others are judging
 JUDGING = "judging on fresh seeds"
 
@@ -32,26 +34,28 @@ class Row(NamedTuple):
 
 
 class Tried:
-    """A learning rate in tuning. Once all its seeds are there, only their medians are kept."""
+    """A learning rate in tuning. Of many runs all final losses are kept, and the first curves."""
 
     def __init__(self, seeds: int) -> None:
         self._seeds = seeds
-        self._runs: list[tuple[float, Any]] = []  # final loss and curve
-        self.best: tuple[float, Any] = math.inf, []  # the luckiest run
-        self.whole: tuple[float, Any] | None = None  # the median final loss, the median curve
+        self._ends = array("d")
+        self._curves: list[Any] = []
+        self.best: tuple[float, Any] = math.inf, NOTHING  # the luckiest run
+        self.whole: tuple[float, Any] | None = None  # the median final loss and curve, of all seeds
 
     def add(self, end: float, curve: Any) -> None:
         """One more run of it is over; not finite counts as infinite."""
         end = end if math.isfinite(end) else math.inf
-        if not self._runs or end < self.best[0]:
+        if not self._ends or end < self.best[0]:
             self.best = end, curve
-        self._runs.append((end, curve))
-        if len(self._runs) == self._seeds:
-            ends, curves = zip(*self._runs, strict=True)
-            shortest = min(map(len, curves))  # some may have been stopped early
-            together = np.stack([one[:shortest] for one in curves])
-            self.whole = float(np.median(ends)), np.median(together, axis=0)
-            self._runs.clear()
+        self._ends.append(end)
+        if len(self._curves) < CURVES:
+            self._curves.append(curve)
+        if len(self._ends) == self._seeds:
+            shortest = min(map(len, self._curves))  # some may have been stopped early
+            together = np.stack([one[:shortest] for one in self._curves])
+            self.whole = float(np.median(self._ends)), np.median(together, axis=0)
+            self._curves.clear()
 
 
 @dataclass
@@ -162,7 +166,7 @@ class State:
         if math.isfinite(loss) and (known := tried[rate].whole):
             return Row(rule, rate, loss, known[1], *over)
         luckiest = min((one.best for one in tried.values()), key=lambda b: b[0], default=None)
-        return Row(rule, None, None, [] if luckiest is None else luckiest[1], *over)
+        return Row(rule, None, None, NOTHING if luckiest is None else luckiest[1], *over)
 
 
 def runs_of(plan: Plan) -> dict[str, int]:
