@@ -2,7 +2,7 @@
 
 import time
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -21,12 +21,17 @@ FACTS = Facts(8_970, (1_078, 359, 360), ("loss", "accuracy"), "0" * 64, operatio
 START = 2.3  # the loss before step one
 
 
-def plan_of(studies: int, seeds: int = 3, width: int = 4, fresh_seeds: int = 12) -> Plan:
-    """The race of all rules on the task that is raced by default, over 9 rates each."""
-    task = TASKS["digits-mlp"]
-    rules = [kind() for kind in RULES.values()]
+def plan_of(
+    studies: int,
+    seeds: int = 3,
+    width: int = 4,
+    fresh_seeds: int = 12,
+    rules: Sequence[str] = tuple(RULES),
+) -> Plan:
+    """The race of these rules on the task that is raced by default, over 9 rates each."""
+    task, kinds = TASKS["digits-mlp"], [RULES[name]() for name in rules]
     choices, by_name = choose(
-        task, rules, None, seeds, fresh_seeds, None, None, target=0.3, studies=studies
+        task, kinds, None, seeds, fresh_seeds, None, None, target=0.3, studies=studies
     )
     plan = settle(choices, by_name, FACTS)
     return Plan(**{**vars(plan), "width": width})
@@ -51,6 +56,7 @@ class Crowd:
         self._burst = burst or workers
         self._watch = watch
         self.answered = 0  # segments of a run
+        self.rounds = 0  # in which there were any
         self.seconds = self.cpu = 0.0  # that went into making the answers up
 
     def __len__(self) -> int:
@@ -72,6 +78,7 @@ class Crowd:
             source.handed_out()
             if not busy:
                 return
+            before = self.answered
             for _ in range(min(self._burst, len(busy))):
                 worker, job = busy.popleft()
                 began, busy_before = time.perf_counter(), time.process_time()
@@ -80,6 +87,7 @@ class Crowd:
                 self.cpu += time.process_time() - busy_before
                 source.done(worker, job, answer)
                 idle.append(worker)
+            self.rounds += self.answered > before
             self._watch(self.answered)
 
     def _answer(self, job: Job) -> Any:
@@ -98,10 +106,9 @@ class Crowd:
         first, last = cuts[segment], cuts[segment + 1]
         losses, measures = [], []
         for run in runs:
-            steps, evaluated = _curve(plan.horizon(stage), period, *_place(plan, run))
-            noise = np.float32(1 + 0.01 * (run.seed % 7))
-            losses.append(steps[first * period : last * period] * noise)
-            measures.append(evaluated[first:last] * noise)
+            steps, evaluated = curve(plan, run)
+            losses.append(steps[first * period : last * period])
+            measures.append(evaluated[first:last])
             if segment + 2 < len(cuts):
                 (self._folder / checkpoint_file(run, segment + 1)).touch()
         start = np.full((2, 2), START, np.float32)
@@ -110,17 +117,19 @@ class Crowd:
         return Advanced(begun, losses, measures, Spent(0.0, 0.1, last - first, 0.0))
 
 
-def _place(plan: Plan, run: Run) -> tuple[int, int]:
-    """Which rule it is, and how far its rate is from the middle."""
+def curve(plan: Plan, run: Run) -> tuple[Any, Any]:
+    """The loss of every step, and all four measures of every evaluation: slower off the middle."""
     rates: Mapping[str, Any] = plan.choices.learning_rates
-    own = rates[run.rule]
-    return plan.choices.rules.index(run.rule), abs(own.index(run.learning_rate) - len(own) // 2)
+    own, rule = rates[run.rule], plan.choices.rules.index(run.rule)
+    away = abs(own.index(run.learning_rate) - len(own) // 2)
+    return _fallen(
+        plan.horizon(run.stage), plan.period, 0.02 * (1 + 0.3 * rule) * 0.4**away, run.seed % 3
+    )
 
 
 @cache
-def _curve(steps: int, period: int, rule: int, away: int) -> tuple[Any, Any]:
-    """Losses of every step, and of every evaluation all four measures."""
-    speed = 0.02 * (1 + 0.3 * rule) * 0.4**away
-    losses = (0.05 + START * np.exp(-speed * np.arange(1, steps + 1))).astype(np.float32)
+def _fallen(steps: int, period: int, speed: float, noise: int) -> tuple[Any, Any]:
+    fallen = 0.05 + START * np.exp(-speed * np.arange(1, steps + 1))
+    losses = (fallen * (1 + 0.01 * noise)).astype(np.float32)
     evaluated = losses[period - 1 :: period]
     return losses, np.broadcast_to(evaluated[:, None, None], (len(evaluated), 2, 2))

@@ -15,7 +15,7 @@ from ravine.racing.plan import Plan, Run
 from ravine.racing.store import Curve
 from ravine.verdict import SMOOTHING, VALIDATION
 
-NOTHING = np.zeros(0, np.float32)
+NOTHING: Any = np.zeros(0, np.float32)
 CURVES = 32  # of a learning rate, that its picture is the median of
 STAGES = {"tuning": "tuning"}  # all others are judging
 JUDGING = "judging on fresh seeds"
