@@ -31,6 +31,7 @@ from ravine.tasks import find
 from ravine.verdict import stages
 
 TASKS = ("digits-mlp", "text-transformer")
+CHECKPOINTS = f"{WORK}/checkpoint-*"
 EVERY = 10  # seconds between two lines
 
 
@@ -41,8 +42,9 @@ class Log:
         self._folder = folder
         self.crowd: Crowd | None = None
         self._before = (time.perf_counter(), 0.0, time.process_time(), 0.0, 0)
-        print("| segments | a second | the driver alone | its CPU, ms | memory | race.sqlite |")
-        print("|---:|---:|---:|---:|---:|---:|")
+        print("| segments | a second | the driver alone | its CPU, ms a segment ", end="")
+        print("| memory | race.sqlite | checkpoints |")
+        print("|---:|---:|---:|---:|---:|---:|---:|")
 
     def __call__(self, segments: int) -> None:
         """One more round."""
@@ -57,7 +59,7 @@ class Log:
         print(
             f"| {segments:,} | {done / wall:,.0f} | {done / (wall - away):,.0f} "
             f"| {1e3 * (cpu - away_cpu) / done:.2f} | {resident():.0f} MB "
-            f"| {stored / 1e6:,.0f} MB |",
+            f"| {stored / 1e6:,.0f} MB | {len(list(self._folder.glob(CHECKPOINTS))):,} |",
             flush=True,
         )
 
