@@ -10,7 +10,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 import application
+import benchmarks
+import command_line
 import commands
+import excerpts
+import licences
 
 from ravine.frameworks.translation import WRITERS, translation
 from ravine.notation import mathml, plain
@@ -118,4 +122,8 @@ PIECES: dict[str, Callable[[str], str]] = {
     "script": commands.script,
     "picture": commands.picture,
     **application.PIECES,
+    **benchmarks.PIECES,
+    **command_line.PIECES,
+    **excerpts.PIECES,
+    **licences.PIECES,
 }
