@@ -37,7 +37,7 @@ def blocks(document: str, language: str) -> list[str]:
 
 # By page: what is printed, and the folders that races leave.
 SHOWN = {
-    "README.md": ("ravine.to_keras(ravine.Adam(|gradient descent", ["make_model"]),
+    "README.md": ("gradient descent", ["make_model"]),
     "docs/first-race.md": ("gradient descent", ["digits-mlp"]),
     "docs/your-model.md": ("gradient descent", ["make_model", "make_model"]),
     "docs/your-framework.md": ("", []),
@@ -58,7 +58,7 @@ def test_the_pages_python(page: str, tmp_path: Path) -> None:
     )
     assert done.returncode == 0, done.stderr
     printed, folders = SHOWN[page]
-    assert re.search(printed, done.stdout)
+    assert printed in done.stdout
     there = tmp_path / "ravine-runs"
     names = sorted(folder.name for folder in there.iterdir()) if folders else []
     assert [name.rpartition("-")[0] for name in names] == folders
