@@ -2,7 +2,8 @@
 
 Behind a figure stands its source, ``12<!-- digits-mlp/verdict.json rules.nadam.runs -->``: a
 file of ``docs/results`` and the way to the number in it. In a list an entry is found by one of its
-words, such as a rule's name. Or a page, ``5.68<!-- cost.md -->``, in which it stands. Who reads the
+words, such as a rule's name, or by several: ``effects.batch+sgd.speedup``; ``1/`` before the way
+asks for the reciprocal. Or a page, ``5.68<!-- cost.md -->``, in which it stands. Who reads the
 repository sees the figure alone; a build fails where it is not what the stored number rounds to.
 """
 
@@ -30,7 +31,8 @@ def _checked(found: re.Match[str]) -> str:
         if not re.search(rf"(?<![\d.,]){re.escape(written)}(?![\d.,]*\d)", _text(file)):
             raise Wrong(f"{written} is not in {file}")
     else:
-        value = at(json.loads(_text(f"results/{file}")), way) * (100 if percent else 1)
+        value = at(json.loads(_text(f"results/{file}")), way.removeprefix("1/"))
+        value = (1 / value if way.startswith("1/") else value) * (100 if percent else 1)
         decimals = len(written.partition(".")[2])
         if f"{value:.{decimals}f}" != written.replace(",", "").replace("−", "-"):
             raise Wrong(f"{written} is written for {value:g}, {file} {way}")
@@ -45,7 +47,8 @@ def at(value: Any, way: str) -> float:
     """
     for name in way.split("."):
         if isinstance(value, list):
-            value = next(one for one in value if name.replace("_", " ") in map(str, one.values()))
+            words = set(name.replace("_", " ").split("+"))
+            value = next(one for one in value if words <= set(map(str, one.values())))
         else:
             value = value[name]
     return float(value)
