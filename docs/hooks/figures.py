@@ -47,11 +47,15 @@ def at(value: Any, way: str) -> float:
     """
     for name in way.split("."):
         if isinstance(value, list):
-            words = set(name.replace("_", " ").split("+"))
-            value = next(one for one in value if words <= set(map(str, one.values())))
+            words = set(name.split("+"))
+            value = next(one for one in value if words <= _words(one))
         else:
             value = value[name]
     return float(value)
+
+
+def _words(entry: dict[str, Any]) -> set[str]:
+    return {str(value).replace(" ", "_") for value in entry.values()}
 
 
 def _text(file: str) -> str:

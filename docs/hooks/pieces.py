@@ -14,6 +14,7 @@ import benchmarks
 import command_line
 import commands
 import excerpts
+import levers
 import licences
 
 from ravine.frameworks.translation import WRITERS, translation
@@ -125,5 +126,6 @@ PIECES: dict[str, Callable[[str], str]] = {
     **benchmarks.PIECES,
     **command_line.PIECES,
     **excerpts.PIECES,
+    **levers.PIECES,
     **licences.PIECES,
 }
