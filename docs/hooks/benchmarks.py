@@ -93,8 +93,10 @@ def _bars(bars: list[tuple[str, float]], heading: str, said: str, name: str) -> 
     rows["colour"] = [paint.rules[0] if "ravine" in b else paint.muted for b in rows["label"]]
     most = float(rows["value"].max())
     scale = alt.Scale(domain=[0, 1.12 * most], nice=False)
+    # A reader's font may be wider than that which a chart is measured with.
+    room = 7.5 * max(len(label) for label, _ in bars)
     base = alt.Chart(rows).encode(
-        y=alt.Y("label:N", sort=None, title=None, axis=alt.Axis(labelLimit=300)),
+        y=alt.Y("label:N", sort=None, title=None, axis=alt.Axis(labelLimit=400, minExtent=room)),
         x=alt.X("value:Q", title=heading, scale=scale, axis=alt.Axis(tickCount=5, format="~s")),
     )
     drawn = alt.layer(
