@@ -11,7 +11,6 @@ from pathlib import Path
 
 import pytest
 
-pytest.importorskip("setuptools", minversion="77")
 ROOT = Path(__file__).parents[1]
 SOURCE = ROOT / "src"
 NEEDED = ("pyproject.toml", "README.md", "LICENSE")

@@ -97,7 +97,7 @@ def _bars(bars: list[tuple[str, float]], heading: str, said: str, name: str) -> 
     room = 7.5 * max(len(label) for label, _ in bars)
     base = alt.Chart(rows).encode(
         y=alt.Y("label:N", sort=None, title=None, axis=alt.Axis(labelLimit=400, minExtent=room)),
-        x=alt.X("value:Q", title=heading, scale=scale, axis=alt.Axis(tickCount=5, format="~s")),
+        x=alt.X("value:Q", title=heading, scale=scale, axis=alt.Axis(tickCount=5, format=",d")),
     )
     drawn = alt.layer(
         base.mark_bar(size=BAR // 2).encode(color=alt.Color("colour:N", scale=None)),
