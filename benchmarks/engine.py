@@ -1,7 +1,7 @@
 """How many training steps a second: the engine of a race, and what else could be used instead.
 
 python benchmarks/engine.py [--task digits-mlp|digits-cnn] [--width 64|256] [--rounds 5] [--quick]
-    [--only expert,torch]
+    [--only expert,torch] [--store FILE]
 
 Everyone trains the task's network by Adam from the same weights on the same batches in float32,
 evaluates it on validation and test data as often, and has all cores. What is counted is run-steps
@@ -9,15 +9,20 @@ a second, warm: processes up, programs compiled. First each peer's curves have t
 network with dropout once more without it; then its ways are tried and the fastest is kept, then all
 are timed in turn, round by round. "ours is x" is taken within each round. ``--width`` is of the
 dense network. ``--period 990`` evaluates once a run, as facts measured elsewhere without
-evaluations have it; ``--lanes`` overrides the lanes that the plan chose.
+evaluations have it; ``--lanes`` overrides the lanes that the plan chose. ``--store`` writes what
+was found as JSON.
 """
 
 import argparse
+import json
+import shlex
+import sys
+from pathlib import Path
 
 from peers.contest import contest, enter
 from peers.ours import Ours
 from peers.roster import PEERS, roster
-from peers.scoreboard import ceiling, heading, table
+from peers.scoreboard import ceiling, heading, record, table
 from peers.setting import CORES, Subject
 from rich.console import Console
 
@@ -38,6 +43,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--lanes", type=int, help="of ours")
     parser.add_argument("--only", help="peers, by name: " + ", ".join(PEERS))
     parser.add_argument("--quick", action="store_true", help="200 steps, few runs, first ways")
+    parser.add_argument("--store", type=Path, help="a file for what was found, as JSON")
     given = parser.parse_args()
     width = given.width or (64 if given.task == "digits-mlp" else 0)
     given.subject = Subject(given.task, width)
@@ -68,8 +74,12 @@ def main() -> None:
             if entrant is not None:
                 entrants.append(entrant)
         limit = ceiling(ours, console)
-        shown, fine = table(ours, entrants, contest(ours, entrants, runs, rounds), limit)
+        rates = contest(ours, entrants, runs, rounds)
+        shown, fine = table(ours, entrants, rates, limit)
         console.print(shown)
+        if given.store:
+            found = record(shlex.join(sys.argv), ours, entrants, rates, limit)
+            given.store.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
     finally:
         for entrant in entrants:
             entrant.fleet.close()

@@ -1,6 +1,6 @@
 """How long ``ravine race`` takes as shipped, from command to report; and the same sweep elsewhere.
 
-python benchmarks/race.py [--repeats 5] [--trials 3] [--only keras-tuner-jax,...]
+python benchmarks/race.py [--repeats 5] [--trials 3] [--only keras-tuner-jax,...] [--store FILE]
 
 The race: with an empty and with a warm cache, the two interleaved; median and range.
 
@@ -11,10 +11,11 @@ pinned, each with a search of its own over half of the trials, so that neither w
 KerasTuner has a model built for every trial; Optuna's objective keeps each rule's compiled model.
 ``steps_per_execution`` is a whole period, the most there can be; on TensorFlow with XLA and without
 it; what JAX compiled is kept on disk, as ravine keeps it. ravine stops hopeless runs early and so
-has fewer steps to do: how many, it says itself.
+has fewer steps to do: how many, it says itself. ``--store`` writes what was found as JSON.
 """
 
 import argparse
+import json
 import os
 import statistics
 import subprocess
@@ -22,6 +23,9 @@ import sys
 import tempfile
 import time
 from collections.abc import Sequence
+from contextlib import suppress
+from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -30,6 +34,7 @@ from peers.setting import CORES, Setting, Subject, Trial
 
 import ravine
 from ravine.racing.batches import batch_rows
+from ravine.racing.provenance import machine, versions
 from ravine.tasks import find
 
 GOALS = {"empty cache": 30.0, "warm cache": 20.0}  # seconds
@@ -64,20 +69,18 @@ def seconds(folder: Path, cache: Path) -> float:
     return time.perf_counter() - began
 
 
-def races(repeats: int, folder: Path) -> bool:
-    """Time them and print; whether the goals were reached."""
+def races(repeats: int, folder: Path) -> dict[str, list[float]]:
+    """Time them and print: their seconds, in each state of the cache."""
     times: dict[str, list[float]] = {name: [] for name in GOALS}
     for i in range(repeats):
         for name, taken in times.items():
             taken.append(seconds(folder / f"{name}-{i}", folder / f"cache-{i}"))
             print(f"{name}: {taken[-1]:.1f} s", flush=True)
-    fine = True
     for name, taken in times.items():
         middle, goal = statistics.median(taken), GOALS[name]
-        fine = fine and middle <= goal
         spread = f"{min(taken):.1f} to {max(taken):.1f}, n={repeats}"
         print(f"{name}: median {middle:.1f} s, {spread}; goal {goal:g} s", flush=True)
-    return fine
+    return times
 
 
 def setting(plan: Any, seeds: Sequence[int]) -> Setting:
@@ -121,6 +124,15 @@ def sweep(asked: Sweep, xla: bool, plan: Any, trials: int, cache: Path) -> tuple
     return total, len(sample)
 
 
+def _others() -> dict[str, str]:
+    """Versions of what the sweeps ran with, where it is installed."""
+    found = {}
+    for name in ("tensorflow", "tensorflow-cpu", "keras-tuner", "optuna"):
+        with suppress(PackageNotFoundError):
+            found[name] = version(name)
+    return found
+
+
 def _any_rates(plan: Any) -> dict[str, float]:
     return {rule: rates[0] for rule, rates in plan.choices.learning_rates.items()}
 
@@ -133,10 +145,12 @@ def main() -> None:
         "--trials", type=int, default=3, choices=range(2, 10), help="measured of each rule"
     )
     parser.add_argument("--only", help="sweeps, by name: " + ", ".join(SWEEPS))
+    parser.add_argument("--store", type=Path, help="a file for what was found, as JSON")
     given = parser.parse_args()
+    sweeps: list[dict[str, Any]] = []
     with tempfile.TemporaryDirectory() as made:
         folder = Path(made)
-        fine = races(given.repeats, folder)
+        times = races(given.repeats, folder)
         found = ravine.Race.open(folder / "warm cache-0").results
         plan = found.plan
         said = f"{plan.count} runs of {plan.steps} steps, evaluated every {plan.period}"
@@ -150,8 +164,24 @@ def main() -> None:
                 except RuntimeError as error:  # not installed
                     print(f"{said}: {str(error).strip().splitlines()[-1]}", flush=True)
                     continue
+                sweeps.append({"sweep": said, "seconds": total, "trials": known})
                 print(f"{said}: {total:.0f} s, extrapolated from {known} trials", flush=True)
-    raise SystemExit(not fine)
+    if given.store:
+        stored = {
+            "command": f"python benchmarks/race.py --repeats {given.repeats} "
+            f"--trials {given.trials}" + (f" --only {given.only}" if given.only else ""),
+            "date": f"{datetime.now(UTC):%Y-%m-%d}",
+            "machine": machine(),
+            "versions": versions() | _others(),
+            "race": {"runs": plan.count, "steps": plan.steps, "steps_saved": found.saved},
+            "seconds": [
+                {"cache": name, "median": statistics.median(taken), "each": taken}
+                for name, taken in times.items()
+            ],
+            "sweeps": sweeps,
+        }
+        given.store.write_text(json.dumps(stored, indent=1) + "\n", encoding="utf-8")
+    raise SystemExit(any(statistics.median(t) > GOALS[name] for name, t in times.items()))
 
 
 if __name__ == "__main__":

@@ -1,39 +1,67 @@
 """What the documents show is run as they show it."""
 
+import ast
+import json
 import re
 import runpy
 import shlex
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from typer.main import get_command
 
 from ravine import ops
-from ravine.rules import RULES
+from ravine.cli import app
+from ravine.pages.explorer.scenes import SCENES
 
 ROOT = Path(__file__).parents[1]
+PAGES = ["README.md", *(str(p.relative_to(ROOT)) for p in sorted((ROOT / "docs").rglob("*.md")))]
+
+
+def text_of(document: str) -> str:
+    return (ROOT / document).read_text(encoding="utf-8")
 
 
 def blocks(document: str, language: str) -> list[str]:
     """The code blocks of a document, indented or not."""
-    text = (ROOT / document).read_text(encoding="utf-8")
-    found = re.findall(rf"^( *)```{language}\n(.*?)^ *```", text, re.MULTILINE | re.DOTALL)
+    found = re.findall(
+        rf"^( *)```{language}\n(.*?)^ *```", text_of(document), re.MULTILINE | re.DOTALL
+    )
     return [re.sub(rf"^{indent}", "", code, flags=re.MULTILINE) for indent, code in found]
 
 
-def test_the_readmes_python(tmp_path: Path) -> None:
-    code = "\n".join(blocks("README.md", "python"))
+# By page: what is printed, and the folders that races leave.
+SHOWN = {
+    "README.md": ("gradient descent", ["make_model"]),
+    "docs/first-race.md": ("gradient descent", ["digits-mlp"]),
+    "docs/your-model.md": ("gradient descent", ["make_model", "make_model"]),
+    "docs/your-framework.md": ("", []),
+}
+OF_FILES = ["docs/your-data.md"]  # which are made first, below
+
+
+def test_every_page_with_python_is_run() -> None:
+    with_python = {page for page in PAGES if blocks(page, "python")}
+    assert with_python == {*SHOWN, *OF_FILES}
+
+
+@pytest.mark.parametrize("page", SHOWN)
+def test_the_pages_python(page: str, tmp_path: Path) -> None:
+    code = "\n".join(blocks(page, "python"))
     done = subprocess.run(
         [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stderr
-    assert "gradient descent" in done.stdout
-    assert (tmp_path / "report.html").stat().st_size > 100_000
-    folders = sorted(folder.name for folder in (tmp_path / "ravine-runs").iterdir())
-    assert [name.rpartition("-")[0] for name in folders] == ["digits-mlp", "make_model"]
+    printed, folders = SHOWN[page]
+    assert printed in done.stdout
+    there = tmp_path / "ravine-runs"
+    names = sorted(folder.name for folder in there.iterdir()) if folders else []
+    assert [name.rpartition("-")[0] for name in names] == folders
 
 
 def test_images_in_a_folder_and_a_table_are_data(
@@ -60,20 +88,35 @@ def test_images_in_a_folder_and_a_table_are_data(
     assert found == [((7, 32, 32, 3), (7,)), ((18, 4), (18,))]
 
 
-def test_the_readmes_commands_exist() -> None:
-    setup, *commands = blocks("README.md", "sh")
-    targets = re.findall(r"^make (\w+)", setup, re.MULTILINE)
-    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
-    assert targets
-    assert all(re.search(rf"^{target}:", makefile, re.MULTILINE) for target in targets)
-    for name in re.findall(r"^ravine (\w+)", "\n".join(commands), re.MULTILINE):
-        subprocess.run(
-            [sys.executable, "-m", "ravine", name, "--help"], check=True, capture_output=True
-        )
+def shown_commands() -> Iterator[tuple[str, list[str]]]:
+    """Each line of a page's shell blocks that calls ravine, or make: the page and its words."""
+    for page in PAGES:
+        for block in blocks(page, "sh"):
+            for line in block.replace("\\\n", " ").splitlines():
+                words = shlex.split(line, comments=True)
+                if words and words[0] in ("ravine", "make"):
+                    yield page, words
 
 
-def test_the_readmes_translations() -> None:
-    text = "\n".join(blocks("README.md", "sh"))
+def test_the_commands_exist() -> None:
+    program: Any = get_command(app)
+    makefile = text_of("Makefile")
+    shown = list(shown_commands())
+    assert len(shown) > 20
+    for page, (tool, name, *words) in shown:
+        if tool == "make":
+            assert re.search(rf"^{name}:", makefile, re.MULTILINE), f"{page}: make {name}"
+            continue
+        assert name in program.commands, f"{page}: ravine {name}"
+        known = {option for p in program.commands[name].params for option in p.opts}
+        known |= {option for p in program.commands[name].params for option in p.secondary_opts}
+        options = {word.partition("=")[0] for word in words if word.startswith("--")}
+        assert options <= known | {"--help"}, f"{page}: ravine {name} {options - known}"
+
+
+@pytest.mark.parametrize("page", ["README.md", "docs/your-framework.md"])
+def test_the_translations(page: str) -> None:
+    text = "\n".join(blocks(page, "sh"))
     shown = re.findall(r'^(ravine translate ".+" --to \w+)\n# (.+)$', text, re.MULTILINE)
     assert shown
     for command, printed in shown:
@@ -83,9 +126,52 @@ def test_the_readmes_translations() -> None:
         )
 
 
-def test_the_readme_has_every_rule() -> None:
-    text = (ROOT / "README.md").read_text(encoding="utf-8")
-    assert re.findall(r"^\| `(\w+)` \|", text, re.MULTILINE) == list(RULES)
+def test_the_readme_says_what_the_stored_race_found() -> None:
+    stored = json.loads(text_of("docs/results/digits-mlp/verdict.json"))
+    text = " ".join(text_of("README.md").split())
+    assert stored["verdict"] in text.replace(" > ", " ")
+    figures = runpy.run_path(str(ROOT / "docs" / "hooks" / "figures.py"))
+    checked = figures["checked"](text_of("README.md"))  # raises where one is wrong
+    assert checked != text_of("README.md")
+    assert "<!--" not in checked
+
+
+def test_a_wrong_figure_is_found() -> None:
+    figures = runpy.run_path(str(ROOT / "docs" / "hooks" / "figures.py"))
+    runs = "<!-- digits-mlp/verdict.json rules.nadam.runs -->"
+    assert figures["checked"](f"on 12{runs} seeds") == "on 12 seeds"
+    for wrong in (f"on 13{runs} seeds", "17.3<!-- cost.md --> s"):
+        with pytest.raises(figures["Wrong"]):
+            figures["checked"](wrong)
+
+
+def test_scenes_that_are_named_exist() -> None:
+    names = [scene.name for scene in SCENES]
+    assert re.findall(r"^\| `([\w-]+)` \|", text_of("docs/explorer.md"), re.MULTILINE) == names
+    shown = {
+        name
+        for page in PAGES
+        for name in re.findall(r"#scene=([\w-]+)|<!-- scene ([\w-]+) -->", text_of(page))
+        for name in name
+        if name
+    }
+    assert shown
+    assert shown <= set(names)
+
+
+def test_what_was_tried_to_break_it_is_tried() -> None:
+    named = re.findall(
+        r"`(tests/[\w/]+\.py)(?: -k (?:(\w+)|\"([^\"]+)\"))?`", text_of("docs/reliability.md")
+    )
+    assert len(named) > 20
+    for file, word, words in named:
+        tests = [
+            node.name
+            for node in ast.parse(text_of(file)).body
+            if isinstance(node, ast.FunctionDef) and node.name.startswith("test_")
+        ]
+        for asked in filter(None, [word, *words.split(" or ")]):
+            assert any(asked in name for name in tests), f"{file} -k {asked}"
 
 
 def test_the_rule_that_contributing_adds() -> None:

@@ -2,14 +2,15 @@
 
 import json
 import os
+import runpy
 import subprocess
 import sys
 from importlib import metadata
 from pathlib import Path
 
-from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
+LICENCES = runpy.run_path(str(Path(__file__).parents[1] / "docs" / "hooks" / "licences.py"))
 BLOCK = """
 import json, sys
 from importlib.abc import MetaPathFinder
@@ -24,24 +25,8 @@ sys.meta_path.insert(0, NotInstalled())
 """
 
 
-def brought_along(name: str) -> set[str]:
-    """The distributions that installing one brings, itself included, without its extras."""
-    found: set[str] = set()
-    todo = [name]
-    while todo:
-        one = canonicalize_name(todo.pop())
-        if one in found:
-            continue
-        found.add(one)
-        for text in metadata.requires(one) or []:
-            requirement = Requirement(text)
-            if requirement.marker is None or requirement.marker.evaluate({"extra": ""}):
-                todo.append(requirement.name)
-    return found
-
-
 def test_a_race_with_only_what_is_declared(tmp_path: Path) -> None:
-    lean = brought_along("ravine")
+    lean = LICENCES["brought_along"]("ravine", "")
     owners = metadata.packages_distributions()
     absent = [m for m, who in owners.items() if not lean & {canonicalize_name(w) for w in who}]
     assert {"tensorflow", "torch", "optax", "hypothesis", "pytest"} <= set(absent)

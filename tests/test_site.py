@@ -7,9 +7,12 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
+from typer.main import get_command
 
+from ravine.cli import app
 from ravine.rules import RULES
 
 ROOT = Path(__file__).parents[1]
@@ -44,6 +47,36 @@ def test_no_piece_is_left_out(site: Path) -> None:
     stored = json.loads((ROOT / "docs/results/digits-mlp/verdict.json").read_text(encoding="utf-8"))
     text = html.unescape((site / "guide/application.html").read_text(encoding="utf-8"))
     assert stored["verdict"] in text
+
+
+def test_drawings_are_painted_by_the_page(site: Path) -> None:
+    pages = ["index", "cost", "performance", "vanishing-gradients", "guide/application"]
+    for page in (*pages, "guide/momentum"):
+        text = (site / f"{page}.html").read_text(encoding="utf-8")
+        assert 'class="drawn"' in text
+        assert "#ffffff" not in text
+        assert not re.search(r"<img\b[^>]*\.svg", text)
+        ids = re.findall(r' id="([^"]+)"', text)
+        assert len(ids) == len(set(ids))
+    sheet = (site / "drawings.css").read_text(encoding="utf-8")
+    assert set(re.findall(r"var\((--drawn-[\w-]+)\)", text)) <= set(
+        re.findall(r"--drawn-[\w-]+", sheet)
+    )
+
+
+def test_every_command_is_explained(site: Path) -> None:
+    text = html.unescape((site / "command-line.html").read_text(encoding="utf-8"))
+    program: Any = get_command(app)
+    for name, command in program.commands.items():
+        assert f">ravine {name}<" in text
+        options = {option for param in command.params for option in param.opts}
+        assert all(o in text for o in options - {"--help"} if o.startswith("--"))
+
+
+def test_every_dependency_has_its_licence(site: Path) -> None:
+    text = (site / "licences.html").read_text(encoding="utf-8")
+    for name in ("jax", "keras", "numpy", "tensorflow-cpu", "torch", "optax"):
+        assert f"<td>{name}</td>" in text
 
 
 def test_the_explorer_and_the_report_are_there(site: Path) -> None:

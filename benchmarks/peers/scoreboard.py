@@ -1,7 +1,9 @@
-"""What is printed: the machine, the ceiling, the result."""
+"""What is printed, and stored: the machine, the ceiling, the result."""
 
 import statistics
 import subprocess
+from contextlib import suppress
+from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -30,12 +32,7 @@ def heading(ours: Ours) -> str:
         done = subprocess.run(["git", *command], cwd=folder, capture_output=True, text=True)  # noqa: S607, PLW1510 — not a clone: no commit
         return done.stdout.strip()
 
-    versions = []
-    for name in PACKAGES:
-        try:
-            versions.append(f"{name} {version(name)}")
-        except ImportError:
-            continue
+    versions = [f"{name} {found}" for name, found in _installed().items()]
     commit = git("describe", "--always", "--dirty")
     plan, here = ours.plan, machine()
     return (
@@ -43,6 +40,51 @@ def heading(ours: Ours) -> str:
         f"{plan.steps} steps of {plan.choices.batch_size} a run, "
         f"validation and test loss every {plan.period}"
     )
+
+
+def _installed() -> dict[str, str]:
+    found = {}
+    for name in PACKAGES:
+        with suppress(ImportError):
+            found[name] = version(name)
+    return found
+
+
+def record(
+    command: str, ours: Ours, entrants: list[Entrant], rates: list[list[float]], limit: float
+) -> dict[str, Any]:
+    """The result for a file: run-steps a second of each, by round, and where they come from."""
+
+    def how_much_faster(taken: list[float]) -> dict[str, float]:
+        ratios = [a / b for a, b in zip(rates[0], taken, strict=True)]
+        return {"median": statistics.median(ratios), "low": min(ratios), "high": max(ratios)}
+
+    return {
+        "command": f"python {command}",
+        "date": f"{datetime.now(UTC):%Y-%m-%d}",
+        "machine": machine(),
+        "versions": _installed(),
+        "network": str(ours.setting.subject),
+        "steps": ours.plan.steps,
+        "evaluated_every": ours.plan.period,
+        "ceiling": limit,
+        "ours": {
+            "lanes": ours.plan.width,
+            "median": statistics.median(rates[0]),
+            "each": rates[0],
+        },
+        "peers": [
+            {
+                "peer": entrant.peer.text,
+                "way": entrant.way.text,
+                "median": statistics.median(taken),
+                "each": taken,
+                "ours_is_times": how_much_faster(taken),
+                "goal": entrant.peer.goals.get(ours.setting.subject),
+            }
+            for entrant, taken in zip(entrants, rates[1:], strict=True)
+        ],
+    }
 
 
 def ceiling(ours: Ours, console: Console) -> float:

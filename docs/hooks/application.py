@@ -1,10 +1,18 @@
 """What the guide says of the stored race, taken from what the race left."""
 
 import json
-from collections.abc import Callable
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import drawings
+import provenance
+
+import ravine
+from ravine.pages import charts, tables, vega
 from ravine.rules import RULES
 
 FOLDER = Path(__file__).parents[1] / "results" / "digits-mlp"
@@ -14,6 +22,14 @@ def stored() -> dict[str, Any]:
     """The race's verdict.json."""
     found: dict[str, Any] = json.loads((FOLDER / "verdict.json").read_text(encoding="utf-8"))
     return found
+
+
+@contextmanager
+def race() -> Iterator[ravine.Race]:
+    """The race itself, from a copy: a database that is read leaves files beside it."""
+    with tempfile.TemporaryDirectory() as folder:
+        shutil.copy(FOLDER / "race.sqlite", folder)
+        yield ravine.Race.open(Path(folder))
 
 
 def verdict(_: str) -> str:
@@ -65,8 +81,34 @@ def interval(given: dict[str, float | None] | None, form: str = ".2f") -> str:
     return f"{median} [{low}, {high}]"
 
 
+def chart(name: str) -> str:
+    """A chart of the race, drawn anew from its curves."""
+    with race() as opened:
+        drawn = opened.chart(name)
+    said = f"{charts.TITLES[name]}; the numbers are in the report"
+    return drawings.inline(vega.svg(drawn.to_dict()), said, name)
+
+
+def confirmation(_: str) -> str:
+    """What came of training the winner by ``model.fit``, and a row a run that was done twice."""
+    with race() as opened:
+        said = "\n>\n".join(f"> {found}" for found in opened.confirmed)
+        table = tables.BEHIND["confirmation"](opened.results)
+    rows = [table.columns, ["---"] * len(table.columns), *([r.head, *r.cells] for r in table.rows)]
+    return f"{said}\n\n" + "\n".join(f"| {' | '.join(row)} |" for row in rows)
+
+
+def raced_by(_: str) -> str:
+    """The race's command, the machine and the versions."""
+    with race() as opened:
+        return provenance.line(opened.results.command, stored())
+
+
 PIECES: dict[str, Callable[[str], str]] = {
     "verdict": verdict,
     "warnings": warnings,
     "leaderboard": leaderboard,
+    "chart": chart,
+    "confirmation": confirmation,
+    "raced_by": raced_by,
 }

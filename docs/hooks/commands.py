@@ -1,15 +1,16 @@
 """Commands run while the site is built, and what they print or draw."""
 
-import base64
 import contextlib
 import io
 import os
 import runpy
 import shlex
 import tempfile
+import zlib
 from pathlib import Path
 from unittest.mock import patch
 
+import drawings
 from typer.testing import CliRunner
 
 ROOT = Path(__file__).parents[2]
@@ -34,15 +35,20 @@ def picture(line: str) -> str:
     with tempfile.TemporaryDirectory() as folder:
         drawn = Path(folder) / "drawn.svg"
         _run([*shlex.split(command), "--svg", str(drawn)])
-        content = base64.b64encode(drawn.read_bytes()).decode()
-    drawing = f"![{said}](data:image/svg+xml;base64,{content})"
+        # A command may be drawn twice on a page, but never under two names.
+        name = f"drawn{zlib.crc32(command.encode()):x}"
+        drawing = drawings.inline(drawn.read_text(encoding="utf-8"), said, name)
     return f"{drawing}\n\n*Drawn by `{command} --svg paths.svg`*"
 
 
 def script(path: str) -> str:
     """An example, and what it prints."""
     printed = io.StringIO()
-    with contextlib.redirect_stdout(printed):
+    with (
+        tempfile.TemporaryDirectory() as folder,  # for what it leaves
+        contextlib.chdir(folder),
+        contextlib.redirect_stdout(printed),
+    ):
         runpy.run_path(str(ROOT / path), run_name="__main__")
     return f"```console\n$ python {path}\n{printed.getvalue()}```"
 

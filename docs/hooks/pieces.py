@@ -10,7 +10,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 import application
+import benchmarks
+import command_line
 import commands
+import excerpts
+import levers
+import licences
 
 from ravine.frameworks.translation import WRITERS, translation
 from ravine.notation import mathml, plain
@@ -118,4 +123,9 @@ PIECES: dict[str, Callable[[str], str]] = {
     "script": commands.script,
     "picture": commands.picture,
     **application.PIECES,
+    **benchmarks.PIECES,
+    **command_line.PIECES,
+    **excerpts.PIECES,
+    **levers.PIECES,
+    **licences.PIECES,
 }

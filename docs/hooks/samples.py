@@ -1,6 +1,5 @@
 """The explorer, and the report of the race that the guide tells of, as files of the site."""
 
-import shutil
 from pathlib import Path
 
 import application
@@ -11,8 +10,8 @@ import ravine
 def files(folder: Path) -> dict[str, bytes]:
     """Both pages, by where they lie in the site; ``folder`` is for temporary use."""
     ravine.explore().write(folder / "explorer.html")
-    shutil.copy(application.FOLDER / "race.sqlite", folder)
-    ravine.Race.open(folder).report(folder / "report.html")
+    with application.race() as race:
+        race.report(folder / "report.html")
     return {
         f"pages/{name}": (folder / name).read_bytes() for name in ("explorer.html", "report.html")
     }

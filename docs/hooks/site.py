@@ -8,6 +8,8 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+import drawings
+import figures
 import links
 import pieces
 import rule_pages
@@ -37,7 +39,9 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
     """Adds what is generated."""
     made: dict[str, str | bytes] = {
         "contributing.md": links.from_root("CONTRIBUTING.md"),
+        "security.md": links.from_root("SECURITY.md"),
         "changelog.md": links.from_root("CHANGELOG.md"),
+        "drawings.css": drawings.style_sheet(),
         **rule_pages.pages(),
     }
     with tempfile.TemporaryDirectory() as folder:
@@ -48,10 +52,10 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
 
 
 def on_page_markdown(markdown: str, *, page: Page, **_: Any) -> str:
-    """Puts the pieces in, and says which file of the repository a page stands in."""
+    """Checks the figures, and puts the pieces and the drawings in."""
     try:
-        return pieces.put(markdown)
-    except pieces.Unknown as failed:
+        return drawings.stored(pieces.put(figures.checked(markdown)), page.file.src_uri)
+    except (pieces.Unknown, figures.Wrong) as failed:
         log.warning("%s: %s", page.file.src_uri, failed)  # an error, as the build is strict
         return markdown
 

@@ -450,7 +450,7 @@ def test_what_a_rule_remembers_is_told_by_how_it_answers():
 def test_given_rules_and_formula_are_what_it_begins_with(browser, tmp_path):
     path = tmp_path / "own.html"
     page = ravine.explore("x**2 + 10*y**2", rules="adam(beta_1=0.8),sgd", start=(2, 1), steps=30)
-    page.write(path)
+    page.write(str(path))
     seen = Visit(browser, path).page
     assert [name for name, *_ in shown(seen)] == ["adam", "sgd"]
     assert json.loads(seen.evaluate("JSON.stringify(ravine.now.walks[0].h)"))["beta_1"] == 0.8

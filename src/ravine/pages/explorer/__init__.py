@@ -3,6 +3,7 @@
 import base64
 import io
 import json
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
@@ -60,9 +61,9 @@ class Explorer:
             scenes=SCENES,
         )
 
-    def write(self, path: Path) -> None:
+    def write(self, path: str | os.PathLike[str]) -> None:
         """Write the page."""
-        path.write_text(self.html(), encoding="utf-8", newline="\n")
+        Path(path).write_text(self.html(), encoding="utf-8", newline="\n")
 
     def entries(self) -> list[Entry]:
         """Every rule of the page: the registered ones, the printed slip, and those given."""
