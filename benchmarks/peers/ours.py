@@ -15,6 +15,7 @@ from peers.setting import CORES, EPSILON, RATE, Curve, Setting, Subject, task
 from ravine.racing import luggage
 from ravine.racing.batches import batch_rows
 from ravine.racing.choices import choose
+from ravine.racing.crew import Local
 from ravine.racing.jobs import DATA, weights_file
 from ravine.racing.plan import Facts, Plan, Run, settle
 from ravine.racing.pool import Job, Pool
@@ -45,7 +46,7 @@ class Ours:
         made, rule = task(subject), Adam()
         assert rule.epsilon == EPSILON
         packed = luggage.pack(folder, luggage.Luggage(made, {}))
-        self._pool = Pool(None, {"folder": str(folder), "digest": packed})
+        self._pool = Pool(Local(None, {"folder": str(folder), "digest": packed}))
         self._jobs: deque[Job] = deque()
         self._facts: Facts | None = None
         self._curves: dict[int, Curve] = {}

@@ -19,6 +19,7 @@ from ravine.outcome import PAGES, Race, publish_pages
 from ravine.pages.notebook import display as shown
 from ravine.racing import luggage, provenance
 from ravine.racing.choices import BASELINE, joined, named, scheduled
+from ravine.racing.crew import Local
 from ravine.racing.driver import Driver
 from ravine.racing.elsewhere import Fits, Fitted
 from ravine.racing.jobs import weights_file
@@ -200,7 +201,8 @@ def check_trains(folder: Path, task: Task, framework: str) -> None:
     digest = luggage.signed(work)
     if task.name in TASKS or digest is None:
         return
-    with Pool(1, {"folder": str(work), "digest": digest, "fits": True}, backend=framework) as pool:
+    bench = {"folder": str(work), "digest": digest, "fits": True}
+    with Pool(Local(1, bench, framework)) as pool:
         pool.work(Fits([Job("step", {"framework": NAMES[framework]})]))
 
 
@@ -264,10 +266,10 @@ def confirm(
 
         lost = _undrawn(found.folder / WORK, runs)
         if lost:  # whoever wrote the pages again meanwhile took them away
-            with Pool(1, workbench) as pool:
+            with Pool(Local(1, workbench)) as pool:
                 pool.work(Fits([Job("draw", {"seeds": lost})]))
         # One at a time: their time is told.
-        with Pool(1, {**workbench, "fits": True}, backend=framework) as pool:
+        with Pool(Local(1, {**workbench, "fits": True}, framework)) as pool:
             pool.work(Fits([Job("fit", job) for job in jobs], keep, display.doing))
 
     with locked(found.folder):

@@ -16,6 +16,7 @@ from ravine.pages import vega
 from ravine.pages.live.display import Display
 from ravine.racing import luggage
 from ravine.racing.cost import Cost
+from ravine.racing.crew import Local
 from ravine.racing.driver import Driver
 from ravine.racing.engines import CALLED, MustMove, framework
 from ravine.racing.luggage import Luggage
@@ -55,7 +56,7 @@ def conduct(
     with display, _beside(vega.prepare), ExitStack() as pools:
 
         def opened(engine: str) -> Driver:
-            pool = Pool(workers, {**workbench, "engine": engine})
+            pool = Pool(Local(workers, {**workbench, "engine": engine}))
             return Driver(pools.enter_context(pool), rules, display, folder)
 
         driver = opened(task.engine)

@@ -15,6 +15,7 @@ import pytest
 
 from ravine.errors import RavineError, WrongCall
 from ravine.racing import luggage
+from ravine.racing.crew import Local, Process
 from ravine.racing.patience import LEAST, LEAST_FIRST, UNKNOWN, Patience
 from ravine.racing.pool import Job, Pool
 from ravine.tasks import TASKS
@@ -49,7 +50,7 @@ def described(folder: Path, load: Callable[[], Any], patience: Patience | None =
     task = dataclasses.replace(TASKS["digits-mlp"], load=load)
     queue = Queue(Job("describe", {}))
     packed = luggage.pack(folder, luggage.Luggage(task, {}))
-    with Pool(1, {"folder": str(folder), "digest": packed}, patience) as pool:
+    with Pool(Local(1, {"folder": str(folder), "digest": packed}), patience) as pool:
         pool.work(queue)
     return queue
 
@@ -130,9 +131,10 @@ def test_a_worker_that_dies_while_it_has_nothing_to_do_is_replaced(tmp_path: Pat
     queue = Queue(Job("describe", {}))
     packed = luggage.pack(tmp_path, luggage.Luggage(TASKS["digits-mlp"], {}))
     workbench = {"folder": str(tmp_path), "digest": packed}
-    with Pool(1, workbench) as pool:
+    with Pool(Local(1, workbench)) as pool:
         pool.work(queue)
-        worker = pool._workers[0]
+        worker = pool._seats[0].worker
+        assert isinstance(worker, Process)
         worker._process.kill()
         worker._process.wait()
         queue.jobs = [Job("describe", {})]
@@ -174,6 +176,7 @@ def test_workers_end_with_their_driver_whatever_they_do(tmp_path: Path) -> None:
 import dataclasses, os, sys, threading
 from pathlib import Path
 from ravine.racing import luggage
+from ravine.racing.crew import Local
 from ravine.racing.pool import Job, Pool
 from ravine.tasks import TASKS
 
@@ -192,8 +195,8 @@ class Queue:
 
 task = dataclasses.replace(TASKS["digits-mlp"], load=hang)
 packed = luggage.pack(Path(folder), luggage.Luggage(task, {}))
-with Pool(2, {"folder": folder, "digest": packed}) as pool:
-    print(*[w._process.pid for w in pool._workers], flush=True)
+with Pool(Local(2, {"folder": folder, "digest": packed})) as pool:
+    print(*[s.worker._process.pid for s in pool._seats], flush=True)
     pool.work(Queue())
 """,
         encoding="utf-8",
