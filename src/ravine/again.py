@@ -49,6 +49,7 @@ def resume(
     task: Task | None = None,
     rules: Sequence[AnyRule] = (),
     workers: int | None = None,
+    ray: str | None = None,
     progress: bool = True,
     profile: bool = False,
 ) -> Race:
@@ -58,7 +59,7 @@ def resume(
     ``WrongCall`` if the folder holds no race or another than that task and those rules make.
     A finished race is published if that is what was interrupted, and else left as it is.
     """
-    check_workers(workers)
+    check_workers(workers, ray)
     found = Race(Path(folder))
     keeping = found.best is None and luggage.signed(found.folder / WORK) is not None
     if found.finished and not keeping:  # the model that is kept is the last that a race makes
@@ -80,7 +81,7 @@ def resume(
 
     with locked(found.folder):
         display = shown(progress, profile)
-        conduct(found.folder, task, by_name, workers, display, start, stages)
+        conduct(found.folder, task, by_name, workers, ray, display, start, stages)
     if found.to_confirm:
         confirm(
             *(folder, found.to_confirm),
@@ -98,6 +99,7 @@ def grow(
     *,
     task: Task | None = None,
     workers: int | None = None,
+    ray: str | None = None,
     progress: bool = True,
     profile: bool = False,
 ) -> Race:
@@ -107,7 +109,7 @@ def grow(
     again. A rule of your own that is in the race already is to be named again. Raises
     ``WrongCall`` if the race is unfinished, or has all of these rules already.
     """
-    check_workers(workers)
+    check_workers(workers, ray)
     found = Race(Path(folder))
     if not found.finished:
         raise WrongCall(f"the race in '{folder}' is unfinished: first 'ravine resume {folder}'")
@@ -130,7 +132,7 @@ def grow(
 
     with locked(found.folder):
         display = shown(progress, profile)
-        conduct(found.folder, task, by_name, workers, display, start, stages)
+        conduct(found.folder, task, by_name, workers, ray, display, start, stages)
     return Race(found.folder, task)
 
 
@@ -173,7 +175,7 @@ def verify(
     with locked(found.folder):
         display = shown(progress, False)
         conduct(
-            *(found.folder, task, by_name, workers, display, start, check),
+            *(found.folder, task, by_name, workers, None, display, start, check),
             announce=lambda plan, stored: display.checking(check.runs(plan), plan, stored),
         )
     return Race(found.folder).checked[-1]
@@ -275,7 +277,7 @@ def confirm(
     with locked(found.folder):
         display = shown(progress, profiling=False)
         conduct(
-            *(found.folder, own_task, by_name, workers, display, start, confirmation),
+            *(found.folder, own_task, by_name, workers, None, display, start, confirmation),
             announce=lambda p, stored: display.checking(confirmation.runs(p), p, stored),
             then=fit,
         )
