@@ -196,7 +196,7 @@ class Queue:
 task = dataclasses.replace(TASKS["digits-mlp"], load=hang)
 packed = luggage.pack(Path(folder), luggage.Luggage(task, {}))
 with Pool(Local(2, {"folder": folder, "digest": packed})) as pool:
-    print(*[s.worker._process.pid for s in pool._seats], flush=True)
+    print(*[s.worker.pid for s in pool._seats], flush=True)
     pool.work(Queue())
 """,
         encoding="utf-8",

@@ -85,6 +85,11 @@ class Process:
         )
         threading.Thread(target=self._listen, daemon=True).start()
 
+    @property
+    def pid(self) -> int:
+        """Its number in the system."""
+        return self._process.pid
+
     def give(self, name: str, arguments: Mapping[str, Any]) -> None:
         """Write to the process. If it is dead, the listener says so."""
         assert self._process.stdin is not None

@@ -24,7 +24,7 @@ from ravine.racing.crew import Hear, Message, told
 from ravine.racing.engines import JAX
 from ravine.racing.jobs import Torn
 from ravine.racing.parcels import Version
-from ravine.racing.ray_post import Opening, Parcel, Post
+from ravine.racing.ray_post import Opened, Opening, Parcel, Post
 
 ANSWERS = 10.0  # seconds in which a cluster must answer
 LEAVES = 5.0  # seconds that workers have to clean up after them
@@ -103,13 +103,22 @@ class Cluster:
     def __init__(self, say: Callable[[str], None]) -> None:
         self.say = say
         self.leaving: list[Any] = []
-        self.machines: set[str] = set()
+        self._processors: set[str] = set()
         self._carriers = ThreadPoolExecutor(CARRIERS, "ravine-ray")
         self._stored: OrderedDict[str, tuple[Version, Any]] = OrderedDict()
 
     def crew(self, count: int | None, workbench: Mapping[str, Any]) -> "RayCrew":
         """Workers for a race; ``count``: how many at most, by default as many as CPUs."""
         return RayCrew(self, count, workbench)
+
+    def met(self, processor: str) -> None:
+        """A node has such a processor."""
+        if self._processors and processor not in self._processors:
+            self.say(
+                f"the cluster has different processors, {processor} and "
+                f"{', '.join(self._processors)}: to the last bit curves are the same on one alone"
+            )
+        self._processors.add(processor)
 
     def follow(self, ref: Any, then: Callable[["Future[Any]"], None]) -> None:
         """Have something done with an answer once it is here."""
@@ -201,6 +210,7 @@ class RayWorker:
         self._say = partial(hear, self)
         self._has: dict[str, Version] = {}  # of the files that many jobs read
         self._busy = self._over = False
+        self.where: Opened | None = None
         self._actor = crew.post.remote()
         crew.cluster.follow(self._actor.open.remote(crew.opening), self._opened)
 
@@ -235,13 +245,8 @@ class RayWorker:
         if (why := self._failure(answer)) is not None:
             self._say(why)
             return
-        cluster, machine = self._crew.cluster, str(answer.result())
-        if cluster.machines and machine not in cluster.machines:
-            cluster.say(
-                "the machines of the cluster differ; curves are the same to the last bit on one "
-                "kind of processor alone"
-            )
-        cluster.machines.add(machine)
+        self.where = where = answer.result()
+        self._crew.cluster.met(where.processor)
         if not self._over:
             self._crew.there.add(self)
             self.ready = True
@@ -251,10 +256,12 @@ class RayWorker:
         """A job is done: first its files are made durable."""
         if self._over:
             return
-        self._busy = False
         if (why := self._failure(answer)) is not None:
+            if why[0] == "vanished":
+                self._crew.cluster.say(f"a worker vanished; another does its work again: {why[1]}")
             self._say(why)
             return
+        self._busy = False
         message, files = answer.result()
         self._has |= {p.name: p.version for p in brought if not parcels.passing(p.name)}
         if message[0] == "done" and isinstance(message[1], Torn):

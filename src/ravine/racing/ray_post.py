@@ -42,11 +42,19 @@ class Parcel(NamedTuple):
     content: Any
 
 
+class Opened(NamedTuple):
+    """Where a post is."""
+
+    node: str  # as Ray calls it
+    process: int  # that of the worker
+    processor: str
+
+
 class Post:
     """What a Ray actor is made of. Everything in it happens on the node."""
 
-    def open(self, opening: Opening) -> dict[str, Any]:
-        """Start the process. What machine this is. Raises ``RavineError`` on other versions."""
+    def open(self, opening: Opening) -> Opened:
+        """Start the process. Raises ``RavineError`` on a node with other versions."""
         import ray
 
         engine = opening.workbench.get("engine", "jax")
@@ -66,7 +74,7 @@ class Post:
         path = [*dict.fromkeys([*filter(os.path.exists, opening.path), *own])]
         bench = {**opening.workbench, "folder": str(self._folder)}
         self._process.give("open", {"path": path, **bench})
-        return provenance.machine()
+        return Opened(node, self._process.pid, provenance.machine()["processor"])
 
     def do(
         self, name: str, arguments: Mapping[str, Any], brought: Sequence[Parcel]
