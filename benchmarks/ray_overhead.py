@@ -1,6 +1,6 @@
 """What Ray costs: the same runs by workers of this machine and by actors on it, and by Ray Tune.
 
-python benchmarks/ray_overhead.py [--runs 300] [--rounds 5] [--tune-rounds 0]
+python benchmarks/ray_overhead.py [--runs 300] [--rounds 5] [--cuts 1,10] [--tune-rounds 0]
 
 Two workers either way, one a core, every program compiled beforehand; what is timed is from the
 first segment that is handed out to the last that is back and, if more follow, durable. Once with a
@@ -29,7 +29,6 @@ from ravine.racing.provenance import machine, versions
 from ravine.racing.ray_crew import connected
 
 SUBJECT = Subject("digits-mlp")
-CUTS = (1, 10)
 
 
 def main() -> None:
@@ -37,6 +36,8 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--runs", type=int, default=300)
     parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--lanes", type=int, default=4)
+    parser.add_argument("--cuts", default="1,10")
     parser.add_argument("--tune-rounds", type=int, default=0)
     asked = parser.parse_args()
     count = len(CORES)
@@ -46,18 +47,20 @@ def main() -> None:
         def actors(workbench: Mapping[str, Any]) -> Crew:
             return cluster.crew(count, workbench)
 
-        for cuts in CUTS if asked.rounds else ():
-            compare(asked.runs, asked.rounds, cuts, actors)
+        for cuts in map(int, asked.cuts.split(",") if asked.rounds else ()):
+            compare(asked.runs, asked.rounds, asked.lanes, cuts, actors)
         if asked.tune_rounds:
-            ours = Ours(SUBJECT, asked.runs)
+            ours = Ours(SUBJECT, asked.runs, lanes=asked.lanes)
             ours.close()
             tune(ours.setting, asked.runs, asked.tune_rounds)
 
 
-def compare(runs: int, rounds: int, cuts: int, actors: Callable[[Mapping[str, Any]], Crew]) -> None:
+def compare(
+    runs: int, rounds: int, lanes: int, cuts: int, actors: Callable[[Mapping[str, Any]], Crew]
+) -> None:
     """Local workers and actors, taking turns."""
-    local = Ours(SUBJECT, runs, cuts=cuts)
-    ray = Ours(SUBJECT, runs, lanes=local.plan.width, cuts=cuts, crew=actors)
+    local = Ours(SUBJECT, runs, lanes=lanes, cuts=cuts)
+    ray = Ours(SUBJECT, runs, lanes=lanes, cuts=cuts, crew=actors)
     try:
         seconds: dict[str, list[float]] = {"local": [], "ray": []}
         for _ in range(rounds):

@@ -12,7 +12,7 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, redirect_stdout, suppress
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -83,7 +83,8 @@ def _join(address: str) -> bool:
         except (OSError, ValueError) as error:
             raise RavineError(f"no Ray cluster answers at '{address}': {error}") from error
     try:
-        ray.init(address, log_to_driver=False, configure_logging=False)
+        with redirect_stdout(sys.stderr):  # what Ray has to say is no result
+            ray.init(address, log_to_driver=False, configure_logging=False)
     except Exception as error:  # Ray has one for each way in which it fails
         why = next(iter(str(error).strip().splitlines()), type(error).__name__)
         raise RavineError(
