@@ -166,7 +166,7 @@ def race(
             "plan": plan.to_json(),
             COST: cost and cost._asdict(),
             "rules": {name: rule.values() for name, rule in by_name.items()},
-            "machine": provenance.machine(),
+            "machine": driver.place.machine,
             "versions": provenance.versions(plan.facts.engine),
             "command": provenance.command(plan.choices, chosen_task, confirm),
         }

@@ -96,7 +96,7 @@ def conduct(
             published(time.monotonic() - began)
             display.profiled(driver.profile)
         except (KeyboardInterrupt, RavineError) as stop:
-            way = f"ravine resume {shlex.quote(str(folder))}"
+            way = f"ravine resume {shlex.quote(str(folder))}" + (f" --ray {ray}" if ray else "")
             own = not all(map(is_spelled, rules)) or task.name not in TASKS
             if own and luggage.signed(work) is None:
                 way = f"ravine.resume({str(folder)!r}, …), naming your own rules and task again"

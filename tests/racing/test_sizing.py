@@ -10,6 +10,7 @@ from ravine.errors import RavineError, WrongCall
 from ravine.racing import memory, sizing
 from ravine.racing.choices import choose
 from ravine.racing.cost import Cost, estimate, share_done
+from ravine.racing.crew import Place
 from ravine.racing.plan import Facts, Plan, settle
 from ravine.racing.profile import Profile
 from ravine.racing.sizing import check, said, sized
@@ -34,6 +35,7 @@ class Machine:
 
     def __init__(self, cost: Cost | None = None) -> None:
         self.workers = 2
+        self.place = Place("this machine", {}, memory.total())
         self.profile = Profile(2, clock=lambda: 0.0)
         self._cost = cost
 

@@ -35,6 +35,7 @@ class Machine:
         self.seconds = seconds
         self.timed: list[int] = []
         self.doing: list[str] = []
+        self.place = Place("this machine", {"processor": "a fast one"}, math.inf)
 
     def work(self, source: Source) -> None:
         while True:

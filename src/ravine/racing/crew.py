@@ -7,9 +7,10 @@ import sys
 import tempfile
 import threading
 from collections.abc import Callable, Mapping
-from typing import IO, Any, Protocol
+from typing import IO, Any, NamedTuple, Protocol
 
 from ravine.cache import cache_folder
+from ravine.racing import memory, provenance
 from ravine.racing.engines import JAX, environment
 from ravine.racing.worker import receive, send
 
@@ -18,6 +19,14 @@ from ravine.racing.worker import receive, send
 # the job had no part in it; "ready", where it was not from the start.
 Message = tuple[str, Any]
 Hear = Callable[["Worker", Message], None]  # called from any thread
+
+
+class Place(NamedTuple):
+    """Where workers are."""
+
+    called: str
+    machine: Mapping[str, Any]  # as ``provenance.machine`` has it
+    memory: float  # bytes that all of them can have together
 
 
 class Worker(Protocol):
@@ -39,6 +48,9 @@ class Crew(Protocol):
     def seats(self) -> int:
         """How many workers there can be now. It may grow."""
 
+    def place(self) -> Place:
+        """Where they are."""
+
     def hire(self, seat: int, hear: Hear) -> Worker:
         """A new worker, who has the workbench."""
 
@@ -56,6 +68,10 @@ class Local:
     def seats(self) -> int:
         """See ``Crew``."""
         return self._count
+
+    def place(self) -> Place:
+        """See ``Crew``."""
+        return Place("this machine", provenance.machine(), memory.total())
 
     def hire(self, seat: int, hear: Hear) -> "Process":
         """See ``Crew``."""

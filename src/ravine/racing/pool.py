@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple, Protocol
 
 from ravine.errors import RavineError, WrongCall
-from ravine.racing.crew import Crew, Message, Worker
+from ravine.racing.crew import Crew, Message, Place, Worker
 from ravine.racing.patience import Patience
 
 TICK = 1.0  # seconds between two looks at who is stuck
@@ -86,6 +86,11 @@ class Pool:
 
     def __len__(self) -> int:
         return len(self._seats)
+
+    @property
+    def place(self) -> Place:
+        """Where the workers are."""
+        return self._crew.place()
 
     def work(self, source: Source) -> None:
         """Do all that the source has."""

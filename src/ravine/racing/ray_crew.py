@@ -5,6 +5,7 @@ before its source hears of it. So a driver that is killed goes on elsewhere as i
 """
 
 import importlib.util
+import math
 import os
 import socket
 import sys
@@ -20,7 +21,7 @@ from uuid import uuid4
 
 from ravine.errors import RavineError, WrongCall
 from ravine.racing import parcels, provenance
-from ravine.racing.crew import Hear, Message, told
+from ravine.racing.crew import Hear, Message, Place, told
 from ravine.racing.engines import JAX
 from ravine.racing.jobs import Torn
 from ravine.racing.parcels import Version
@@ -104,7 +105,7 @@ class Cluster:
     def __init__(self, say: Callable[[str], None]) -> None:
         self.say = say
         self.leaving: list[Any] = []
-        self._processors: set[str] = set()
+        self.processors: set[str] = set()
         self._carriers = ThreadPoolExecutor(CARRIERS, "ravine-ray")
         self._stored: OrderedDict[str, tuple[Version, Any]] = OrderedDict()
 
@@ -114,12 +115,12 @@ class Cluster:
 
     def met(self, processor: str) -> None:
         """A node has such a processor."""
-        if self._processors and processor not in self._processors:
+        if self.processors and processor not in self.processors:
             self.say(
                 f"the cluster has different processors, {processor} and "
-                f"{', '.join(self._processors)}: to the last bit curves are the same on one alone"
+                f"{', '.join(self.processors)}: to the last bit curves are the same on one alone"
             )
-        self._processors.add(processor)
+        self.processors.add(processor)
 
     def follow(self, ref: Any, then: Callable[["Future[Any]"], None]) -> None:
         """Have something done with an answer once it is here."""
@@ -195,6 +196,19 @@ class RayCrew:
             self.cluster.say("no worker on the Ray cluster is ready: waiting for a free CPU")
             self._alone = float("inf")
         return self._seats
+
+    def place(self) -> Place:
+        """See ``Crew``. Of memory, what Ray counts a CPU on nodes that have some."""
+        import ray
+
+        nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]
+        nodes = [has for has in nodes if has.get("CPU") and has.get("memory")]
+        cpus = sum(has["CPU"] for has in nodes)
+        memory = sum(has["memory"] for has in nodes) / cpus * self._seats if nodes else math.inf
+        machine = provenance.machine()
+        if other := self.cluster.processors - {machine["processor"]}:
+            machine |= {"processor": ", ".join(sorted(other))}
+        return Place("the cluster", machine | {"cores": self._seats}, memory)
 
     def hire(self, seat: int, hear: Hear) -> "RayWorker":
         """See ``crew.Crew``."""
