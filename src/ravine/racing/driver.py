@@ -1,7 +1,7 @@
 """The driver of a race: keeps the queue, hands out the work, alone writes to the store."""
 
 import time
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
@@ -20,14 +20,12 @@ from ravine.racing.crew import Place
 from ravine.racing.engines import KERAS, MustMove
 from ravine.racing.files import PARTIAL
 from ravine.racing.jobs import (
-    DATA,
     Advanced,
     Begun,
     Bound,
     Torn,
     checkpoint_file,
     program_file,
-    weights_file,
 )
 from ravine.racing.keeping import Keeping, Kept
 from ravine.racing.materials import SAID, Materials
@@ -39,6 +37,7 @@ from ravine.racing.profile import Profile
 from ravine.racing.rehearsal import rehearsed
 from ravine.racing.roles import Course, Watcher
 from ravine.racing.store import STEP_SECONDS, WORK, Curve, Store
+from ravine.racing.turns import Turns
 from ravine.update_rule import Rule
 
 REPAIRS = 3  # of one file; more, and the disk is at fault
@@ -60,10 +59,9 @@ class Driver:
         self.profile = Profile(len(pool))
         self._handed: dict[int, float] = {}  # when each worker was given its job
         self._unsaved: list[tuple[Pack, Advanced]] = []
-        self._packs: dict[str, deque[Pack]] = {}  # by program
+        self._turns = Turns(self._materials)
         self._climbs: dict[tuple[str, int], Climb] = {}  # of the stage that is being run
         self._running: dict[int, Pack] = {}
-        self._compiled: dict[int, set[str]] = {}
         self._proven = False  # whether this machine could do anything
         self._facts: Facts | Bound | None = None
         self._plan: Plan | None = None
@@ -144,15 +142,13 @@ class Driver:
         if worker == 0 and (job := self._materials.next()) is not None:
             self._watcher.doing(worker, SAID[job.name])
             return job
-        pack = self._next_pack(worker)
+        pack = self._turns.next(worker)
         if pack is None:
             self._watcher.doing(worker, "")
             return None
         self._running[worker] = pack
-        compiled = self._compiled.setdefault(worker, set())
         program = program_file(pack.rule, pack.width)
-        verb = "training" if program in compiled else "compiling and training"
-        compiled.add(program)
+        verb = "compiling and training" if self._turns.compiles(worker, program) else "training"
         self._watcher.doing(worker, f"{verb} {pack.rule}")
         arguments = {
             "plan": replace(self._settled, width=pack.width),
@@ -173,13 +169,13 @@ class Driver:
             self._go_on(self._running.pop(worker), answer)
         else:
             self.profile.job(job.name, took)
-            self._materials.made(job)
+            self._turns.made(self._materials.made(job))
             if job.name == "describe":
                 self._facts = answer
 
     def lost(self, worker: int, job: Job, why: str) -> None:
         """See ``pool.Source``."""
-        self._compiled.pop(worker, None)
+        self._turns.died(worker)
         if job.name == "advance":
             self._try_again(self._running.pop(worker), why)
             return
@@ -243,21 +239,21 @@ class Driver:
             climb = self._climbs[group] = Climb(own, done, gates)
             self._pack([r for r in climb.moving() if climb.done[r.id] < stages[r.stage]])
             self._gather(group)
-        if any(self._packs.values()):  # with runs for the other workers to go on with meanwhile
+        if self._turns:  # with runs for the other workers to go on with meanwhile
             for seed in later:
                 self._materials.draw(seed)
         self._pool.work(self)
-        for program, packs in self._packs.items():  # those whose program cannot be traced
-            while packs:
-                self._fail(packs.popleft(), self._materials.hopeless[program])
+        for pack, why in self._turns.hopeless():
+            self._fail(pack, why)
 
     def _can_go_on(self, run: Run, stored: Mapping[str, int]) -> bool:
         done = stored.get(run.id, 0)
         whole = done == len(self._settled.cuts(run.stage))
-        return whole or (self._work / checkpoint_file(run, done)).exists()
+        return whole or (done > 0 and (self._work / checkpoint_file(run, done)).exists())
 
-    def _pack(self, runs: Sequence[Run]) -> None:
-        """Runs of one group are to go on from where they are."""
+    def _pack(self, runs: Sequence[Run], first: bool = False) -> None:
+        """Runs of one group are to go on from where they are, before all others or behind them."""
+        waiting = []
         stages = dict.fromkeys(run.stage for run in runs)  # each as long as its own
         for own in ([run for run in runs if run.stage == stage] for stage in stages):
             done, widths = self._climbs[group_of(own[0])].done, self._kept.narrowed()
@@ -266,7 +262,8 @@ class Driver:
                     for run in pack.runs:
                         self._materials.draw(run.seed)
                 self._trace(pack.rule, pack.width)
-                self._queue(pack).append(pack)
+                waiting.append(pack)
+        self._turns.add(waiting, first)
 
     def _gather(self, group: tuple[str, int]) -> None:
         """Where the runs of a group have waited for each other: who goes on."""
@@ -288,29 +285,8 @@ class Driver:
                 self._forget(run, climb.done[run.id])
                 self._tell_lost(run)
             here = [run for run in here if run.learning_rate not in rates]
-        self._pack(here)
-
-    def _queue(self, pack: Pack) -> deque[Pack]:
-        return self._packs.setdefault(program_file(pack.rule, pack.width), deque())
-
-    def _next_pack(self, worker: int) -> Pack | None:
-        """Rather what this worker has compiled, then what nobody has: each compiles its share."""
-        mine = self._compiled.get(worker, set())
-        theirs = set().union(*self._compiled.values())
-        made = self._materials
-        there = [p for p in self._packs if p not in made.missing and p not in made.hopeless]
-        for program in sorted(there, key=lambda p: (p not in mine, p in theirs)):
-            packs = self._packs[program]
-            if (pack := next(filter(self._ready, packs), None)) is not None:
-                packs.remove(pack)
-                return pack
-        return None
-
-    def _ready(self, pack: Pack) -> bool:
-        missing = self._materials.missing
-        return not missing or not (
-            DATA in missing or any(weights_file(run.seed) in missing for run in pack.runs)
-        )
+        # Who began goes on before others begin: few checkpoints lie about at any time.
+        self._pack(here, first=True)
 
     def _go_on(self, pack: Pack, answer: Advanced) -> None:
         self._unsaved.append((pack, answer))
@@ -320,7 +296,7 @@ class Driver:
         self._watcher.advanced(pack.runs, pack.segment, steps, answer.from_before())
         climb.arrive(pack.runs, done)
         if done < len(self._settled.cuts(pack.stage)) and done not in climb.gates:
-            self._queue(pack).appendleft(replace(pack, segment=done, deaths=0))
+            self._turns.add([replace(pack, segment=done, deaths=0)], first=True)
         self._gather(group)
 
     def _save(self) -> None:
@@ -333,11 +309,10 @@ class Driver:
                 beginnings += zip(pack.runs, answer.begun, strict=True)
             results = zip(pack.runs, answer.losses, answer.measures, strict=True)
             segments += [(run.id, pack.segment, *found) for run, *found in results]
-        store.begin(beginnings)
-        store.add(segments)
+        store.add(segments, beginnings)
         for pack, answer in self._unsaved:
             self._proven = True
-            for run in pack.runs:
+            for run in pack.runs if pack.segment else ():
                 self._forget(run, pack.segment)
             if pack.segment + 1 == len(self._settled.cuts(pack.stage)):
                 self.profile.lanes[pack.width] += len(pack.runs)
@@ -389,7 +364,7 @@ class Driver:
         if pack.segment == 0:
             for run in pack.runs:
                 self._materials.draw(run.seed)
-        self._queue(pack).append(pack)
+        self._turns.add([pack])
 
     def _fail(self, pack: Pack, why: str) -> None:
         self._save()

@@ -48,9 +48,11 @@ class Materials:
         """The job to be done now."""
         return self._jobs.popleft() if self._jobs else None
 
-    def made(self, job: Job) -> None:
-        """A job is done."""
-        self._missing.difference_update(_files(job))
+    def made(self, job: Job) -> list[str]:
+        """A job is done: what it made."""
+        files = _files(job)
+        self._missing.difference_update(files)
+        return files
 
     def again(self, job: Job) -> None:
         """A job is to be done once more, first of all."""

@@ -5,6 +5,7 @@ import math
 import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
+from functools import cache
 from typing import NamedTuple
 
 from ravine.errors import WrongCall, unknown
@@ -99,12 +100,8 @@ class Plan:
 
     def cuts(self, stage: str) -> tuple[int, ...]:
         """After which evaluations a run's segments end; the last is its own end."""
-        found, begun = [], 0
-        last = self.horizon(stage) // self.period
-        for end in (*(self.rungs if stage == "tuning" else ()), last):
-            found += [*range(begun + self.segment, end, self.segment), end]
-            begun = end
-        return tuple(found)
+        rungs = self.rungs if stage == "tuning" else ()
+        return _cuts((*rungs, self.horizon(stage) // self.period), self.segment)
 
     def tuning(self, study: int = 0) -> list[Run]:
         """Every rule at every learning rate of its grid, on the tuning seeds."""
@@ -227,6 +224,15 @@ def settle(choices: Choices, rules: Mapping[str, Rule], facts: Facts) -> Plan:
         width=lanes(facts, operations),
         decaying=tuple(name for name, rule in raced.items() if decays(rule, steps)),
     )
+
+
+@cache
+def _cuts(ends: tuple[int, ...], segment: int) -> tuple[int, ...]:
+    found, begun = [], 0
+    for end in ends:
+        found += [*range(begun + segment, end, segment), end]
+        begun = end
+    return tuple(found)
 
 
 def study_of(seed: int) -> int:

@@ -104,6 +104,8 @@ class Pool:
             # A wait without a limit cannot be interrupted by Ctrl-C on Windows.
             with contextlib.suppress(queue.Empty):
                 self._hear(source, *self._events.get(timeout=TICK))
+                while True:  # the more there is to hear, the more is stored at once
+                    self._hear(source, *self._events.get_nowait())
             now = self._clock()
             # Of a long sleep, the computer's or one by Ctrl-Z, hardly anything counts.
             self._end_stuck(source, min(now - looked, 2 * TICK))

@@ -15,6 +15,18 @@ class Spent(NamedTuple):
     evaluations: int
     evaluation: float  # one of them, measured apart; 0 where it was not
 
+    def and_also(self, other: "Spent") -> "Spent":
+        """Both together; of the evaluations that were measured, the shortest."""
+        measured = [one for one in (self.evaluation, other.evaluation) if one]
+        return Spent(
+            self.compiling + other.compiling,
+            self.training + other.training,
+            self.evaluations + other.evaluations,
+            min(measured, default=0.0),
+        )
+
+
+NOTHING = Spent(0.0, 0.0, 0, 0.0)
 
 JOBS = {
     "describe": "building the model",
@@ -34,7 +46,7 @@ class Profile:
         self._began = clock()
         self._workers = workers
         self._spent: defaultdict[str, float] = defaultdict(float)
-        self._segments: defaultdict[str, list[Spent]] = defaultdict(list)
+        self._segments: dict[str, Spent] = {}  # by program: of all its segments together
         self.stored = 0.0  # by the driver, while the workers went on
         self.lanes: Counter[int] = Counter()  # how many runs were done, by the lanes of the program
 
@@ -51,7 +63,7 @@ class Profile:
 
     def segment(self, program: str, took: float, spent: Spent) -> None:
         """A segment of a pack, ``took`` being what it cost in all."""
-        self._segments[program].append(spent)
+        self._segments[program] = self._segments.get(program, NOTHING).and_also(spent)
         self._spent["compiling"] += spent.compiling
         self._spent["imports, files, messages"] += took - spent.compiling - spent.training
 
@@ -62,11 +74,10 @@ class Profile:
     def table(self) -> Mapping[str, float]:
         """What took how long. Evaluations are counted, and one of each program was timed."""
         found = dict.fromkeys(("training", "evaluating"), 0.0)
-        for segments in self._segments.values():
-            one = min((s.evaluation for s in segments if s.evaluation), default=0.0)
-            evaluating = sum(min(s.training, one * s.evaluations) for s in segments)
+        for spent in self._segments.values():
+            evaluating = min(spent.training, spent.evaluation * spent.evaluations)
             found["evaluating"] += evaluating
-            found["training"] += sum(s.training for s in segments) - evaluating
+            found["training"] += spent.training - evaluating
         found |= self._spent
         idle = self.elapsed * self._workers - sum(found.values())
         return found | {"idle": max(0.0, idle)}

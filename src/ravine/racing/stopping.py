@@ -7,6 +7,7 @@ compared: their unit does not matter.
 
 import math
 from collections.abc import Mapping, Sequence
+from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +17,7 @@ MARGIN = 4  # times as long as the best rate for what is reached so far: it can 
 SMOOTHING = 3  # evaluations in the trailing mean
 
 
+@cache
 def rungs(evaluations: int) -> tuple[int, ...]:
     """After how many evaluations it is decided who goes on.
 
@@ -36,7 +38,7 @@ def hopeless(losses: Mapping[float, Sequence[NDArray[np.floating]]]) -> set[floa
     Another is stopped if in a quarter of the time the best was where it is now, and each of its
     runs is now worse than each of the best's. What is not finite is worse than anything.
     """
-    smooth = {rate: np.stack([_trailing(run) for run in runs]) for rate, runs in losses.items()}
+    smooth = {rate: _trailing(np.stack(runs)) for rate, runs in losses.items()}
     level = {rate: np.median(runs, axis=0) for rate, runs in smooth.items()}
     best = min(sorted(level), key=lambda rate: level[rate][-1])
     if math.isinf(level[best][-1]):
@@ -53,6 +55,9 @@ def hopeless(losses: Mapping[float, Sequence[NDArray[np.floating]]]) -> set[floa
 def _trailing(losses: NDArray[np.floating]) -> NDArray[np.float64]:
     """The mean of the last three, of fewer after fewer steps; the first is from before step one."""
     kept = np.where(np.isfinite(losses), losses, np.inf).astype(np.float64)
-    return np.array(
-        [kept[max(1, k - SMOOTHING + 1) : k + 1].mean() if k else kept[0] for k in range(len(kept))]
-    )
+    later = kept[..., 1:]
+    sums = np.zeros_like(later)
+    for lag in reversed(range(SMOOTHING)):
+        sums[..., lag:] += later[..., : max(0, later.shape[-1] - lag)]
+    counts = np.minimum(np.arange(1, later.shape[-1] + 1), SMOOTHING)
+    return np.concatenate([kept[..., :1], sums / counts], axis=-1)

@@ -216,25 +216,31 @@ class Store:
 
         Saying it twice changes nothing.
         """
-        rows = [
+        self.add((), runs)
+
+    def add(
+        self,
+        parts: Iterable[tuple[str, int, NDArray[np.float32], NDArray[np.float32]]],
+        begun: Iterable[tuple[Run, Sequence[Any]]] = (),
+    ) -> None:
+        """Store segments ``(run id, segment, losses, measures)``, all or none of them.
+
+        With them, how the runs began that are new: see ``begin``.
+        """
+        beginnings = [
             (
                 *(run.id, run.stage, run.rule, run.learning_rate, run.seed),
                 *(weights_digest, batches_digest, start.astype("<f4").tobytes()),
             )
-            for run, (weights_digest, batches_digest, start) in runs
+            for run, (weights_digest, batches_digest, start) in begun
         ]
-        with self._writing():
-            self._db.executemany("INSERT OR IGNORE INTO runs VALUES (?, ?, ?, ?, ?, ?, ?, ?)", rows)
-
-    def add(
-        self, parts: Iterable[tuple[str, int, NDArray[np.float32], NDArray[np.float32]]]
-    ) -> None:
-        """Store segments ``(run id, segment, losses, measures)``, all or none of them."""
         rows = [
             (run, segment, losses.astype("<f4").tobytes(), measures.astype("<f4").tobytes())
             for run, segment, losses, measures in parts
         ]
-        with self._writing():
+        with self._writing():  # one transaction: the disk is waited for once
+            run = "INSERT OR IGNORE INTO runs VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
+            self._db.executemany(run, beginnings)
             self._db.executemany("INSERT OR IGNORE INTO segments VALUES (?, ?, ?, ?)", rows)
 
     def curves(self) -> list[Curve]:

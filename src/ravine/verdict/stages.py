@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 from ravine.racing.grids import EXTENSIONS
 from ravine.racing.grids import widened as wider_grid
-from ravine.racing.plan import Plan, Run
+from ravine.racing.plan import Plan, Run, study_of
 from ravine.racing.store import Curve
 from ravine.verdict.tuning import choose
 
@@ -16,7 +16,8 @@ def due(plan: Plan, curves: Sequence[Curve]) -> list[Run]:
     tuning = [run for study in studies for run in plan.tuning(study)]
     if any(run.id not in there for run in tuning):
         return tuning
-    judging = [run for s in studies for run in plan.judging(choose(plan, curves, s), s)]
+    chosen = _chosen(plan, curves)
+    judging = [run for study in studies for run in plan.judging(chosen[study], study)]
     return judging if any(run.id not in there for run in judging) else []
 
 
@@ -31,7 +32,7 @@ def widened(plan: Plan, curves: Sequence[Curve]) -> Plan:
     most = max(granted.values())
     if not plan.choices.may_widen or _untuned(plan, curves):
         return plan
-    best = {study: choose(plan, curves, study) for study in range(plan.choices.studies)}
+    best = _chosen(plan, curves)
     behind = [rule for rule, decades in granted.items() if decades < most]
     if not behind and (most == EXTENSIONS or not at_edge(plan, best)):
         return plan
@@ -49,8 +50,8 @@ def relevant(plan: Plan, curves: Sequence[Curve]) -> list[Curve]:
     """
     wanted = {run.id for study in range(plan.choices.studies) for run in plan.tuning(study)}
     if not _untuned(plan, curves):
-        for study in range(plan.choices.studies):
-            wanted |= {run.id for run in plan.judging(choose(plan, curves, study), study)}
+        for study, chosen in _chosen(plan, curves).items():
+            wanted |= {run.id for run in plan.judging(chosen, study)}
     return [curve for curve in curves if curve.run.id in wanted]
 
 
@@ -61,6 +62,15 @@ def at_edge(plan: Plan, best: Mapping[int, Mapping[str, float]]) -> list[str]:
         for rule, rates in plan.choices.learning_rates.items()
         if any(chosen[rule] in (rates[0], rates[-1]) for chosen in best.values())
     ]
+
+
+def _chosen(plan: Plan, curves: Sequence[Curve]) -> dict[int, dict[str, float]]:
+    """Each study's choice, from its own tuning runs."""
+    by_study: dict[int, list[Curve]] = {study: [] for study in range(plan.choices.studies)}
+    for curve in curves:
+        if (own := by_study.get(study_of(curve.run.seed))) is not None:
+            own.append(curve)
+    return {study: choose(plan, own, study) for study, own in by_study.items()}
 
 
 def _untuned(plan: Plan, curves: Sequence[Curve]) -> bool:

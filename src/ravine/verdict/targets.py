@@ -56,10 +56,18 @@ def _lowest_so_far(curve: Curve) -> NDArray[np.float64]:
 def _median_steps(
     runs: Sequence[NDArray[np.float64]], targets: NDArray[np.float64]
 ) -> NDArray[np.float64]:
-    """Median evaluations until each target; infinite where half of the runs or more miss it."""
+    """Median evaluations until each target; infinite where half of the runs or more miss it.
+
+    Sorted evaluation by evaluation, the middle runs are what the median run has come to.
+    """
+    longest = max(map(len, runs))
+    lowest = np.full((len(runs), longest), math.inf)
+    for row, run in zip(lowest, runs, strict=True):
+        row[: len(run)] = run
+    ranked = np.sort(np.minimum.accumulate(lowest, axis=1), axis=0)  # who is shorter stays there
     times = []
-    for run in runs:
-        reached = np.searchsorted(run[::-1], targets, side="right")  # evaluations at or below
-        times.append(np.where(reached, len(run) - reached + SMOOTHING, math.inf))
-    median: NDArray[np.float64] = np.median(np.stack(times), axis=0)
+    for middle in (ranked[(len(runs) - 1) // 2], ranked[len(runs) // 2]):
+        reached = np.searchsorted(middle[::-1], targets, side="right")  # evaluations at or below
+        times.append(np.where(reached, longest - reached + SMOOTHING, math.inf))
+    median: NDArray[np.float64] = np.mean(times, axis=0)
     return median

@@ -1,6 +1,7 @@
 """What a display knows of a race that runs."""
 
 import math
+from array import array
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -14,6 +15,8 @@ from ravine.racing.plan import Plan, Run
 from ravine.racing.store import Curve
 from ravine.verdict import SMOOTHING, VALIDATION
 
+NOTHING: Any = np.zeros(0, np.float32)
+CURVES = 32  # of a learning rate, that its picture is the median of
 STAGES = {"tuning": "tuning"}  # all others are judging
 JUDGING = "judging on fresh seeds"
 
@@ -30,9 +33,37 @@ class Row(NamedTuple):
     diverged: int
 
 
+class Tried:
+    """A learning rate in tuning. Of many runs all final losses are kept, and the first curves."""
+
+    def __init__(self, seeds: int) -> None:
+        self._seeds = seeds
+        self._ends = array("d")
+        self._curves: list[Any] = []
+        self.best: tuple[float, Any] = math.inf, NOTHING  # the luckiest run
+        self.whole: tuple[float, Any] | None = None  # the median final loss and curve, of all seeds
+
+    def add(self, end: float, curve: Any) -> None:
+        """One more run of it is over; not finite counts as infinite."""
+        end = end if math.isfinite(end) else math.inf
+        if not self._ends or end < self.best[0]:
+            self.best = end, curve
+        self._ends.append(end)
+        if len(self._curves) < CURVES:
+            self._curves.append(curve)
+        if len(self._ends) == self._seeds:
+            shortest = min(map(len, self._curves))  # some may have been stopped early
+            together = np.stack([one[:shortest] for one in self._curves])
+            self.whole = float(np.median(self._ends)), np.median(together, axis=0)
+            self._curves.clear()
+
+
 @dataclass
 class State:
-    """A race, or a check of one, as far as it has come. Times are of one clock, in seconds."""
+    """A race, or a check of one, as far as it has come. Times are of one clock, in seconds.
+
+    Of a run that is over, only what its learning rate needs is kept.
+    """
 
     plan: Plan
     runs: Mapping[str, int]  # of each rule, how many there are going to be
@@ -41,11 +72,10 @@ class State:
     stage: str = "tuning"
     kept: int = 0  # runs that were stored before
     done: int = 0
-    _steps: dict[str, dict[Run, int]] = field(default_factory=lambda: defaultdict(dict))
+    _steps: dict[str, float] = field(default_factory=lambda: defaultdict(float))  # of each stage
     _kept_share: float = 0.0
-    _losses: dict[Run, list[float]] = field(default_factory=dict)  # of those under way
-    _ends: dict[str, dict[float, list[float]]] = field(default_factory=dict)
-    _curves: dict[tuple[str, float], list[Any]] = field(default_factory=dict)
+    _going: dict[Run, tuple[int, Any]] = field(default_factory=dict)  # steps done, losses
+    _tried: dict[str, dict[float, Tried]] = field(default_factory=lambda: defaultdict(dict))
     _over: dict[str, int] = field(default_factory=lambda: defaultdict(int))
     _diverged: dict[str, int] = field(default_factory=lambda: defaultdict(int))
 
@@ -71,25 +101,30 @@ class State:
     ) -> None:
         """See ``racing.roles.Watcher``."""
         for run, measured in zip(runs, measures, strict=True):
-            self._steps[run.stage][run] = steps
-            before = [] if segment == 0 else self._losses.get(run, [])
-            self._losses[run] = [*before, *map(float, measured[:, VALIDATION, 0])]
+            done, before = self._going.get(run, (0, NOTHING))
+            self._steps[run.stage] += steps - done
+            losses = np.asarray(measured[:, VALIDATION, 0], np.float32)
+            self._going[run] = steps, np.concatenate([before[: None if segment else 0], losses])
 
     def finish(self, run: Run, measures: Any) -> None:
         """See ``racing.roles.Watcher``."""
-        self._steps[run.stage][run] = self.plan.horizon(run.stage)
+        done, losses = self._going.pop(run, (0, NOTHING))
+        self._steps[run.stage] += self.plan.horizon(run.stage) - done
         self.done += 1
         self._over[run.rule] += 1
-        losses = self._losses.pop(run, [])
-        if losses:
+        if len(losses):
             now = float(np.mean(losses[-SMOOTHING:]))
             self._diverged[run.rule] += not math.isfinite(now) or now > losses[0]
         self.stage = STAGES.get(run.stage, JUDGING)
         if run.stage == "tuning":
             # What was stopped early, or failed, is told as NaN: such a rate is not chosen.
             end = float(np.mean(measures[-SMOOTHING:, VALIDATION, 0]))
-            self._ends.setdefault(run.rule, {}).setdefault(run.learning_rate, []).append(end)
-            self._curves.setdefault((run.rule, run.learning_rate), []).append(losses)
+            tried = self._tried[run.rule]
+            if run.learning_rate not in tried:
+                tried[run.learning_rate] = Tried(
+                    self.plan.choices.seeds * self.plan.choices.studies
+                )
+            tried[run.learning_rate].add(end, losses)
 
     @property
     def diverged(self) -> int:
@@ -99,8 +134,7 @@ class State:
     @property
     def share(self) -> float:
         """How much of all the training is done."""
-        steps = {stage: float(sum(each.values())) for stage, each in self._steps.items()}
-        return share_done(self.plan, steps)
+        return share_done(self.plan, self._steps)
 
     def left(self, now: float) -> float | None:
         """About how many seconds are left; None where there is nothing to go by."""
@@ -124,19 +158,15 @@ class State:
         ]
 
     def _row(self, rule: str) -> Row:
-        ends = self._ends.get(rule, {})
-        seeds = self.plan.choices.seeds * self.plan.choices.studies
-        # Medians of all tuning seeds alone: of fewer, the lowest is the luckiest.
-        whole = [(_median(e), rate) for rate, e in ends.items() if len(e) == seeds]
+        tried = self._tried.get(rule, {})
         over = self._over[rule], self.runs[rule], self._diverged[rule]
+        # Medians of all tuning seeds alone: of fewer, the lowest is the luckiest.
+        whole = [(one.whole[0], rate) for rate, one in tried.items() if one.whole]
         loss, rate = min(whole, default=(math.inf, math.nan))
-        if math.isfinite(loss):
-            curve = np.median(_together(self._curves[rule, rate]), axis=0)
-            return Row(rule, rate, loss, curve, *over)
-        some = [(min(map(_or_inf, e)), rate) for rate, e in ends.items()]
-        _, rate = min(some, default=(0.0, math.nan))
-        best = min(self._curves.get((rule, rate), [[]]), key=lambda c: _or_inf(c[-1]) if c else 0)
-        return Row(rule, None, None, best, *over)
+        if math.isfinite(loss) and (known := tried[rate].whole):
+            return Row(rule, rate, loss, known[1], *over)
+        luckiest = min((one.best for one in tried.values()), key=lambda b: b[0], default=None)
+        return Row(rule, None, None, NOTHING if luckiest is None else luckiest[1], *over)
 
 
 def runs_of(plan: Plan) -> dict[str, int]:
@@ -149,17 +179,3 @@ def runs_of(plan: Plan) -> dict[str, int]:
     }
     counts[BASELINE] += plan.references
     return {rule: choices.studies * count for rule, count in counts.items()}
-
-
-def _together(curves: Sequence[Any]) -> Any:
-    """As far as all of them go: some may have been stopped early."""
-    shortest = min(map(len, curves))
-    return np.stack([curve[:shortest] for curve in curves])
-
-
-def _median(values: Sequence[float]) -> float:
-    return float(np.median([_or_inf(v) for v in values]))
-
-
-def _or_inf(value: float) -> float:
-    return float(value) if math.isfinite(value) else math.inf
