@@ -1,6 +1,7 @@
 """A race on a real Ray cluster of several nodes: they go, they come, and no curve changes."""
 
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -15,7 +16,9 @@ import pytest
 import ravine
 from ravine.errors import RavineError, WrongCall
 from ravine.racing import plan
+from ravine.racing.provenance import versions
 from ravine.racing.ray_crew import RayWorker
+from ravine.racing.ray_post import Opening, Post
 from ravine.racing.store import FILE, Curve, Store
 
 pytest.importorskip("ray")
@@ -218,6 +221,38 @@ def test_where_no_cluster_answers_that_is_said(address: str, tmp_path: Path) -> 
     with pytest.raises(RavineError, match=f"no Ray cluster answers at '{address}'"):
         ravine.race("diabetes-linear", out=tmp_path / "race", ray=address, **RACE)
     assert not (tmp_path / "race" / "work").exists()
+
+
+def test_a_node_with_other_versions_is_refused() -> None:
+    """Asked in this process: all nodes of a cluster on one machine have what the driver has."""
+    held = Opening("race", {}, {}, [], {**versions(), "jax": "0.0.1"})
+    with pytest.raises(RavineError, match=r"a node of the cluster has jax .* instead of 0\.0\.1"):
+        Post().open(held)
+
+
+def test_the_pages_autoscaling_and_slurm_can_be_read(tmp_path: Path) -> None:
+    """By Ray's own validation, against its schema, and by the shell."""
+    import yaml
+    from ray.autoscaler._private.util import prepare_config, validate_config
+
+    text = (Path(__file__).parents[2] / "docs" / "cluster.md").read_text(encoding="utf-8")
+    (scaling,) = re.findall(r"```yaml\n(.*?)```", text, re.DOTALL)
+    (slurm,) = re.findall(r"```bash\n(.*?)```", text, re.DOTALL)
+    config = prepare_config(yaml.safe_load(scaling))
+    validate_config(config)
+    assert config["available_node_types"]["head"]["resources"]["CPU"] == 0
+    subprocess.run(["bash", "-n"], input=slurm, text=True, check=True)
+    for command in set(re.findall(r"ravine (\w+) .*--ray", text)):
+        assert (
+            "--ray"
+            in subprocess.run(
+                [sys.executable, "-m", "ravine", command, "--help"],
+                capture_output=True,
+                text=True,
+                check=True,
+                env={**os.environ, "COLUMNS": "200"},
+            ).stdout
+        )
 
 
 def test_rays_client_is_refused(tmp_path: Path) -> None:

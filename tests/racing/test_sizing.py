@@ -98,7 +98,7 @@ def test_a_budget_for_months_is_fitted(tmp_path: Path) -> None:
 def test_a_full_disk_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sizing, "_free", lambda folder: 10.0)
     with pytest.raises(WrongCall, match="left where"):
-        check(planned(), COST, tmp_path)
+        check(planned(), COST, tmp_path, Place("this machine", {}, memory.total()))
 
 
 def test_what_cannot_be_rehearsed_runs_without_an_estimate(

@@ -70,7 +70,8 @@ def check(plan: Plan, cost: Cost, folder: Path, place: Place, about: str = "abou
     if not cost.step or workers * one > there:
         raise WrongCall(
             f"this race would need {about} {said_bytes(workers * one)} of memory, and "
-            f"{place.called} has {said_bytes(there)}: {workers} worker{'s' if workers > 1 else ''} with "
+            f"{place.called} has {said_bytes(there)}: "
+            f"{workers} worker{'s' if workers > 1 else ''} with "
             f"{plan.width} run{'s' if plan.width > 1 else ''} at a time of "
             f"{plan.facts.parameters:,} parameters. Lower {'workers, ' if workers > 1 else ''}"
             "batch_size or the size of the model"
