@@ -10,6 +10,7 @@ import os
 import socket
 import sys
 import time
+import traceback
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -33,6 +34,8 @@ LOOK = 1.0  # seconds between two looks at how many CPUs there are
 SILENT = 20.0  # seconds without any worker after which that is said
 CARRIERS = 8  # threads that write to disk what workers bring
 KEPT = 256  # files that stay in the object store: data, programs, initial weights
+
+Say = Callable[[Message], None]
 
 
 def check(address: str | None) -> None:
@@ -122,12 +125,18 @@ class Cluster:
             )
         self.processors.add(processor)
 
-    def follow(self, ref: Any, then: Callable[["Future[Any]"], None]) -> None:
-        """Have something done with an answer once it is here."""
+    def follow(self, ref: Any, then: Callable[["Future[Any]"], None], say: Say) -> None:
+        """Have something done with an answer once it is here; what goes wrong over it is said."""
+
+        def carry(answer: "Future[Any]") -> None:
+            try:
+                then(answer)
+            except Exception:
+                say(("failed", traceback.format_exc()))
 
         def came(answer: "Future[Any]") -> None:
             with suppress(RuntimeError):  # the race is over
-                self._carriers.submit(then, answer)
+                self._carriers.submit(carry, answer)
 
         ref.future().add_done_callback(came)
 
@@ -227,7 +236,7 @@ class RayWorker:
         self._busy = self._over = False
         self.where: Opened | None = None
         self._actor = crew.post.remote()
-        crew.cluster.follow(self._actor.open.remote(crew.opening), self._opened)
+        crew.cluster.follow(self._actor.open.remote(crew.opening), self._opened, self._say)
 
     def give(self, name: str, arguments: Mapping[str, Any]) -> None:
         """See ``crew.Worker``."""
@@ -242,7 +251,7 @@ class RayWorker:
             if (parcel := cluster.parcel(folder, file, version)) is not None:
                 brought.append(parcel)
         ref = self._actor.do.remote(name, dict(arguments), brought)
-        cluster.follow(ref, partial(self._did, brought))
+        cluster.follow(ref, partial(self._did, brought), self._say)
 
     def end(self) -> None:
         """See ``crew.Worker``."""

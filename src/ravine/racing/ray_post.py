@@ -8,6 +8,7 @@ node, as processes on one machine do.
 import contextlib
 import os
 import shutil
+import signal
 import sys
 import tempfile
 from collections.abc import Mapping, Sequence
@@ -83,6 +84,8 @@ class Post:
         self._unpack(brought)
         self._process.give(name, arguments)
         message = self._said.get()
+        if message[0] == "died" and message[1].startswith(f"exit code {-signal.SIGTERM}"):
+            message = "vanished", "its process was told to end, as a node's are that is shut down"
         files: dict[str, Any] = {}
         if message[0] == "done":
             files = self._left(parcels.writes(name, arguments, message[1]))
