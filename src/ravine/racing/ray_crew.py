@@ -307,7 +307,8 @@ class RayWorker:
         if isinstance(error, RavineError):
             return "stopped", str(getattr(error, "cause", error))
         if isinstance(error, RuntimeEnvSetupError) or "creation task" in said:
-            return "stopped", f"no worker can be opened on a node of the cluster: {said}"
+            why = f"no worker can begin on a node of the cluster: {said.splitlines()[-1]}"
+            return "stopped", f"{why} (is ravine installed there?)"
         if isinstance(error, RayTaskError) or not isinstance(error, RayError):
             return "failed", said
         if "running low on memory" in said and self._busy:

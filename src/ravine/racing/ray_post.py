@@ -9,6 +9,7 @@ import contextlib
 import os
 import shutil
 import signal
+import stat
 import sys
 import tempfile
 from collections.abc import Mapping, Sequence
@@ -129,8 +130,9 @@ def _shared(name: str) -> tuple[Path, IO[str]]:
     """A folder of this node, and a hold on it; what races of before left is swept away."""
     place = Path(tempfile.gettempdir(), f"{PLACE}-{os.getuid()}")
     place.mkdir(mode=0o700, exist_ok=True)
-    if place.stat().st_uid != os.getuid():
-        raise RavineError(f"'{place}' belongs to somebody else")
+    status = place.lstat()
+    if not stat.S_ISDIR(status.st_mode) or status.st_uid != os.getuid() or status.st_mode & 0o077:
+        raise RavineError(f"'{place}' is not a folder of this user's alone")
     _sweep(place)
     while True:
         held = (place / f"{name}.lock").open("w", encoding="ascii")
