@@ -4,7 +4,7 @@ import dataclasses
 import tempfile
 import time
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from peers.setting import CORES, EPSILON, RATE, Curve, Setting, Subject, task
 from ravine.racing import luggage
 from ravine.racing.batches import batch_rows
 from ravine.racing.choices import choose
+from ravine.racing.crew import Crew, Local
 from ravine.racing.jobs import DATA, weights_file
 from ravine.racing.plan import Facts, Plan, Run, settle
 from ravine.racing.pool import Job, Pool
@@ -29,7 +30,8 @@ class Ours:
     """A race's workers without its store: what is timed is segments of lanes on all cores.
 
     ``count``: runs that there are weights for, unless given a full program a core. ``period``,
-    ``steps`` and ``lanes`` are the plan's unless given.
+    ``steps`` and ``lanes`` are the plan's unless given. ``cuts``: into how many segments a run is
+    cut, unless as the plan has it; ``crew``: who works, by default a process a core.
     """
 
     def __init__(
@@ -39,13 +41,15 @@ class Ours:
         period: int | None = None,
         steps: int | None = None,
         lanes: int | None = None,
+        cuts: int | None = None,
+        crew: Callable[[Mapping[str, Any]], Crew] = lambda bench: Local(None, bench),
     ) -> None:
         self._folder = tempfile.TemporaryDirectory()
         folder = Path(self._folder.name)
         made, rule = task(subject), Adam()
         assert rule.epsilon == EPSILON
         packed = luggage.pack(folder, luggage.Luggage(made, {}))
-        self._pool = Pool(None, {"folder": str(folder), "digest": packed})
+        self._pool = Pool(crew({"folder": str(folder), "digest": packed}))
         self._jobs: deque[Job] = deque()
         self._facts: Facts | None = None
         self._curves: dict[int, Curve] = {}
@@ -63,6 +67,8 @@ class Ours:
             evaluations = (steps or plan.steps) // period
             steps = evaluations * period
             plan = dataclasses.replace(plan, steps=steps, period=period, segment=evaluations)
+        if cuts is not None:
+            plan = dataclasses.replace(plan, segment=-(-plan.evaluations // cuts))
         self.plan: Plan = dataclasses.replace(plan, width=lanes or plan.width)
         count = count or len(CORES) * self.plan.width
         self._do(Job("draw", {"seeds": list(range(count))}))

@@ -19,6 +19,7 @@ from ravine.outcome import PAGES, Race, publish_pages
 from ravine.pages.notebook import display as shown
 from ravine.racing import luggage, provenance
 from ravine.racing.choices import BASELINE, joined, named, scheduled
+from ravine.racing.crew import Local
 from ravine.racing.driver import Driver
 from ravine.racing.elsewhere import Fits, Fitted
 from ravine.racing.jobs import weights_file
@@ -48,6 +49,7 @@ def resume(
     task: Task | None = None,
     rules: Sequence[AnyRule] = (),
     workers: int | None = None,
+    ray: str | None = None,
     progress: bool = True,
     profile: bool = False,
 ) -> Race:
@@ -57,7 +59,7 @@ def resume(
     ``WrongCall`` if the folder holds no race or another than that task and those rules make.
     A finished race is published if that is what was interrupted, and else left as it is.
     """
-    check_workers(workers)
+    check_workers(workers, ray)
     found = Race(Path(folder))
     keeping = found.best is None and luggage.signed(found.folder / WORK) is not None
     if found.finished and not keeping:  # the model that is kept is the last that a race makes
@@ -79,7 +81,7 @@ def resume(
 
     with locked(found.folder):
         display = shown(progress, profile)
-        conduct(found.folder, task, by_name, workers, display, start, stages)
+        conduct(found.folder, task, by_name, workers, ray, display, start, stages)
     if found.to_confirm:
         confirm(
             *(folder, found.to_confirm),
@@ -97,6 +99,7 @@ def grow(
     *,
     task: Task | None = None,
     workers: int | None = None,
+    ray: str | None = None,
     progress: bool = True,
     profile: bool = False,
 ) -> Race:
@@ -106,7 +109,7 @@ def grow(
     again. A rule of your own that is in the race already is to be named again. Raises
     ``WrongCall`` if the race is unfinished, or has all of these rules already.
     """
-    check_workers(workers)
+    check_workers(workers, ray)
     found = Race(Path(folder))
     if not found.finished:
         raise WrongCall(f"the race in '{folder}' is unfinished: first 'ravine resume {folder}'")
@@ -129,7 +132,7 @@ def grow(
 
     with locked(found.folder):
         display = shown(progress, profile)
-        conduct(found.folder, task, by_name, workers, display, start, stages)
+        conduct(found.folder, task, by_name, workers, ray, display, start, stages)
     return Race(found.folder, task)
 
 
@@ -172,7 +175,7 @@ def verify(
     with locked(found.folder):
         display = shown(progress, False)
         conduct(
-            *(found.folder, task, by_name, workers, display, start, check),
+            *(found.folder, task, by_name, workers, None, display, start, check),
             announce=lambda plan, stored: display.checking(check.runs(plan), plan, stored),
         )
     return Race(found.folder).checked[-1]
@@ -200,7 +203,8 @@ def check_trains(folder: Path, task: Task, framework: str) -> None:
     digest = luggage.signed(work)
     if task.name in TASKS or digest is None:
         return
-    with Pool(1, {"folder": str(work), "digest": digest, "fits": True}, backend=framework) as pool:
+    bench = {"folder": str(work), "digest": digest, "fits": True}
+    with Pool(Local(1, bench, framework)) as pool:
         pool.work(Fits([Job("step", {"framework": NAMES[framework]})]))
 
 
@@ -264,16 +268,16 @@ def confirm(
 
         lost = _undrawn(found.folder / WORK, runs)
         if lost:  # whoever wrote the pages again meanwhile took them away
-            with Pool(1, workbench) as pool:
+            with Pool(Local(1, workbench)) as pool:
                 pool.work(Fits([Job("draw", {"seeds": lost})]))
         # One at a time: their time is told.
-        with Pool(1, {**workbench, "fits": True}, backend=framework) as pool:
+        with Pool(Local(1, {**workbench, "fits": True}, framework)) as pool:
             pool.work(Fits([Job("fit", job) for job in jobs], keep, display.doing))
 
     with locked(found.folder):
         display = shown(progress, profiling=False)
         conduct(
-            *(found.folder, own_task, by_name, workers, display, start, confirmation),
+            *(found.folder, own_task, by_name, workers, None, display, start, confirmation),
             announce=lambda p, stored: display.checking(confirmation.runs(p), p, stored),
             then=fit,
         )

@@ -62,6 +62,7 @@ def race(
     vary: Mapping[str, Any] | str | Sequence[str] | None = None,
     out: str | os.PathLike[str] | None = None,
     workers: int | None = None,
+    ray: str | None = None,
     progress: bool = True,
     profile: bool = False,
 ) -> "Race | Levers":
@@ -103,8 +104,10 @@ def race(
     ``batch_size`` and ``pretraining`` (``"none"``, ``"other-half"`` of the training rows, or a
     ``.keras`` file) they are arguments of the function that builds the model. ``out``: a new or
     empty folder, by default ``ravine-runs/<task>-<UTC time>``. ``workers``: how many processes, by
-    default one a core. ``progress``: whether to show it, on standard error. ``profile``: whether
-    to print there, in the end, where the time went.
+    default one a core. ``ray``: a Ray cluster to race on, with as many workers as it has CPUs
+    unless ``workers`` says how many: ``"auto"`` for the one that is running, its address, or
+    ``"local"``; the curves are the same. ``progress``: whether to show it, on standard error.
+    ``profile``: whether to print there, in the end, where the time went.
 
     Raises ``WrongCall``, a ``ValueError``, before anything runs if something asked for cannot be.
     Interrupted, it keeps the finished runs; ``ravine.resume(out)`` goes on.
@@ -126,6 +129,7 @@ def race(
             rules=rules,
             out=out,
             workers=workers,
+            ray=ray,
             progress=progress,
             options=_passed_on(given),
         )
@@ -146,7 +150,7 @@ def race(
         trials=trials,
     )
     seconds = None if budget is None else read_seconds(budget)
-    check_workers(workers)
+    check_workers(workers, ray)
     if confirm is not None:
         again.check_framework(confirm, chosen_task)
     name = f"{chosen_task.name}-{datetime.now(UTC):%Y%m%dT%H%M%SZ}"
@@ -162,7 +166,7 @@ def race(
             "plan": plan.to_json(),
             COST: cost and cost._asdict(),
             "rules": {name: rule.values() for name, rule in by_name.items()},
-            "machine": provenance.machine(),
+            "machine": driver.place.machine,
             "versions": provenance.versions(plan.facts.engine),
             "command": provenance.command(plan.choices, chosen_task, confirm),
         }
@@ -174,7 +178,7 @@ def race(
         check_new(folder)  # until now it was anybody's
         try:
             display = shown(progress, profile)
-            conduct(folder, chosen_task, by_name, workers, display, start, stages)
+            conduct(folder, chosen_task, by_name, workers, ray, display, start, stages)
         except BaseException:
             if not (folder / FILE).exists():  # nothing was found out: leave no trace
                 shutil.rmtree(folder / WORK, ignore_errors=True)
@@ -191,7 +195,7 @@ def _passed_on(given: Mapping[str, Any]) -> dict[str, Any]:
     """Of what ``race`` was asked for, what it is to be asked again of each of several races."""
     task = {"task", "data", "loss", "metrics", "loss_weights", "class_weight"}
     task |= {"validation_data", "test_data"}
-    own = task | {"rules", "vary", "out", "workers", "progress"}
+    own = task | {"rules", "vary", "out", "workers", "ray", "progress"}
     defaults = {k: p.default for k, p in inspect.signature(race).parameters.items()}
     asked = {k: v for k, v in given.items() if k not in own and v is not None}
     return {k: v for k, v in asked.items() if defaults[k] is None or v != defaults[k]}

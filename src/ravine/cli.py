@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ravine.commands import evidence, finished, walks
+from ravine.commands import evidence, finished, lookup, walks
 from ravine.commands.exits import exit_codes
 from ravine.commands.new import NEW_EXAMPLES, new
 from ravine.commands.options import (
@@ -17,6 +17,7 @@ from ravine.commands.options import (
     FreshSeeds,
     OwnTask,
     Quiet,
+    Ray,
     Rules,
     Schedule,
     Seeds,
@@ -64,6 +65,8 @@ RACE_EXAMPLES = """**Examples**
 - `ravine race digits-deep --vary activation=relu,sigmoid --vary normalization=none,batch`
 
 - `ravine race --quiet --json > verdict.json`: for scripts
+
+- `ravine race --ray auto`: on the Ray cluster of which this machine is a node
 
 - `ravine race my_task.py:make_task`: your own, which `ravine new my_task.py` begins
 
@@ -185,6 +188,7 @@ def race(
         ),
     ] = None,
     workers: Workers = None,
+    ray: Ray = None,
     profile: Profile = False,
     quiet: Quiet = False,
     as_json: AsJson = False,
@@ -204,6 +208,7 @@ def race(
                 read_rules(rules or ""),
                 task=named(task if ":" in task else None),
                 workers=workers,
+                ray=ray,
                 progress=not quiet,
                 profile=profile,
             )
@@ -228,6 +233,7 @@ def race(
             vary=vary or None,
             out=out,
             workers=workers,
+            ray=ray,
             progress=not quiet,
             profile=profile,
         )
@@ -238,6 +244,7 @@ def race(
 def resume(
     folder: Folder,
     workers: Workers = None,
+    ray: Ray = None,
     profile: Profile = False,
     quiet: Quiet = False,
     as_json: AsJson = False,
@@ -247,13 +254,13 @@ def resume(
         from ravine import again, api, levers, suites
 
         if levers.is_levers(folder):
-            both = levers.resume(folder, api.race, workers=workers, progress=not quiet)
+            both = levers.resume(folder, api.race, workers=workers, ray=ray, progress=not quiet)
             finished.show(both, as_json=as_json, quiet=quiet)
             return
         if suites.is_suite(folder):
-            evidence.show(suites.resume(folder, workers=workers, progress=not quiet))
+            evidence.show(suites.resume(folder, workers=workers, ray=ray, progress=not quiet))
             return
-        found = again.resume(folder, workers=workers, progress=not quiet, profile=profile)
+        found = again.resume(folder, workers=workers, ray=ray, progress=not quiet, profile=profile)
         finished.show(found, as_json=as_json, quiet=quiet)
 
 
@@ -288,92 +295,16 @@ app.command(epilog=evidence.VALIDATE_EXAMPLES)(evidence.validate)
 app.command(epilog=evidence.SUITE_EXAMPLES)(evidence.suite)
 
 
-@app.command()
-def rules() -> None:
-    """List the update rules, their hyperparameters and what those may be."""
-    from ravine.pages import listings
-
-    listings.show_rules()
-
-
-@app.command(
-    epilog="**Examples**: `ravine show adam`, `ravine show 'momentum(dampening=0)' --as latex`, "
-    "`ravine show 'decay(adam)'`, `ravine show adam --as torch`"
-)
-def show(
-    rule: Annotated[str, typer.Argument(help="A rule, such as adam or 'adam(beta_1=0.8)'.")],
-    form: Annotated[
-        str | None,
-        typer.Option(
-            "--as",
-            metavar="FORM",
-            help="latex, mathml or javascript: that text alone; keras, optax or torch: the line of "
-            "code there.",
-        ),
-    ] = None,
-) -> None:
-    """Show a rule in full: its equations, from its own code, its hyperparameters, its source."""
-    with exit_codes():
-        from rich.console import Console
-
-        from ravine.frameworks.spelling import read_rule
-        from ravine.pages.show import show as show_rule
-
-        show_rule(read_rule(rule), form, Console())
-
-
-TRANSLATE_EXAMPLES = """**Examples**
-
-- `ravine translate "keras.optimizers.Adam(learning_rate=0.001)" --to torch`
-
-- `ravine translate "torch.optim.RMSprop(model.parameters(), lr=0.01)" --to optax`
-
-- `ravine translate "tf.train.MomentumOptimizer(0.1, 0.9)" --to keras 2> /dev/null`: the line alone
-
-- `ravine translate "optax.nadam(0.01)" --to ravine`: the rule, as ravine spells it
-"""
-
-
-@app.command(epilog=TRANSLATE_EXAMPLES)
-def translate(
-    optimizer: Annotated[
-        str,
-        typer.Argument(help="A line of Keras, PyTorch, Optax or TensorFlow 1, or a rule."),
-    ],
-    to: Annotated[str, typer.Option(metavar="FRAMEWORK", help="keras, torch, optax or ravine.")],
-) -> None:
-    """Print the line of code that walks the same path in another framework.
-
-    The line goes to standard output; how sure it is, and what differs, to standard error.
-    """
-    with exit_codes():
-        from rich.console import Console
-
-        from ravine.frameworks.natives import read
-        from ravine.frameworks.translation import translation
-        from ravine.pages import translated
-
-        out, notes = Console(), Console(stderr=True)
-        if to.lower() == "ravine":
-            out.out(read(optimizer)[1], highlight=False)
-        else:
-            translated.show(translation(optimizer, to), out, notes)
-
-
+app.command()(lookup.rules)
+app.command(epilog=lookup.SHOW_EXAMPLES)(lookup.show)
+app.command(epilog=lookup.TRANSLATE_EXAMPLES)(lookup.translate)
 app.command(epilog=walks.DESCEND_EXAMPLES)(walks.descend)
 app.command(epilog=walks.EXPLORE_EXAMPLES)(walks.explore)
 app.command()(walks.surfaces)
 
 
 app.command(epilog=NEW_EXAMPLES)(new)
-
-
-@app.command()
-def tasks() -> None:
-    """List the tasks that ravine ships."""
-    from ravine.pages import listings
-
-    listings.show_tasks()
+app.command()(lookup.tasks)
 
 
 def main() -> None:
@@ -383,7 +314,7 @@ def main() -> None:
 
 def _only_with_into(context: typer.Context) -> None:
     """A race that grows keeps its plan: options that would change it are refused, by name."""
-    free = {"rules", "into", "workers", "profile", "quiet", "as_json"}
+    free = {"rules", "into", "workers", "ray", "profile", "quiet", "as_json"}
     if ":" in context.params["task"]:  # it names the task of the race again
         free.add("task")
     for name in context.params:

@@ -3,7 +3,14 @@
 import shlex
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, closing, contextmanager, suppress
+from contextlib import (
+    AbstractContextManager,
+    ExitStack,
+    closing,
+    contextmanager,
+    nullcontext,
+    suppress,
+)
 from pathlib import Path
 from threading import Thread
 
@@ -16,11 +23,14 @@ from ravine.pages import vega
 from ravine.pages.live.display import Display
 from ravine.racing import luggage
 from ravine.racing.cost import Cost
+from ravine.racing.crew import Local
 from ravine.racing.driver import Driver
 from ravine.racing.engines import CALLED, MustMove, framework
 from ravine.racing.luggage import Luggage
 from ravine.racing.plan import Plan
 from ravine.racing.pool import Pool
+from ravine.racing.ray_crew import Cluster, connected
+from ravine.racing.ray_crew import check as check_ray
 from ravine.racing.rehearsal import published
 from ravine.racing.roles import Course
 from ravine.racing.store import COST, WORK, Curve, Store
@@ -34,6 +44,7 @@ def conduct(
     task: Task,
     rules: Mapping[str, Rule],
     workers: int | None,
+    ray: str | None,
     display: Display,
     start: Callable[[Driver], Store],
     course: Course,
@@ -52,11 +63,12 @@ def conduct(
     workbench = {"folder": str(work), "digest": packed}
     for note in task.notes:
         display.trouble(note)
-    with display, _beside(vega.prepare), ExitStack() as pools:
+    with display, _beside(vega.prepare), _cluster(ray, display) as cluster, ExitStack() as pools:
 
         def opened(engine: str) -> Driver:
-            pool = Pool(workers, {**workbench, "engine": engine})
-            return Driver(pools.enter_context(pool), rules, display, folder)
+            bench = {**workbench, "engine": engine}
+            crew = Local(workers, bench) if cluster is None else cluster.crew(workers, bench)
+            return Driver(pools.enter_context(Pool(crew)), rules, display, folder)
 
         driver = opened(task.engine)
         try:
@@ -84,12 +96,16 @@ def conduct(
             published(time.monotonic() - began)
             display.profiled(driver.profile)
         except (KeyboardInterrupt, RavineError) as stop:
-            way = f"ravine resume {shlex.quote(str(folder))}"
+            way = f"ravine resume {shlex.quote(str(folder))}" + (f" --ray {ray}" if ray else "")
             own = not all(map(is_spelled, rules)) or task.name not in TASKS
             if own and luggage.signed(work) is None:
                 way = f"ravine.resume({str(folder)!r}, …), naming your own rules and task again"
             stop.add_note(f"{kept} of {planned} runs are kept in '{folder}'; go on with: {way}")
             raise
+
+
+def _cluster(ray: str | None, display: Display) -> AbstractContextManager[Cluster | None]:
+    return nullcontext() if ray is None else connected(ray, display.trouble)
 
 
 def _natively(move: MustMove) -> str:
@@ -122,7 +138,8 @@ def _beside(work: Callable[[], None]) -> Iterator[None]:
         thread.join()
 
 
-def check_workers(workers: int | None) -> None:
-    """Raises ``WrongCall`` unless that many workers can be."""
+def check_workers(workers: int | None, ray: str | None = None) -> None:
+    """Raises ``WrongCall`` unless that many workers can be, on a cluster if one is named."""
+    check_ray(ray)
     if workers is not None and (not isinstance(workers, int) or workers < 1):
         raise WrongCall(f"workers={workers!r} is not allowed: give a whole number of at least 1")

@@ -65,15 +65,18 @@ class Gathering:
         *,
         rules: Sequence[Any],
         workers: int | None,
+        ray: str | None,
         progress: bool,
         options: Mapping[str, Any],
     ) -> None:
         """Run one of the races, or what is left of it. ``begin`` is ``ravine.race``."""
         if (folder / FILE).exists():
-            again.resume(folder, task=task, rules=rules, workers=workers, progress=progress)
+            again.resume(
+                folder, task=task, rules=rules, workers=workers, ray=ray, progress=progress
+            )
             return
         self.forget(folder)
-        begin(task, rules=rules, out=folder, workers=workers, progress=progress, **options)
+        begin(task, rules=rules, out=folder, workers=workers, ray=ray, progress=progress, **options)
 
     def forget(self, folder: Path) -> None:
         """Remove what a race, or all of it, leaves that was stopped before it had a plan."""

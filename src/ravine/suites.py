@@ -37,7 +37,7 @@ PASSED_ON = {
     if name
     not in {
         *("task", "rules", "batch_size", "target", "budget", "vary"),
-        *("out", "workers", "progress", "profile"),
+        *("out", "workers", "ray", "progress", "profile"),
     }
 }
 
@@ -48,6 +48,7 @@ def suite(
     rules: str | Sequence[AnyRule] | None = None,
     out: str | os.PathLike[str] | None = None,
     workers: int | None = None,
+    ray: str | None = None,
     progress: bool = True,
     **options: Any,
 ) -> "Suite":
@@ -66,7 +67,7 @@ def suite(
         suite = ravine.suite("diabetes-linear,quadratic-deep", rules="sgd,adam")
         print(suite.scores.to_string())
     """
-    check_workers(workers)
+    check_workers(workers, ray)
     for name in options:
         if name not in PASSED_ON:
             raise unknown("option", name, PASSED_ON)
@@ -95,6 +96,7 @@ def suite(
                     *(api.race, folder / task.name, task),
                     rules=list(by_name.values()),
                     workers=workers,
+                    ray=ray,
                     progress=progress,
                     options=options,
                 )
@@ -111,7 +113,11 @@ def suite(
 
 
 def resume(
-    folder: str | os.PathLike[str], *, workers: int | None = None, progress: bool = True
+    folder: str | os.PathLike[str],
+    *,
+    workers: int | None = None,
+    ray: str | None = None,
+    progress: bool = True,
 ) -> "Suite":
     """Go on with a suite of what ravine ships; one of your own is called again as it was."""
     asked = FOLDER.asked(Path(folder))
@@ -125,6 +131,7 @@ def resume(
         rules=asked["rules"],
         out=folder,
         workers=workers,
+        ray=ray,
         progress=progress,
         **asked["options"],
     )

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from ravine.conduct import check_workers
 from ravine.pages.validated import Progress
+from ravine.racing.crew import Local
 from ravine.racing.luggage import Luggage, pack
 from ravine.racing.pool import Pool
 from ravine.racing.replay import Replay, Replayed, Replays
@@ -102,7 +103,7 @@ def validate(
     with (
         tempfile.TemporaryDirectory() as folder,
         Progress(progress) as display,
-        Pool(workers, {"folder": folder, "digest": pack(Path(folder), luggage)}) as pool,
+        Pool(Local(workers, {"folder": folder, "digest": pack(Path(folder), luggage)})) as pool,
     ):
         run = partial(_run, pool, display)
         frozen, shuffled = (_rows(SEEDS, frozen) for frozen in (True, False))

@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ import pytest
 
 from ravine.errors import RavineError, WrongCall
 from ravine.racing import luggage
+from ravine.racing.crew import Hear, Local, Process
 from ravine.racing.patience import LEAST, LEAST_FIRST, UNKNOWN, Patience
 from ravine.racing.pool import Job, Pool
 from ravine.tasks import TASKS
@@ -49,7 +50,7 @@ def described(folder: Path, load: Callable[[], Any], patience: Patience | None =
     task = dataclasses.replace(TASKS["digits-mlp"], load=load)
     queue = Queue(Job("describe", {}))
     packed = luggage.pack(folder, luggage.Luggage(task, {}))
-    with Pool(1, {"folder": str(folder), "digest": packed}, patience) as pool:
+    with Pool(Local(1, {"folder": str(folder), "digest": packed}), patience) as pool:
         pool.work(queue)
     return queue
 
@@ -130,9 +131,10 @@ def test_a_worker_that_dies_while_it_has_nothing_to_do_is_replaced(tmp_path: Pat
     queue = Queue(Job("describe", {}))
     packed = luggage.pack(tmp_path, luggage.Luggage(TASKS["digits-mlp"], {}))
     workbench = {"folder": str(tmp_path), "digest": packed}
-    with Pool(1, workbench) as pool:
+    with Pool(Local(1, workbench)) as pool:
         pool.work(queue)
-        worker = pool._workers[0]
+        worker = pool._seats[0].worker
+        assert isinstance(worker, Process)
         worker._process.kill()
         worker._process.wait()
         queue.jobs = [Job("describe", {})]
@@ -174,6 +176,7 @@ def test_workers_end_with_their_driver_whatever_they_do(tmp_path: Path) -> None:
 import dataclasses, os, sys, threading
 from pathlib import Path
 from ravine.racing import luggage
+from ravine.racing.crew import Local
 from ravine.racing.pool import Job, Pool
 from ravine.tasks import TASKS
 
@@ -192,8 +195,8 @@ class Queue:
 
 task = dataclasses.replace(TASKS["digits-mlp"], load=hang)
 packed = luggage.pack(Path(folder), luggage.Luggage(task, {}))
-with Pool(2, {"folder": folder, "digest": packed}) as pool:
-    print(*[w._process.pid for w in pool._workers], flush=True)
+with Pool(Local(2, {"folder": folder, "digest": packed})) as pool:
+    print(*[s.worker.pid for s in pool._seats], flush=True)
     pool.work(Queue())
 """,
         encoding="utf-8",
@@ -213,3 +216,120 @@ with Pool(2, {"folder": folder, "digest": packed}) as pool:
         assert select.select([worker], [], [], 30)[0], "a worker outlived its driver"
         os.close(worker)
     os.close(told)
+
+
+class Guest:
+    """A worker of a crew elsewhere: it is there when told, and does nothing by itself."""
+
+    def __init__(self, hear: Hear) -> None:
+        self.ready, self.known = False, set[str]()
+        self.gave: list[str] = []
+        self.ended = False
+        self._hear = hear
+
+    def give(self, name: str, arguments: Mapping[str, Any]) -> None:
+        self.gave.append(name)
+
+    def end(self) -> None:
+        self.ended = True
+
+    def come(self) -> None:
+        self.ready = True
+        self._hear(self, ("ready", None))
+
+    def say(self, status: str, answer: Any = None) -> None:
+        self._hear(self, (status, answer))
+
+
+class Guests:
+    """A crew of two, of whom a script says, look by look, what becomes of them."""
+
+    def __init__(self, *script: Callable[["Guests"], None]) -> None:
+        self.hired: list[Guest] = []
+        self.count = 2
+        self._script = list(script)
+
+    def seats(self) -> int:
+        if self._script and len(self.hired) >= 2:
+            self._script.pop(0)(self)
+        return self.count
+
+    def hire(self, seat: int, hear: Hear) -> Guest:
+        self.hired.append(Guest(hear))
+        return self.hired[-1]
+
+
+def test_the_job_of_a_worker_that_vanished_is_done_by_another_and_nobody_died() -> None:
+    queue = Queue(Job("a", {}), Job("b", {}))
+    crew = Guests(
+        lambda g: g.hired[0].come(),
+        lambda g: g.hired[1].come(),
+        lambda g: g.hired[0].say("vanished", "its node is gone"),  # whose place stays empty
+        lambda g: g.hired[1].say("done", "b"),
+        lambda g: g.hired[1].say("done", "a"),
+    )
+    with Pool(crew) as pool:
+        pool.work(queue)
+        assert len(pool) == 2
+    assert [g.gave for g in crew.hired] == [["a"], ["b", "a"], []]
+    assert queue.answers == ["b", "a"]
+    assert queue.losses == []
+    assert all(g.ended for g in crew.hired)
+
+
+def test_what_only_the_first_may_do_is_done_while_its_place_is_empty() -> None:
+    class Choosy(Queue):
+        def take(self, worker: int) -> Job | None:
+            return None if worker else super().take(worker)
+
+    queue = Choosy(Job("a", {}))
+    crew = Guests(lambda g: g.hired[1].come(), lambda g: g.hired[1].say("done", 1))
+    with Pool(crew) as pool:
+        pool.work(queue)
+    assert queue.answers == [1]
+
+
+def test_a_pool_grows_with_its_crew() -> None:
+    queue = Queue(Job("a", {}), Job("b", {}))
+
+    def grow(crew: Guests) -> None:
+        crew.hired[0].come()
+        crew.count = 3
+
+    crew = Guests(
+        grow,
+        lambda g: g.hired[2].come(),
+        lambda g: g.hired[2].say("done", "b"),
+        lambda g: g.hired[0].say("done", "a"),
+    )
+    with Pool(crew) as pool:
+        pool.work(queue)
+        assert len(pool) == 3
+    assert queue.answers == ["b", "a"]
+
+
+def test_a_job_over_which_workers_always_vanish_is_to_blame() -> None:
+    queue = Queue(Job("a", {}))
+
+    def come_and_go(crew: Guests) -> None:
+        for guest in crew.hired:
+            if not guest.ready:
+                guest.come()
+        for guest in crew.hired:
+            if guest.gave and not guest.ended:
+                guest.say("vanished", "gone")
+
+    with pytest.raises(RavineError, match="gone"), Pool(Guests(*[come_and_go] * 1000)) as pool:
+        pool.work(queue)
+    assert len(queue.losses) == 2
+
+
+def test_workers_that_are_never_ready_end_the_race() -> None:
+    def go(crew: Guests) -> None:
+        crew.hired[-1].say("vanished", "no such place")
+
+    with (
+        pytest.raises(RavineError, match="no worker can be started: no such place"),
+        Pool(Guests(*[go] * 1000)) as pool,
+    ):
+        pool.work(Queue(Job("a", {})))

@@ -10,6 +10,7 @@ from ravine.errors import RavineError, WrongCall
 from ravine.racing import memory, sizing
 from ravine.racing.choices import choose
 from ravine.racing.cost import Cost, estimate, share_done
+from ravine.racing.crew import Place
 from ravine.racing.plan import Facts, Plan, settle
 from ravine.racing.profile import Profile
 from ravine.racing.sizing import check, said, sized
@@ -34,6 +35,7 @@ class Machine:
 
     def __init__(self, cost: Cost | None = None) -> None:
         self.workers = 2
+        self.place = Place("this machine", {}, memory.total())
         self.profile = Profile(2, clock=lambda: 0.0)
         self._cost = cost
 
@@ -96,7 +98,7 @@ def test_a_budget_for_months_is_fitted(tmp_path: Path) -> None:
 def test_a_full_disk_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sizing, "_free", lambda folder: 10.0)
     with pytest.raises(WrongCall, match="left where"):
-        check(planned(), COST, tmp_path)
+        check(planned(), COST, tmp_path, Place("this machine", {}, memory.total()))
 
 
 def test_what_cannot_be_rehearsed_runs_without_an_estimate(

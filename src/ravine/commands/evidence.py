@@ -13,6 +13,7 @@ from ravine.commands.options import (
     FreshSeeds,
     OwnTask,
     Quiet,
+    Ray,
     Rules,
     Schedule,
     Seeds,
@@ -98,6 +99,7 @@ def suite(
         ),
     ] = None,
     workers: Workers = None,
+    ray: Ray = None,
     quiet: Quiet = False,
 ) -> None:
     """Race the same rules on several tasks; score them over all, as AlgoPerf does."""
@@ -110,6 +112,7 @@ def suite(
                 rules=rules,
                 out=out,
                 workers=workers,
+                ray=ray,
                 progress=not quiet,
                 seeds=seeds,
                 fresh_seeds=fresh_seeds,

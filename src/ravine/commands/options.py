@@ -36,6 +36,14 @@ EarlyStopping = Annotated[
 Workers = Annotated[
     int | None, typer.Option(metavar="N", help="Worker processes. Default: one a core.")
 ]
+Ray = Annotated[
+    str | None,
+    typer.Option(
+        metavar="ADDRESS",
+        help="Race on a Ray cluster: auto for the one that is running, local for one started for "
+        "this race, or HOST:PORT. Needs pip install 'ravine[ray]'.",
+    ),
+]
 OwnTask = Annotated[
     str | None,
     typer.Option(

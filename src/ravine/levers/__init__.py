@@ -40,6 +40,7 @@ def race_each(
     rules: Sequence[AnyRule] | None,
     out: str | os.PathLike[str] | None,
     workers: int | None,
+    ray: str | None,
     progress: bool,
     options: Mapping[str, Any],
 ) -> Levers:
@@ -48,7 +49,7 @@ def race_each(
     ``options``: those of ``begin`` that depart from its defaults. Called again with the same folder
     it goes on. Raises ``WrongCall`` before anything is raced if a lever or a value cannot be.
     """
-    check_workers(workers)
+    check_workers(workers, ray)
     varied = axes.read_vary(vary)
     axes.check_vary(task, varied)
     if axes.BATCH_SIZE in varied and "batch_size" in options:
@@ -72,7 +73,7 @@ def race_each(
             pretrained(Path(file))
     with locked(folder):
         FOLDER.begin(folder, asked)
-        _race_all(begin, folder, Luggage(task, by_name), workers, progress)
+        _race_all(begin, folder, Luggage(task, by_name), workers, ray, progress)
     return Levers(folder)
 
 
@@ -81,9 +82,11 @@ def resume(
     begin: Begin,
     *,
     workers: int | None = None,
+    ray: str | None = None,
     progress: bool = True,
 ) -> Levers:
     """Go on with one that was interrupted; what is stored is not run again."""
+    check_workers(workers, ray)
     found = Levers(folder)
     asked = found.asked
     if found.finished:
@@ -100,7 +103,7 @@ def resume(
             f"with the same arguments and out='{folder}'"
         )
     with locked(found.folder):
-        _race_all(begin, found.folder, raced, workers, progress)
+        _race_all(begin, found.folder, raced, workers, ray, progress)
     return Levers(folder)
 
 
@@ -114,6 +117,7 @@ def _race_all(
     folder: Path,
     raced: Luggage,
     workers: int | None,
+    ray: str | None,
     progress: bool,
 ) -> None:
     asked = FOLDER.asked(folder)
@@ -130,6 +134,7 @@ def _race_all(
                 *(begin, folder / name, variant),
                 rules=rules,
                 workers=workers,
+                ray=ray,
                 progress=progress,
                 options=options,
             )

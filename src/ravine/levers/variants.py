@@ -9,6 +9,7 @@ from typing import Any
 from ravine.folder import using
 from ravine.gathering import say
 from ravine.levers.outcome import TRIED_OUT
+from ravine.racing.crew import Local
 from ravine.racing.pool import Pool
 from ravine.racing.store import WORK
 from ravine.racing.tryouts import Pretraining, Tryouts
@@ -41,7 +42,8 @@ def tried_out(
         say(f"levers: building {len(combinations)} models", progress)
     try:
         if not known:
-            pool = Pool(1, {"folder": str(folder / WORK), "digest": digest, "engine": task.engine})
+            bench = {"folder": str(folder / WORK), "digest": digest, "engine": task.engine}
+            pool = Pool(Local(1, bench))
             costs = _pretrain(pool, folder, task, vary, options, progress)
         variants = [
             axes.varied(task, values, vary, _weights(folder, values, held))

@@ -16,6 +16,7 @@ from ravine.racing import stopping, widths
 from ravine.racing.choices import scheduled
 from ravine.racing.climb import Climb, group_of
 from ravine.racing.cost import Cost
+from ravine.racing.crew import Place
 from ravine.racing.engines import KERAS, MustMove
 from ravine.racing.files import PARTIAL
 from ravine.racing.jobs import (
@@ -70,6 +71,11 @@ class Driver:
     def workers(self) -> int:
         """How many there are."""
         return len(self._pool)
+
+    @property
+    def place(self) -> Place:
+        """Where they are."""
+        return self._pool.place
 
     def describe(self) -> Facts:
         """What the task's model and data are. Raises ``MustMove`` for one bound to a framework."""

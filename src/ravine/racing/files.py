@@ -56,7 +56,7 @@ def read(path: Path) -> dict[str, list[Any]]:
         with np.load(path, allow_pickle=False) as arrays:
             for key in arrays.files:  # in the order in which they were written
                 groups.setdefault(key.rpartition(".")[0], []).append(_there(arrays[key]))
-    except MemoryError:
+    except (MemoryError, RavineError):
         raise
     except Exception as error:  # zip, zlib, NumPy and the system each have their own
         raise TornError(path) from error
@@ -78,6 +78,11 @@ def _there(array: Any) -> Any:
     if array.dtype.kind != "U":
         return array
     name, dtype, offset, shape = json.loads(str(array))
+    if not os.path.exists(name):
+        raise RavineError(
+            f"rows of this race are in '{name}', which this machine does not have: on a cluster it "
+            "has to be on a disk that all nodes see (RAVINE_CACHE names another place)"
+        )
     return np.memmap(name, dtype, "r", offset, tuple(shape))
 
 

@@ -1,23 +1,18 @@
-"""Worker processes on this machine, and who does what next."""
+"""Workers, wherever they are, and who does what next."""
 
 import contextlib
-import os
 import queue
-import subprocess
-import sys
-import tempfile
-import threading
 import time
 from collections.abc import Callable, Mapping
-from typing import IO, Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
-from ravine.cache import cache_folder
 from ravine.errors import RavineError, WrongCall
-from ravine.racing.engines import JAX, environment
+from ravine.racing.crew import Crew, Message, Place, Worker
 from ravine.racing.patience import Patience
-from ravine.racing.worker import receive, send
 
 TICK = 1.0  # seconds between two looks at who is stuck
+VANISHED = 20  # times that workers may vanish over a job before it is to blame
+STILLBORN = 20  # workers in a row that vanished before they were ready, beside one a seat
 
 
 class Job(NamedTuple):
@@ -44,30 +39,58 @@ class Source(Protocol):
         """All that there was to take is taken: time for what nobody waits for."""
 
 
+class Seat:
+    """What a source knows as a worker: a job, and whoever is there to do it."""
+
+    def __init__(self, index: int, worker: Worker) -> None:
+        self.index = index
+        self.worker = worker
+        self.job: Job | None = None
+        self.begun = False  # whether the worker has the job: a new one may not
+        self.busy = 0.0  # seconds at that job
+        self.vanished = 0  # workers, over that job
+        self.dead = False  # whether the worker died while it had nothing to do
+
+    @property
+    def wants(self) -> bool:
+        """Whether there is a job that nobody is at. At seat 0 there may be one any time."""
+        return (self.job is None and self.index == 0) or (self.job is not None and not self.begun)
+
+    @property
+    def idle(self) -> bool:
+        """Whether the worker is there for whatever comes."""
+        return self.job is None and self.worker.ready
+
+
 class Pool:
-    """As many single-threaded workers as there are cores, unless told otherwise."""
+    """The workers of a crew at a source's jobs.
+
+    Where a worker that was lost to no fault of its job is long in coming back, one that has nothing
+    to do moves to its seat and does that job: no source needs to know.
+    """
 
     def __init__(
         self,
-        count: int | None,
-        workbench: Mapping[str, Any],
+        crew: Crew,
         patience: Patience | None = None,
         clock: Callable[[], float] = time.monotonic,
-        backend: str = "",
     ) -> None:
-        # With a backend of the user's: as the user would run it, on all cores.
-        self._backend = backend
-        cores: list[int | None] = [None] if backend else _cores()
-        count = len(cores) if count is None else count
-        self._workbench = workbench
+        self._crew = crew
         self._patience = patience or Patience()
         self._clock = clock
-        self._events: queue.SimpleQueue[tuple[_Worker, Any]] = queue.SimpleQueue()
-        # More workers than cores share them; a system without affinity places them itself.
-        self._workers = [self._start(i, cores[i % len(cores)]) for i in range(count)]
+        self._events: queue.SimpleQueue[tuple[Worker, Message]] = queue.SimpleQueue()
+        self._at: dict[Worker, Seat] = {}
+        self._stillborn = 0
+        self._seats: list[Seat] = []
+        self._grow()
 
     def __len__(self) -> int:
-        return len(self._workers)
+        return len(self._seats)
+
+    @property
+    def place(self) -> Place:
+        """Where the workers are."""
+        return self._crew.place()
 
     def work(self, source: Source) -> None:
         """Do all that the source has."""
@@ -75,7 +98,8 @@ class Pool:
         while True:
             self._hand_out(source)
             source.handed_out()
-            if all(worker.job is None for worker in self._workers):
+            # Nobody was asked if none is ready; then seat 0, which the first gets, is not either.
+            if self._seats[0].worker.ready and all(seat.job is None for seat in self._seats):
                 return
             # A wait without a limit cannot be interrupted by Ctrl-C on Windows.
             with contextlib.suppress(queue.Empty):
@@ -86,165 +110,112 @@ class Pool:
             # Of a long sleep, the computer's or one by Ctrl-Z, hardly anything counts.
             self._end_stuck(source, min(now - looked, 2 * TICK))
             looked = now
+            self._grow()
+
+    def _grow(self) -> None:
+        for index in range(len(self._seats), self._crew.seats()):
+            seat = Seat(index, self._crew.hire(index, self._say))
+            self._seats.append(seat)
+            self._at[seat.worker] = seat
+
+    def _say(self, worker: Worker, message: Message) -> None:
+        self._events.put((worker, message))
 
     def _hand_out(self, source: Source) -> None:
-        for index, worker in enumerate(self._workers):
-            if worker.job is None and (job := source.take(index)) is not None:
-                (self._replace(worker) if worker.dead else worker).give(job)
+        for seat in self._seats:
+            if seat.wants:
+                self._man(seat)
+        for seat in self._seats:
+            if seat.idle and (job := source.take(seat.index)) is not None:
+                if seat.dead:
+                    self._replace(seat)
+                seat.job, seat.begun, seat.busy, seat.vanished = job, False, 0.0, 0
+                self._man(seat)
 
-    def _hear(self, source: Source, worker: "_Worker", message: Any) -> None:
-        if worker is not self._workers[worker.index]:
+    def _man(self, seat: Seat) -> None:
+        """Have somebody there, and at the job if there is one."""
+        if not seat.worker.ready:
+            others = (*self._seats[1:], self._seats[0])  # whose seat has jobs that no other has
+            other = next((o for o in others if o.idle and o is not seat), None)
+            if other is None:
+                return
+            seat.worker, other.worker = other.worker, seat.worker
+            seat.dead, other.dead = other.dead, seat.dead
+            self._at |= {seat.worker: seat, other.worker: other}
+        if seat.job is not None:
+            seat.begun = True
+            seat.worker.give(seat.job.name, seat.job.arguments)
+
+    def _hear(self, source: Source, worker: Worker, message: Message) -> None:
+        seat = self._at.get(worker)
+        if seat is None:
             return  # it was replaced already
-        job = worker.job
-        if message is None:
-            worker.dead = True
+        (status, answer), job = message, seat.job
+        if status == "ready":
+            self._stillborn = 0
+        elif status == "vanished":
+            self._vanished(source, seat, answer)
+        elif status == "died":
+            seat.dead = True
             if job is not None:
-                self._lose(source, worker, job, worker.last_words())
-            return
-        status, answer = message
-        if status == "wrong":
+                self._lose(source, seat, job, answer)
+        elif status == "wrong":
             raise WrongCall(answer)
-        if status == "stopped":
+        elif status == "stopped":
             raise RavineError(answer)
-        if status == "failed":
+        elif status == "failed":
             name = "open" if job is None else job.name
             raise RavineError(f"'{name}' failed in a worker:\n{answer}")
-        assert job is not None
-        if status == "exhausted":  # its memory may be in pieces: begin with an empty one
-            self._lose(source, worker, job, answer)
-            return
-        self._patience.took(job.kind, job.kind not in worker.known, worker.busy)
-        worker.known.add(job.kind)
-        worker.job = None
-        source.done(worker.index, job, answer)
+        elif status == "exhausted":  # its memory may be in pieces: begin with an empty one
+            assert job is not None
+            self._lose(source, seat, job, answer)
+        else:
+            assert job is not None
+            self._patience.took(job.kind, job.kind not in worker.known, seat.busy)
+            worker.known.add(job.kind)
+            seat.job = None
+            source.done(seat.index, job, answer)
 
     def _end_stuck(self, source: Source, passed: float) -> None:
-        for worker in self._workers:
-            if (job := worker.job) is None:
+        for seat in self._seats:
+            if (job := seat.job) is None or not seat.begun:
                 continue
-            worker.busy += passed
-            limit = self._patience.limit(job.kind, job.kind not in worker.known)
-            if worker.busy > limit:
-                self._lose(source, worker, job, f"no answer in {limit:.0f} s")
+            seat.busy += passed
+            limit = self._patience.limit(job.kind, job.kind not in seat.worker.known)
+            if seat.busy > limit:
+                self._lose(source, seat, job, f"no answer in {limit:.0f} s")
 
-    def _lose(self, source: Source, worker: "_Worker", job: Job, why: str) -> None:
-        self._replace(worker)
-        source.lost(worker.index, job, why)
+    def _vanished(self, source: Source, seat: Seat, why: str) -> None:
+        if not seat.worker.ready:
+            self._stillborn += 1
+            if self._stillborn > STILLBORN + len(self._seats):
+                raise RavineError(f"no worker can be started: {why}")
+        self._replace(seat)
+        if (job := seat.job) is None:
+            return
+        seat.begun, seat.busy = False, 0.0
+        seat.vanished += 1
+        if seat.vanished > VANISHED:
+            self._lose(source, seat, job, why)
 
-    def _replace(self, worker: "_Worker") -> "_Worker":
-        worker.end()
-        fresh = self._start(worker.index, worker.core)
-        self._workers[worker.index] = fresh
-        return fresh
+    def _lose(self, source: Source, seat: Seat, job: Job, why: str) -> None:
+        self._replace(seat)
+        seat.job = None
+        source.lost(seat.index, job, why)
+
+    def _replace(self, seat: Seat) -> None:
+        del self._at[seat.worker]
+        seat.worker.end()
+        seat.worker, seat.dead = self._crew.hire(seat.index, self._say), False
+        self._at[seat.worker] = seat
 
     def close(self) -> None:
         """End the workers, whatever they are doing."""
-        for worker in self._workers:
-            worker.end()
+        for seat in self._seats:
+            seat.worker.end()
 
     def __enter__(self) -> "Pool":
         return self
 
     def __exit__(self, *_: object) -> None:
         self.close()
-
-    def _start(self, index: int, core: int | None) -> "_Worker":
-        engine = self._workbench.get("engine", JAX)
-        told = _environment(self._backend) | ({} if self._backend else environment(engine))
-        worker = _Worker(index, core, self._events, told)
-        worker.send(Job("open", {"path": sys.path, **self._workbench}))
-        return worker
-
-
-class _Worker:
-    """One process: what goes in, what comes out, what it is doing."""
-
-    def __init__(
-        self,
-        index: int,
-        core: int | None,
-        events: "queue.SimpleQueue[tuple[_Worker, Any]]",
-        told: Mapping[str, str],
-    ) -> None:
-        self.index = index
-        self.core = core
-        self.job: Job | None = None
-        self.busy = 0.0  # seconds at that job
-        self.known: set[str] = set()  # the kinds of job that it has done
-        self.dead = False
-        self._events = events
-        self._log: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 — closed in end()
-        # -m and pipes, not multiprocessing: scripts without a main guard and notebooks work too.
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", "ravine.racing.worker", "" if core is None else str(core)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=self._log,
-            env=dict(told),
-        )
-        threading.Thread(target=self._listen, daemon=True).start()
-
-    def give(self, job: Job) -> None:
-        """Hand over the next job."""
-        self.job, self.busy = job, 0.0
-        self.send(job)
-
-    def send(self, job: Job) -> None:
-        """Write to the process. If it is dead, the listener says so."""
-        assert self._process.stdin is not None
-        with contextlib.suppress(OSError):
-            send(self._process.stdin, (job.name, dict(job.arguments)))
-
-    def last_words(self) -> str:
-        """The end of what the process wrote to its standard error, and how it ended."""
-        code = self._process.wait()
-        self._log.seek(0)
-        words = self._log.read().decode(errors="replace").strip()[-2000:]
-        hint = " (killed: perhaps the system ran out of memory)" if code == -9 else ""
-        return f"exit code {code}{hint}\n{words}".strip()
-
-    def end(self) -> None:
-        """Kill the process and wait until it is gone, unless not even the system can end it."""
-        self._process.kill()
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            self._process.wait(timeout=10)
-        for stream in (self._process.stdin, self._log):
-            assert stream is not None
-            with contextlib.suppress(OSError):
-                stream.close()
-
-    def _listen(self) -> None:
-        assert self._process.stdout is not None
-        with self._process.stdout as stream:
-            try:
-                while True:
-                    self._events.put((self, receive(stream)))
-            except (EOFError, OSError, ValueError):
-                self._events.put((self, None))
-
-
-def _cores() -> list[int | None]:
-    if hasattr(os, "sched_getaffinity"):
-        return [*sorted(os.sched_getaffinity(0))]
-    return [None] * (os.cpu_count() or 1)
-
-
-def _environment(backend: str) -> dict[str, str]:
-    """What a worker is told: JAX on one thread of the CPU, every compiled program kept.
-
-    With a backend of the user's, that one and nothing else.
-    """
-    if backend:
-        return {**os.environ, "KERAS_BACKEND": backend, "TF_CPP_MIN_LOG_LEVEL": "3"}
-    flags = os.environ.get("XLA_FLAGS", "")
-    return {
-        **os.environ,
-        "JAX_PLATFORMS": "cpu",
-        "KERAS_BACKEND": "jax",
-        "XLA_FLAGS": f"{flags} --xla_cpu_multi_thread_eigen=false".strip(),
-        "OMP_NUM_THREADS": "1",
-        "JAX_COMPILATION_CACHE_DIR": str(cache_folder()),
-        "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
-        "JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES": "-1",
-        "TF_CPP_MIN_LOG_LEVEL": "3",
-    }

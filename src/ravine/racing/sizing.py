@@ -6,8 +6,9 @@ from contextlib import suppress
 from pathlib import Path
 
 from ravine.errors import RavineError, WrongCall
-from ravine.racing import budget, memory
+from ravine.racing import budget
 from ravine.racing.cost import Cost, Estimate, estimate
+from ravine.racing.crew import Place
 from ravine.racing.driver import Driver
 from ravine.racing.durations import said_bytes, said_seconds
 from ravine.racing.plan import Plan
@@ -36,7 +37,7 @@ def sized(
     fit = plan
     if seconds is not None:  # which says whether there is any hope
         fit = budget.fitted(plan, rules, thumb, seconds, pairs=pairs)
-    check(fit, thumb, folder, "at least")
+    check(fit, thumb, folder, driver.place, "at least")
     plan = driver.fitted(plan)
     cost = driver.rehearse(plan)
     if cost is None:
@@ -46,7 +47,7 @@ def sized(
     if seconds is not None:
         spent = driver.profile.elapsed
         plan = budget.fitted(plan, rules, cost, seconds, pairs=pairs, spent=spent)
-    check(plan, cost, folder)
+    check(plan, cost, folder, driver.place)
     return plan, cost
 
 
@@ -60,16 +61,17 @@ def by_rule_of_thumb(plan: Plan, workers: int) -> Cost:
     return Cost(workers=workers, step=step, worker_bytes=weights + batches, **seconds, **held)
 
 
-def check(plan: Plan, cost: Cost, folder: Path, about: str = "about") -> None:
-    """Raises ``WrongCall`` for a race that this machine cannot do, or not within a month."""
-    takes, there = estimate(plan, cost), memory.total()
+def check(plan: Plan, cost: Cost, folder: Path, place: Place, about: str = "about") -> None:
+    """Raises ``WrongCall`` for a race that cannot be done there, or not within a month."""
+    takes, there = estimate(plan, cost), place.memory
     lower = "seeds, fresh_seeds or the number of learning rates"
     runs = f"{plan.count:,} runs of {plan.steps:,} steps"
     one, workers = cost.grown_bytes or cost.worker_bytes, cost.workers
     if not cost.step or workers * one > there:
         raise WrongCall(
-            f"this race would need {about} {said_bytes(workers * one)} of memory, and this machine "
-            f"has {said_bytes(there)}: {workers} worker{'s' if workers > 1 else ''} with "
+            f"this race would need {about} {said_bytes(workers * one)} of memory, and "
+            f"{place.called} has {said_bytes(there)}: "
+            f"{workers} worker{'s' if workers > 1 else ''} with "
             f"{plan.width} run{'s' if plan.width > 1 else ''} at a time of "
             f"{plan.facts.parameters:,} parameters. Lower {'workers, ' if workers > 1 else ''}"
             "batch_size or the size of the model"
@@ -77,7 +79,7 @@ def check(plan: Plan, cost: Cost, folder: Path, about: str = "about") -> None:
     if takes.seconds > LONGEST or takes.memory > there:
         raise WrongCall(
             f"this race would take {about} {said_seconds(takes.seconds)} and "
-            f"{said_bytes(takes.memory)} of memory, of which this machine has "
+            f"{said_bytes(takes.memory)} of memory, of which {place.called} has "
             f"{said_bytes(there)}: {runs}. Lower epochs, {lower}, or give a budget, such as 2h, "
             "to have them fitted"
         )

@@ -36,7 +36,7 @@ def fitted(
 
     Measured here if the race is long enough for that to pay, and not measured before.
     """
-    kept = _kept(plan)
+    kept = _kept(plan, pool.place.machine)
     with suppress(OSError, ValueError):
         known = {int(w): s for w, s in json.loads(kept.read_text(encoding="utf-8")).items()}
         return replace(plan, width=best(plan, known))
@@ -142,8 +142,8 @@ def _candidates(plan: Plan) -> list[int]:
     return [w for w in WIDTHS if w == 1 or (w <= most and w * size <= MEMORY)]
 
 
-def _kept(plan: Plan) -> Path:
+def _kept(plan: Plan, machine: Mapping[str, Any]) -> Path:
     """Where what was measured is remembered: by task, batch, machine and versions."""
     decisive = [plan.facts, plan.choices.batch_size, plan.period, plan.segment]
-    decisive += [provenance.machine(), provenance.versions(plan.facts.engine)]
+    decisive += [machine, provenance.versions(plan.facts.engine)]
     return cache_folder() / "widths" / f"{digest(decisive)[:32]}.json"

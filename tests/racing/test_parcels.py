@@ -1,0 +1,26 @@
+"""The files of a job: with those that it reads a worker needs no other, and leaves what is said."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from ravine.errors import RavineError
+from ravine.racing import parcels
+from ravine.racing.parcels import Version
+
+
+def test_a_file_put_is_there_whole_in_the_version_that_is_said(tmp_path: Path) -> None:
+    at = Version(3, 1_700_000_000_123_456_789)
+    parcels.put(tmp_path, {"data.npz": b"abc"}, {"data.npz": at})
+    assert (tmp_path / "data.npz").read_bytes() == b"abc"
+    assert parcels.version(tmp_path / "data.npz") == at
+    parcels.put(tmp_path, {"data.npz": b"abd"})
+    assert parcels.version(tmp_path / "data.npz") != at
+    assert os.listdir(tmp_path) == ["data.npz"]
+    assert parcels.version(tmp_path / "other.npz") is None
+
+
+def test_where_nothing_can_be_written_that_is_said(tmp_path: Path) -> None:
+    with pytest.raises(RavineError, match="cannot write to"):
+        parcels.put(tmp_path / "gone", {"a": b""})

@@ -1,0 +1,260 @@
+"""A race on a real Ray cluster of several nodes: they go, they come, and no curve changes."""
+
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import ravine
+from ravine.errors import RavineError, WrongCall
+from ravine.racing import plan
+from ravine.racing.provenance import versions
+from ravine.racing.ray_crew import RayWorker
+from ravine.racing.ray_post import Opening, Post
+from ravine.racing.store import FILE, Curve, Store
+
+pytest.importorskip("ray")
+pytestmark = [
+    pytest.mark.skipif(sys.platform != "linux", reason="processes are found by Linux's means"),
+    # Ray leaves pipes of the nodes' processes to the garbage collector.
+    pytest.mark.filterwarnings("ignore::ResourceWarning"),
+    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
+]
+# Packs of two lanes, runs of four segments.
+LANES, ROWS = 2 * 16 * 11, plan.LANES * 32 * 64
+RACE: Mapping[str, Any] = {
+    "rules": ["adam"],
+    "learning_rates": [0.03, 1.0],
+    "seeds": 3,
+    "fresh_seeds": 3,
+    "epochs": 30,
+    "progress": False,
+}
+SMALL = {"object_store_memory": 80 << 20}  # bytes
+QUICK = {  # a node that does not answer is given up after a second
+    "health_check_initial_delay_ms": 0,
+    "health_check_period_ms": 250,
+    "health_check_timeout_ms": 250,
+    "health_check_failure_threshold": 4,
+}
+DRIVER = f"""
+import sys, ravine
+from ravine.racing import plan
+plan.LANE_BYTES, plan.SEGMENT_ROWS = {LANES}, {ROWS}
+verb, folder, address = sys.argv[1:]
+if verb == "race":
+    ravine.race("diabetes-linear", out=folder, ray=address, **{RACE!r})
+else:
+    ravine.resume(folder, ray=address, progress=False)
+"""
+
+
+@pytest.fixture(scope="module")
+def cluster() -> Iterator[Any]:
+    """A head without CPUs, and three nodes with one each."""
+    os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
+    from ray.cluster_utils import Cluster
+
+    head = {"num_cpus": 0, "include_dashboard": False, "_system_config": QUICK, **SMALL}
+    found = Cluster(initialize_head=True, head_node_args=head)
+    try:
+        for _ in range(3):
+            found.add_node(num_cpus=1, **SMALL)
+        yield found
+    finally:
+        found.shutdown()
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> list[Curve]:
+    """The curves of the same race on this machine alone."""
+    folder = tmp_path_factory.mktemp("local") / "race"
+    with pytest.MonkeyPatch.context() as patch:
+        small(patch)
+        ravine.race("diabetes-linear", out=folder, workers=2, **RACE)
+    return stored(folder)
+
+
+def small(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(plan, "LANE_BYTES", LANES)
+    patch.setattr(plan, "SEGMENT_ROWS", ROWS)
+
+
+def stored(folder: Path) -> list[Curve]:
+    store = Store(folder, reading=True)
+    try:
+        return store.curves()
+    finally:
+        store.close()
+
+
+def assert_same(ours: Sequence[Curve], theirs: Sequence[Curve]) -> None:
+    for a, b in zip(ours, theirs, strict=True):
+        assert (a.run, a.failure, a.narrowed) == (b.run, b.failure, b.narrowed)
+        assert (a.weights_digest, a.batches_digest) == (b.weights_digest, b.batches_digest)
+        assert a.losses.tobytes() == b.losses.tobytes()
+        assert a.measures.tobytes() == b.measures.tobytes()
+
+
+def parent(pid: int) -> int:
+    return int(Path(f"/proc/{pid}/stat").read_text(encoding="ascii").rpartition(")")[2].split()[1])
+
+
+def test_nodes_and_workers_go_and_come_and_curves_stay(
+    cluster: Any, undisturbed: list[Curve], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each fault hits a worker that has a segment and cannot end it: its process is stopped."""
+    give, frozen, known, added = RayWorker.give, [], set(), set()
+
+    def lose_node(worker: RayWorker) -> None:
+        assert worker.where is not None
+        (node,) = (n for n in cluster.worker_nodes if n.node_id == worker.where.node)
+        cluster.remove_node(node, allow_graceful=False)
+
+    def kill_process(worker: RayWorker) -> None:
+        assert worker.where is not None
+        os.kill(worker.where.process, signal.SIGKILL)
+
+    def kill_actor(worker: RayWorker) -> None:
+        assert worker.where is not None
+        os.kill(parent(worker.where.process), signal.SIGKILL)
+
+    def add_node(worker: RayWorker) -> None:
+        """The others stand still until it works."""
+        added.add(cluster.add_node(num_cpus=1, **SMALL).node_id)
+        for pid in known:
+            os.kill(pid, signal.SIGSTOP)
+
+    faults: dict[int, Callable[[RayWorker], None]] = {
+        3: add_node,
+        8: lose_node,
+        14: kill_process,
+        20: kill_actor,
+    }
+    count = 0
+
+    def faulty(self: RayWorker, name: str, arguments: Mapping[str, Any]) -> None:
+        nonlocal count
+        assert self.where is not None
+        if name == "advance":
+            count += 1
+            known.add(self.where.process)
+        fault = faults.pop(count, None) if name == "advance" else None
+        if fault not in (None, add_node):
+            frozen.append(self.where.process)
+            os.kill(self.where.process, signal.SIGSTOP)
+        give(self, name, arguments)
+        if fault is not None:
+            fault(self)
+        if self.where.node in added:
+            added.remove(self.where.node)
+            for pid in known:
+                os.kill(pid, signal.SIGCONT)
+
+    small(monkeypatch)
+    monkeypatch.setattr(RayWorker, "give", faulty)
+    try:
+        ravine.race("diabetes-linear", out=tmp_path / "race", ray=cluster.address, **RACE)
+    finally:
+        for pid in frozen:
+            if Path(f"/proc/{pid}").exists():
+                os.kill(pid, signal.SIGKILL)
+    assert not faults
+    assert not added, "the new node had no work"
+    assert_same(stored(tmp_path / "race"), undisturbed)
+
+
+def test_a_driver_that_is_killed_goes_on_elsewhere(
+    cluster: Any, undisturbed: list[Curve], tmp_path: Path
+) -> None:
+    folder, elsewhere = tmp_path / "here", tmp_path / "elsewhere"
+    begin, go_on = (
+        [sys.executable, "-c", DRIVER, verb, str(where), cluster.address]
+        for verb, where in (("race", folder), ("resume", elsewhere))
+    )
+    with subprocess.Popen(begin) as driver:
+        deadline = time.monotonic() + 120
+        while done(folder) < 5:
+            assert driver.poll() is None, "it was over before it could be killed"
+            assert time.monotonic() < deadline
+        driver.kill()
+    kept = done(folder)
+    shutil.copytree(folder, elsewhere)
+    shutil.rmtree(folder)
+    again = subprocess.run(go_on, capture_output=True, text=True, check=False, timeout=300)
+    assert again.returncode == 0, again.stderr
+    assert not again.stdout, "Ray's messages are no results"
+    assert kept < done(elsewhere)
+    assert_same(stored(elsewhere), undisturbed)
+
+
+def done(folder: Path) -> int:
+    """How many segments are stored."""
+    if not (folder / FILE).exists():
+        return 0
+    store = Store(folder, reading=True)
+    try:
+        return sum(store.segments_done().values())
+    finally:
+        store.close()
+
+
+def test_without_ray_it_says_what_to_install(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "ray", None)
+    with pytest.raises(WrongCall, match=r"^--ray needs Ray: pip install 'ravine\[ray\]'$"):
+        ravine.race("diabetes-linear", out=tmp_path / "race", ray="auto", **RACE)
+    assert not (tmp_path / "race").exists()
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1:1", "no-such-host.invalid:6379"])
+def test_where_no_cluster_answers_that_is_said(address: str, tmp_path: Path) -> None:
+    with pytest.raises(RavineError, match=f"no Ray cluster answers at '{address}'"):
+        ravine.race("diabetes-linear", out=tmp_path / "race", ray=address, **RACE)
+    assert not (tmp_path / "race" / "work").exists()
+
+
+def test_a_node_with_other_versions_is_refused() -> None:
+    """Asked in this process: all nodes of a cluster on one machine have what the driver has."""
+    held = Opening("race", {}, {}, [], {**versions(), "jax": "0.0.1"})
+    with pytest.raises(RavineError, match=r"a node of the cluster has jax .* instead of 0\.0\.1"):
+        Post().open(held)
+
+
+def test_the_pages_autoscaling_and_slurm_can_be_read(tmp_path: Path) -> None:
+    """By Ray's own validation, against its schema, and by the shell."""
+    import yaml
+    from ray.autoscaler._private.util import prepare_config, validate_config
+
+    text = (Path(__file__).parents[2] / "docs" / "cluster.md").read_text(encoding="utf-8")
+    (scaling,) = re.findall(r"```yaml\n(.*?)```", text, re.DOTALL)
+    (slurm,) = re.findall(r"```bash\n(.*?)```", text, re.DOTALL)
+    config = prepare_config(yaml.safe_load(scaling))
+    validate_config(config)
+    assert config["available_node_types"]["head"]["resources"]["CPU"] == 0
+    subprocess.run(["bash", "-n"], input=slurm, text=True, check=True)
+    for command in set(re.findall(r"ravine (\w+) .*--ray", text)):
+        assert (
+            "--ray"
+            in subprocess.run(
+                [sys.executable, "-m", "ravine", command, "--help"],
+                capture_output=True,
+                text=True,
+                check=True,
+                env={**os.environ, "COLUMNS": "200"},
+            ).stdout
+        )
+
+
+def test_rays_client_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(WrongCall, match="run ravine on a node of the cluster"):
+        ravine.race("diabetes-linear", out=tmp_path / "race", ray="ray://head:10001", **RACE)
