@@ -13,6 +13,7 @@ import cloudpickle
 from ravine.conduct import check_workers, conduct
 from ravine.errors import WrongCall, unknown
 from ravine.folder import locked
+from ravine.frameworks.names import BACKENDS, CALLED
 from ravine.frameworks.spelling import AnyRule, is_spelled, read_rule
 from ravine.frameworks.translation import translation
 from ravine.outcome import PAGES, Race, publish_pages
@@ -30,7 +31,7 @@ from ravine.tasks.task import Task
 from ravine.update_rule import Rule
 from ravine.verdict import stages
 from ravine.verdict.checking import Check, Checked, claim_of, unused_study
-from ravine.verdict.confirming import NAMES, Confirmation, Confirmed
+from ravine.verdict.confirming import Confirmation, Confirmed
 from ravine.verdict.curves import Target
 from ravine.verdict.naming import title
 
@@ -180,11 +181,11 @@ def verify(
 
 def check_framework(framework: str, task: Task | None = None) -> None:
     """Raises ``WrongCall`` unless Keras runs on it, it is installed, and the task has a model."""
-    if framework not in NAMES:
-        raise unknown("framework", framework, NAMES)
+    if framework not in BACKENDS:
+        raise unknown("framework", framework, BACKENDS)
     if importlib.util.find_spec(framework) is None:
         raise WrongCall(
-            f"{NAMES[framework]} is not installed, so nothing can be confirmed there: "
+            f"{CALLED[framework]} is not installed, so nothing can be confirmed there: "
             f"pip install ravine[{framework}]"
         )
     if task is not None and task.unfit:
@@ -201,7 +202,7 @@ def check_trains(folder: Path, task: Task, framework: str) -> None:
     if task.name in TASKS or digest is None:
         return
     with Pool(1, {"folder": str(work), "digest": digest, "fits": True}, backend=framework) as pool:
-        pool.work(Fits([Job("step", {"framework": NAMES[framework]})]))
+        pool.work(Fits([Job("step", {"framework": CALLED[framework]})]))
 
 
 def confirm(
@@ -251,14 +252,14 @@ def confirm(
             for run in runs
             if (framework, run.id) not in there
         ]
-        display.trouble(f"training {len(jobs)} runs on {NAMES[framework]}, by model.fit")
+        display.trouble(f"training {len(jobs)} runs on {CALLED[framework]}, by model.fit")
         done = itertools.count(len(runs) - len(jobs) + 1)
 
         def keep(job: Job, fitted: Fitted) -> None:
             run: Run = job.arguments["run"]
             store.keep_elsewhere(framework, run.id, *fitted)
             display.trouble(
-                f"{NAMES[framework]}: {next(done)} of {len(runs)} runs, {title(run.rule)} on seed "
+                f"{CALLED[framework]}: {next(done)} of {len(runs)} runs, {title(run.rule)} on seed "
                 f"{run.seed} in {fitted.seconds[-1]:.2g} s"
             )
 

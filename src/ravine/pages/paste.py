@@ -6,14 +6,12 @@ from typing import NamedTuple
 from rich.console import Console
 from rich.text import Text
 
+from ravine.frameworks.names import CALLED
 from ravine.frameworks.spelling import is_spelled, read_rule
 from ravine.frameworks.translation import WRITERS, translation
 from ravine.racing.choices import scheduled
-from ravine.racing.engines import framework
 from ravine.racing.plan import Plan
 from ravine.verdict import Standing
-
-NAMES = {"keras": "Keras", "torch": "PyTorch", "optax": "Optax"}
 
 
 class Line(NamedTuple):
@@ -36,17 +34,17 @@ def lines(plan: Plan, standing: Standing) -> list[Line]:
         given = f"{standing.rule.partition('(')[0]}(learning_rate={standing.learning_rate:.7g})"
         ending = {"torch": ", params"}
         return [
-            Line(NAMES[to], to, f"ravine.to_{to}({given}{ending.get(to, '')})", ours=True)
+            Line(CALLED[to], to, f"ravine.to_{to}({given}{ending.get(to, '')})", ours=True)
             for to in WRITERS
         ]
     plain = read_rule(standing.rule)
     rule = plain.replace({k: v for k, v in settings.items() if k in plain.values()})
     raced = scheduled(rule, plan.choices.schedule, plan.steps)
-    # What the model was raced in is what its user trains with.
-    order = sorted(WRITERS, key=lambda to: to != framework(plan.facts.engine))
+    # What a module of PyTorch was raced in is what its user trains with.
+    order = sorted(WRITERS, key=lambda to: to != plan.facts.engine)
     found = [translation(raced, to) for to in order]
     return [
-        Line(NAMES[one.framework], one.framework, one.text, ours=one.text == one.ours)
+        Line(CALLED[one.framework], one.framework, one.text, ours=one.text == one.ours)
         for one in found
     ]
 

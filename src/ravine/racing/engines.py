@@ -7,7 +7,6 @@ JAX = "jax"  # many runs as the lanes of one compiled program
 TORCH = "torch"  # a module of PyTorch
 # A Keras model that cannot move to JAX, run after run.
 KERAS = {framework: f"keras-{framework}" for framework in ("tensorflow", "torch")}
-CALLED = {"jax": "JAX", "torch": "PyTorch", "tensorflow": "TensorFlow"}
 FILES = {JAX: "engine", TORCH: "torch_engine"} | dict.fromkeys(KERAS.values(), "keras_engine")
 
 
