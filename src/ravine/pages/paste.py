@@ -49,9 +49,14 @@ def lines(plan: Plan, standing: Standing) -> list[Line]:
     ]
 
 
+def heading(found: Sequence[Line]) -> str:
+    """What the lines are for, and what those need that are ravine's own."""
+    return "To paste, after import ravine" if any(line.ours for line in found) else "To paste"
+
+
 def show(found: Sequence[Line], console: Console) -> None:
     """Print the lines, each whole, so that it can be copied."""
-    console.print(Text("\nTo paste:", "dim"))
+    console.print(Text(f"\n{heading(found)}:", "dim"))
     wide = max(len(line.framework) for line in found)
     for line in found:
         console.print(Text(f"  {line.framework:{wide}}  {line.text}"), soft_wrap=True)
