@@ -134,6 +134,6 @@ def test_what_cannot_be_confirmed_says_so_before_anything_is_trained(
     with pytest.raises(WrongCall, match="did you mean 'tensorflow'"):
         race.confirm("tensorflw")
     monkeypatch.setattr(importlib.util, "find_spec", lambda _: None)
-    with pytest.raises(WrongCall, match=r"pip install ravine\[torch\]"):
+    with pytest.raises(WrongCall, match=r"pip install 'ravine\[torch\]'"):
         ravine.race(out=out, confirm="torch")
     assert not out.exists()

@@ -11,7 +11,7 @@ from typing import Any
 import cloudpickle
 
 from ravine.conduct import check_workers, conduct
-from ravine.errors import WrongCall, unknown
+from ravine.errors import WrongCall, install, unknown
 from ravine.folder import locked
 from ravine.frameworks.names import BACKENDS, CALLED
 from ravine.frameworks.spelling import AnyRule, is_spelled, read_rule
@@ -186,7 +186,7 @@ def check_framework(framework: str, task: Task | None = None) -> None:
     if importlib.util.find_spec(framework) is None:
         raise WrongCall(
             f"{CALLED[framework]} is not installed, so nothing can be confirmed there: "
-            f"pip install ravine[{framework}]"
+            + install(framework)
         )
     if task is not None and task.unfit:
         raise WrongCall(f"'{task.name}' cannot be confirmed by model.fit: {task.unfit}")

@@ -14,7 +14,6 @@ from typing import Any, NamedTuple
 import cloudpickle
 import numpy as np
 
-from ravine.errors import WrongCall
 from ravine.racing.programs import Programs, Shape
 from ravine.tasks.intake import Network, Weights
 from ravine.tasks.own.nested import leaves, mapped
@@ -254,11 +253,3 @@ def resident(data: Any) -> Any:
 def operations(network: NativeNetwork, drawn: Any, batch: tuple[Any, Any]) -> float:
     """Not counted here."""
     return 0.0
-
-
-def slopes(network: NativeNetwork, drawn: Any, batch: tuple[Any, Any]) -> list[float]:
-    """Raises ``WrongCall``: levers are raced where all of their variants are compiled."""
-    raise WrongCall(
-        "a model that cannot move to JAX has no levers to vary: write its layers with keras.ops, "
-        "or race each variant by itself"
-    )

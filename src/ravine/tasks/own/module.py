@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ravine.errors import WrongCall
+from ravine.errors import WrongCall, install
 from ravine.tasks.own.own_task import BATCH_SIZE, EPOCHS, OwnTask, name_of, of_data
 from ravine.tasks.own.splits import splits_of
 
@@ -54,7 +54,7 @@ def torch_task(
 ) -> TorchTask:
     """The task of a module. See ``Task.from_torch``."""
     if importlib.util.find_spec("torch") is None:
-        raise WrongCall("PyTorch is not installed: pip install ravine[torch]")
+        raise WrongCall(f"PyTorch is not installed: {install('torch')}")
     metrics = {} if metrics is None else metrics
     if not isinstance(metrics, Mapping):
         raise WrongCall(
