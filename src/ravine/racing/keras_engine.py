@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import cloudpickle
+import keras
 import numpy as np
 
 from ravine.racing.programs import Programs, Shape
@@ -201,8 +202,6 @@ def _compiled(predict: Callable[[Any], Any]) -> Callable[[Any], Any]:
 
 
 def _by_parts(predict: Callable[[Any], Any], x: Any) -> Any:
-    import keras
-
     begins = range(0, len(leaves(x)[0]), AT_ONCE)
     parts = [predict(mapped(itemgetter(slice(b, b + AT_ONCE)), x)) for b in begins]
     if len(parts) == 1:
@@ -221,8 +220,6 @@ def _put(variables: Sequence[Any], values: Sequence[Any]) -> None:
 
 
 def _numpy(value: Any) -> Any:
-    import keras
-
     return np.asarray(keras.ops.convert_to_numpy(value))
 
 
