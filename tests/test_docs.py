@@ -36,7 +36,7 @@ def test_the_readmes_python(tmp_path: Path) -> None:
     assert [name.rpartition("-")[0] for name in folders] == ["digits-mlp", "make_model"]
 
 
-def test_images_in_a_folder_and_a_table_are_data(
+def test_images_in_a_folder_a_table_and_tensors_are_data(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     import keras
@@ -57,7 +57,7 @@ def test_images_in_a_folder_and_a_table_are_data(
         x, y = task.load().train
         assert task.network().measures == ("loss",)  # model, data and loss fit each other
         found.append((x.shape, y.shape))
-    assert found == [((7, 32, 32, 3), (7,)), ((18, 4), (18,))]
+    assert found == [((7, 32, 32, 3), (7,)), ((18, 4), (18,)), ((600, 2), (600,))]
 
 
 def test_the_readmes_commands_exist() -> None:
