@@ -265,7 +265,7 @@ def confirm(
 
         lost = _undrawn(found.folder / WORK, runs)
         if lost:  # whoever wrote the pages again meanwhile took them away
-            with Pool(1, workbench) as pool:
+            with Pool(1, {**workbench, "engine": plan.facts.engine}) as pool:
                 pool.work(Fits([Job("draw", {"seeds": lost})]))
         # One at a time: their time is told.
         with Pool(1, {**workbench, "fits": True}, backend=framework) as pool:
