@@ -149,7 +149,9 @@ def test_what_only_tensorflow_runs_is_raced_there_and_goes_on(tmp_path: Path) ->
     assert race.plan.facts.engine == "keras-tensorflow"
     assert early.items() <= curves(folder).items()
     assert race.best == {**race.best, "file": "best.keras", "note": ""}  # trained anew: no bit off
-    done = CliRunner().invoke(app, ["verify", str(folder), "--seeds", "6"])
+    done = CliRunner().invoke(
+        app, ["verify", str(folder), "--task", f"{file}:task", "--seeds", "6"]
+    )
     assert done.exit_code == 0, done.output
     assert "unused seeds" in done.output
 
