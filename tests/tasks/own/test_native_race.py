@@ -38,6 +38,8 @@ def dropping() -> Any:
 
 
 BOUND = """
+import signal
+
 import keras, numpy as np, ravine
 
 draw = np.random.default_rng(0)
@@ -62,6 +64,7 @@ task = ravine.Task.from_model(
     make_model, (x, y), loss="sparse_categorical_crossentropy", name="bound", batch_size=16
 )
 if __name__ == "__main__":
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # whoever began the tests, and how
     ravine.race(task, **{budget}, out="race")
 """
 # Gradient descent's rates are too low for it, so that there is a claim to verify.
@@ -116,7 +119,7 @@ def script(folder: Path, library: str) -> Path:
 
 def until_runs_are_stored(folder: Path, process: Any) -> None:
     """Wait for some runs to have been stored, while the process goes on."""
-    until = time.monotonic() + 200
+    until = time.monotonic() + 600
     while process.poll() is None and time.monotonic() < until:
         if (folder / "race.sqlite").exists() and len(curves(folder)) > 4:
             return
