@@ -159,7 +159,7 @@ def test_what_only_tensorflow_runs_is_raced_there_and_goes_on(tmp_path: Path) ->
     assert "unused seeds" in done.output
 
 
-def test_what_only_pytorch_runs_is_raced_there_and_grows(tmp_path: Path) -> None:
+def test_what_only_pytorch_runs_is_raced_there_and_goes_on(tmp_path: Path) -> None:
     """What another process takes up again ends in the same bits, dropout and all."""
     held, folder = runpy.run_path(str(script(tmp_path, "torch"))), tmp_path / "race"
     race = ravine.race(held["task"], **BUDGET, progress=False, out=folder)
@@ -167,8 +167,5 @@ def test_what_only_pytorch_runs_is_raced_there_and_grows(tmp_path: Path) -> None
     assert next(iter(race.code)) == "keras"  # what the model's user compiles it with
     assert race.best["note"] == ""
     before = without_fresh_runs(folder)
-    ravine.resume(folder, workers=1, progress=False)
+    ravine.resume(folder, task=held["task"], workers=1, progress=False)
     assert curves(folder) == before
-    grown = ravine.grow(folder, ["momentum"], workers=1, progress=False)
-    assert before.items() <= curves(folder).items()
-    assert set(grown.leaderboard["rule"]) == {"sgd", "adam", "momentum"}
