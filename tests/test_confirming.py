@@ -10,6 +10,7 @@ import pytest
 
 import ravine
 from ravine.errors import WrongCall
+from ravine.racing.elsewhere import _begin
 from ravine.racing.store import Store
 
 SMALL: dict[str, Any] = {
@@ -134,6 +135,17 @@ def test_what_cannot_be_confirmed_says_so_before_anything_is_trained(
     with pytest.raises(WrongCall, match="did you mean 'tensorflow'"):
         race.confirm("tensorflw")
     monkeypatch.setattr(importlib.util, "find_spec", lambda _: None)
-    with pytest.raises(WrongCall, match=r"pip install ravine\[torch\]"):
+    with pytest.raises(WrongCall, match=r"pip install 'ravine\[torch\]'"):
         ravine.race(out=out, confirm="torch")
     assert not out.exists()
+
+
+def test_a_recurrent_layer_draws_only_if_it_drops() -> None:
+    import keras
+
+    for dropped in (0.0, 0.2):
+        layers = [keras.Input((5, 3)), keras.layers.LSTM(4, dropout=dropped)]
+        model = keras.Sequential(layers)
+        both = model.trainable_variables, model.non_trainable_variables
+        held = [[keras.ops.convert_to_numpy(v.value) for v in vs] for vs in both]
+        assert _begin(model, *held) is (dropped > 0)

@@ -64,7 +64,7 @@ def test_the_pages_python(page: str, tmp_path: Path) -> None:
     assert [name.rpartition("-")[0] for name in names] == folders
 
 
-def test_images_in_a_folder_and_a_table_are_data(
+def test_images_in_a_folder_a_table_and_tensors_are_data(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     import keras
@@ -85,7 +85,7 @@ def test_images_in_a_folder_and_a_table_are_data(
         x, y = task.load().train
         assert task.network().measures == ("loss",)  # model, data and loss fit each other
         found.append((x.shape, y.shape))
-    assert found == [((7, 32, 32, 3), (7,)), ((18, 4), (18,))]
+    assert found == [((7, 32, 32, 3), (7,)), ((18, 4), (18,)), ((600, 2), (600,))]
 
 
 def shown_commands() -> Iterator[tuple[str, list[str]]]:

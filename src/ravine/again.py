@@ -11,8 +11,9 @@ from typing import Any
 import cloudpickle
 
 from ravine.conduct import check_workers, conduct
-from ravine.errors import WrongCall, unknown
+from ravine.errors import WrongCall, install, unknown
 from ravine.folder import locked
+from ravine.frameworks.names import BACKENDS, CALLED
 from ravine.frameworks.spelling import AnyRule, is_spelled, read_rule
 from ravine.frameworks.translation import translation
 from ravine.outcome import PAGES, Race, publish_pages
@@ -31,7 +32,7 @@ from ravine.tasks.task import Task
 from ravine.update_rule import Rule
 from ravine.verdict import stages
 from ravine.verdict.checking import Check, Checked, claim_of, unused_study
-from ravine.verdict.confirming import NAMES, Confirmation, Confirmed
+from ravine.verdict.confirming import Confirmation, Confirmed
 from ravine.verdict.curves import Target
 from ravine.verdict.naming import title
 
@@ -183,12 +184,12 @@ def verify(
 
 def check_framework(framework: str, task: Task | None = None) -> None:
     """Raises ``WrongCall`` unless Keras runs on it, it is installed, and the task has a model."""
-    if framework not in NAMES:
-        raise unknown("framework", framework, NAMES)
+    if framework not in BACKENDS:
+        raise unknown("framework", framework, BACKENDS)
     if importlib.util.find_spec(framework) is None:
         raise WrongCall(
-            f"{NAMES[framework]} is not installed, so nothing can be confirmed there: "
-            f"pip install ravine[{framework}]"
+            f"{CALLED[framework]} is not installed, so nothing can be confirmed there: "
+            + install(framework)
         )
     if task is not None and task.unfit:
         raise WrongCall(f"'{task.name}' cannot be confirmed by model.fit: {task.unfit}")
@@ -205,7 +206,7 @@ def check_trains(folder: Path, task: Task, framework: str) -> None:
         return
     bench = {"folder": str(work), "digest": digest, "fits": True}
     with Pool(Local(1, bench, framework)) as pool:
-        pool.work(Fits([Job("step", {"framework": NAMES[framework]})]))
+        pool.work(Fits([Job("step", {"framework": CALLED[framework]})]))
 
 
 def confirm(
@@ -255,20 +256,20 @@ def confirm(
             for run in runs
             if (framework, run.id) not in there
         ]
-        display.trouble(f"training {len(jobs)} runs on {NAMES[framework]}, by model.fit")
+        display.trouble(f"training {len(jobs)} runs on {CALLED[framework]}, by model.fit")
         done = itertools.count(len(runs) - len(jobs) + 1)
 
         def keep(job: Job, fitted: Fitted) -> None:
             run: Run = job.arguments["run"]
             store.keep_elsewhere(framework, run.id, *fitted)
             display.trouble(
-                f"{NAMES[framework]}: {next(done)} of {len(runs)} runs, {title(run.rule)} on seed "
+                f"{CALLED[framework]}: {next(done)} of {len(runs)} runs, {title(run.rule)} on seed "
                 f"{run.seed} in {fitted.seconds[-1]:.2g} s"
             )
 
         lost = _undrawn(found.folder / WORK, runs)
         if lost:  # whoever wrote the pages again meanwhile took them away
-            with Pool(Local(1, workbench)) as pool:
+            with Pool(Local(1, {**workbench, "engine": plan.facts.engine})) as pool:
                 pool.work(Fits([Job("draw", {"seeds": lost})]))
         # One at a time: their time is told.
         with Pool(Local(1, {**workbench, "fits": True}, framework)) as pool:

@@ -17,6 +17,7 @@ from threading import Thread
 from ravine import winner
 from ravine.errors import RavineError, WrongCall
 from ravine.folder import using
+from ravine.frameworks.names import CALLED
 from ravine.frameworks.spelling import is_spelled
 from ravine.outcome import Race, publish_pages
 from ravine.pages import vega
@@ -25,7 +26,7 @@ from ravine.racing import luggage
 from ravine.racing.cost import Cost
 from ravine.racing.crew import Local
 from ravine.racing.driver import Driver
-from ravine.racing.engines import CALLED, MustMove, framework
+from ravine.racing.engines import JAX, MustMove, framework
 from ravine.racing.luggage import Luggage
 from ravine.racing.plan import Plan
 from ravine.racing.pool import Pool
@@ -33,7 +34,7 @@ from ravine.racing.ray_crew import Cluster, connected
 from ravine.racing.ray_crew import check as check_ray
 from ravine.racing.rehearsal import published
 from ravine.racing.roles import Course
-from ravine.racing.store import COST, WORK, Curve, Store
+from ravine.racing.store import COST, FILE, WORK, Curve, Store
 from ravine.tasks import TASKS
 from ravine.tasks.task import Task
 from ravine.update_rule import Rule
@@ -70,7 +71,7 @@ def conduct(
             crew = Local(workers, bench) if cluster is None else cluster.crew(workers, bench)
             return Driver(pools.enter_context(Pool(crew)), rules, display, folder)
 
-        driver = opened(task.engine)
+        driver = opened(_engine(folder, task))
         try:
             store = start(driver)
         except MustMove as move:
@@ -108,11 +109,18 @@ def _cluster(ray: str | None, display: Display) -> AbstractContextManager[Cluste
     return nullcontext() if ray is None else connected(ray, display.trouble)
 
 
+def _engine(folder: Path, task: Task) -> str:
+    """What trains the task: of a race that is there, what has trained it so far."""
+    if task.engine == JAX and (folder / FILE).exists():
+        return Race(folder).plan.facts.engine
+    return task.engine
+
+
 def _natively(move: MustMove) -> str:
     name = CALLED[framework(move.engine)]
     return (
-        f"{move}: so this race goes on in {name} itself, run after run, which takes longer "
-        "than compiled lanes; the estimate says how long"
+        f"{move}. So this race goes on in {name} itself, run after run, which takes longer than "
+        "compiled lanes; the estimate says how long"
     )
 
 

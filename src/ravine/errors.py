@@ -13,6 +13,15 @@ class WrongCall(RavineError, ValueError):
     """What was asked cannot be; says what was given, what is allowed, what is near (exit 2)."""
 
 
+def install(extra: str) -> str:
+    """The command that brings what ravine does not need to have, quoted as any shell takes it.
+
+    >>> install("torch")
+    "pip install 'ravine[torch]'"
+    """
+    return f"pip install 'ravine[{extra}]'"
+
+
 def unknown(kind: str, given: str, known: Iterable[str]) -> WrongCall:
     """The error for a name that is not in a list, with the nearest name that is."""
     names = list(known)

@@ -463,5 +463,5 @@ def test_a_leaf_without_a_gradient_rests() -> None:
 def test_without_optax_the_error_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "optax", None)
     monkeypatch.delitem(sys.modules, "ravine.frameworks.optax")
-    with pytest.raises(RavineError, match="pip install optax"):
+    with pytest.raises(RavineError, match=r"pip install 'ravine\[optax\]'"):
         importlib.import_module("ravine.frameworks.optax")

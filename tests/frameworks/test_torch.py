@@ -717,5 +717,5 @@ def test_16_bit_weights_behind_a_lookahead_are_not_rounded_twice() -> None:
 def test_without_pytorch_the_error_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "torch", None)
     monkeypatch.delitem(sys.modules, "ravine.frameworks.torch")
-    with pytest.raises(RavineError, match=r"pip install ravine\[torch\]"):
+    with pytest.raises(RavineError, match=r"pip install 'ravine\[torch\]'"):
         importlib.import_module("ravine.frameworks.torch")

@@ -49,7 +49,7 @@ def test_what_cannot_be_written_says_what_can(results, tmp_path, monkeypatch):
     for name in ("pyarrow", "tensorboard.summary.writer.event_file_writer"):
         monkeypatch.setitem(sys.modules, name, None)
     for to in ("parquet", "tensorboard"):
-        with pytest.raises(WrongCall, match=rf"not installed: pip install ravine\[{to}\]"):
+        with pytest.raises(WrongCall, match=rf"not installed: pip install 'ravine\[{to}\]'"):
             export(results, to, tmp_path / "b")
     assert not (tmp_path / "b").exists()
 

@@ -106,6 +106,12 @@ def test_a_rule_that_joins_gets_what_the_others_got() -> None:
     assert own.learning_rates["momentum"] == chosen("momentum").learning_rates["momentum"]
     listed = joined(chosen("sgd", learning_rates=[0.1, 0.2]), TASK, both)
     assert listed.learning_rates["momentum"] == (0.1, 0.2)
+    one = joined(
+        chosen("sgd", "adam", learning_rates={"sgd": [0.1], "adam": [0.01]}),
+        TASK,
+        {**both, "adam": RULES["adam"]()},
+    )
+    assert len(one.learning_rates["momentum"]) == 1
     searched = joined(chosen("sgd", "adam", search="beta_2"), TASK, {**both, "adamw": AdamW()})
     assert set(searched.others) == {"adam", "adamw"}
     assert {len(rates) for rates in searched.learning_rates.values()} == {27}

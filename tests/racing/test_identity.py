@@ -1,7 +1,10 @@
 """What decides a result is told apart; what does not is not."""
 
+import runpy
+from pathlib import Path
 from typing import Any
 
+import cloudpickle
 import keras
 import pytest
 
@@ -11,7 +14,7 @@ from ravine.racing.provenance import command
 from ravine.rules import SGD
 from ravine.tasks import TASKS
 from ravine.tasks.own.entry import task_of
-from ravine.tasks.own.moving import portable
+from ravine.tasks.own.moving import anonymous, portable
 from ravine.tasks.task import Task
 
 X = [[float(i)] for i in range(40)]
@@ -62,6 +65,40 @@ def test_the_command_says_how_the_task_is_had(kind: str, tmp_path: Any) -> None:
         "shipped": "ravine race digits-mlp --rules sgd --seeds 2",
     }
     assert command(choices, task).startswith(begins[kind])
+
+
+OWN = """
+import keras
+
+class Half(keras.layers.Layer):
+    def call(self, x):
+        return x / 2
+
+class Late(keras.losses.Loss):
+    def call(self, y, y_pred):
+        return abs(y - y_pred) if self.name in {"late", "later"} else 0 * y
+"""
+
+
+def test_a_script_and_the_module_it_is_have_the_same_classes(tmp_path: Path) -> None:
+    """Whoever runs a file, or imports it, or gets what is in it as a pickle of another process."""
+    (file := tmp_path / "own_classes.py").write_text(OWN)
+    found = set()
+    for name in ("__main__", "own_classes"):
+        held = runpy.run_path(str(file), run_name=name)
+        travelled = cloudpickle.loads(cloudpickle.dumps((held["Half"], held["Late"])))
+        for layer, loss in (travelled, (held["Half"], held["Late"])):
+            layers = [
+                keras.Input((1,), name="x"),
+                layer(name="half"),
+                keras.layers.Dense(1, name="y"),
+            ]
+            task = Task.from_model(
+                keras.Sequential(layers, name="own"), (X, [0] * 40), loss=loss(name="late")
+            )
+            config = anonymous(task.make_model.moved.config)  # type: ignore[attr-defined]
+            found.add(str([config, *map(described, task.told)]))
+    assert len(found) == 1
 
 
 def test_a_loss_that_is_handed_over_keeps_its_name() -> None:

@@ -11,12 +11,14 @@ import pytest
 
 from ravine.errors import WrongCall
 from ravine.racing.engine import slopes
+from ravine.racing.tryouts import try_out
 from ravine.tasks import TASKS, find
 from ravine.tasks import levers as axes
 from ravine.tasks.intake import Network
 from ravine.tasks.layers import ACTIVATIONS, INITIALIZERS, KNOWN, NORMALIZATIONS, normalized
 from ravine.tasks.own.entry import task_of
 from ravine.tasks.pretraining import Half, pretrained
+from ravine.tasks.task import Task
 
 DIGITS = tuple(part[:256] for part in find("digits-deep").load().train)
 DATA = np.zeros((40, 3), "float32"), np.zeros(40, "float32")
@@ -144,3 +146,32 @@ def test_gradients_vanish_in_the_deep_task_and_are_cured() -> None:
     assert first_over_last(activation="relu", initializer="he_normal") > 0.1
     cured = {"activation": "sigmoid", "initializer": "glorot_uniform", "normalization": "batch"}
     assert first_over_last(**cured) > 0.05
+
+
+def test_a_module_is_varied_by_what_builds_it() -> None:
+    import torch
+
+    def make_module(width: int = 2) -> Any:
+        return torch.nn.Sequential(torch.nn.Linear(3, width), torch.nn.Linear(width, 1))
+
+    task = Task.from_torch(make_module, DATA, lambda output, y: (output[:, 0] - y) ** 2)
+    assert axes.offered(task) == ("width", "batch_size")
+    assert try_out(axes.varied(task, {"width": 5}, {"width": [2, 5]}), None).parameters == 26
+    with pytest.raises(WrongCall, match="by which it loads a state_dict"):
+        axes.check_vary(task, {"pretraining": ["none", "other-half"]})
+
+
+def test_what_only_its_own_framework_runs_has_no_levers() -> None:
+    class Squared(keras.layers.Layer):
+        def call(self, x: Any) -> Any:
+            import torch
+
+            return torch.square(x)
+
+    def make_model(units: int = 2) -> Any:
+        layers = [keras.Input((3,)), Squared(name="squared"), keras.layers.Dense(units)]
+        return keras.Sequential([*layers, keras.layers.Dense(1)])
+
+    said = r"layer 'squared' \(Squared\) computes with PyTorch, .* race each variant by itself"
+    with pytest.raises(WrongCall, match=said):
+        try_out(own(make_model), None)

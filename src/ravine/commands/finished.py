@@ -76,7 +76,7 @@ def compare(
 
 def export(
     folder: Folder,
-    to: Annotated[str, typer.Option(metavar="FORMAT", help="csv, parquet or tensorboard.")],
+    to: Annotated[str, typer.Option(metavar="FORMAT", help="csv, parquet or tensorboard.")] = "csv",
     out: Annotated[
         Path | None,
         typer.Option(metavar="DIR", help="A new or empty folder. Default: DIR/FORMAT."),
@@ -101,6 +101,7 @@ def show(race: "Race | Levers", *, as_json: bool = False, quiet: bool = False) -
     from ravine.outcome import Race
     from ravine.pages import lever_page, paste, terminal
     from ravine.pages.wide import wide
+    from ravine.tasks.saved import MODEL
 
     if not isinstance(race, Race):
         if as_json:
@@ -121,4 +122,5 @@ def show(race: "Race | Levers", *, as_json: bool = False, quiet: bool = False) -
             paste.show(results.lines, console)
         typer.echo(f"\nReport: {race.folder / 'report.html'}")
         if results.best.get("file"):
-            typer.echo(f"Model:  {race.folder / results.best['file']}")
+            bare = ", not compiled" if results.best["file"] == MODEL else ""
+            typer.echo(f"Model:  {race.folder / results.best['file']}{bare}")

@@ -10,17 +10,15 @@ import functools
 import importlib
 import inspect
 import numbers
-import operator
-import sys
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple, Self
 
 import keras
 from keras import ops
 from keras.src.optimizers.base_optimizer import BaseOptimizer
-from keras.src.saving.serialization_lib import in_safe_mode
 
 from ravine.errors import WrongCall, unknown
+from ravine.frameworks.keras_saving import read, written
 from ravine.frameworks.memory import over
 from ravine.frameworks.spelling import read_rule
 from ravine.ops import dtype_name
@@ -319,7 +317,7 @@ class RuleOptimizer(_Optimizer):  # type: ignore[misc]  # to mypy Keras is Any
 
     def get_config(self) -> dict[str, Any]:
         """All that :meth:`from_config` needs: Keras's own entries, and the rule."""
-        return {**super().get_config(), "rule": _written(self.rule)}
+        return {**super().get_config(), "rule": written(self.rule)}
 
     @classmethod
     def from_config(
@@ -331,7 +329,7 @@ class RuleOptimizer(_Optimizer):  # type: ignore[misc]  # to mypy Keras is Any
         of Keras's safe mode, can be), or under its class name in ``custom_objects``. Raises
         :class:`WrongCall` where there is no such rule.
         """
-        rule = _read(config["rule"], custom_objects)
+        rule = read(config["rule"], custom_objects)
         optimizer: Self = super().from_config({**config, "rule": rule}, custom_objects)
         return optimizer
 
@@ -355,46 +353,3 @@ def _dense(gradient: Any, variable: Any) -> Any:
     if hasattr(gradient, "dense_shape") and hasattr(gradient, "indices"):
         return ops.segment_sum(gradient.values, gradient.indices, num_segments=variable.shape[0])
     return gradient
-
-
-def _written(value: Any) -> Any:
-    """A rule and the rules inside it as what JSON can hold."""
-    if not isinstance(value, Rule):
-        return keras.saving.serialize_keras_object(value)
-    values = {f.name: getattr(value, f.name) for f in dataclasses.fields(value)}  # type: ignore[arg-type]  # @rule makes it a dataclass
-    return {
-        "ravine_rule": type(value).__qualname__,
-        "defined_in": type(value).__module__,
-        "values": {name: _written(one) for name, one in values.items()},
-    }
-
-
-def _read(written: Any, custom_objects: dict[str, Any] | None) -> Any:
-    if not isinstance(written, dict) or "ravine_rule" not in written:
-        return keras.saving.deserialize_keras_object(written, custom_objects)
-    kind = _find(written["ravine_rule"], written["defined_in"], custom_objects)
-    known = {f.name for f in dataclasses.fields(kind)}  # type: ignore[arg-type]  # as above
-    for name in written["values"]:
-        if name not in known:
-            raise unknown(f"hyperparameter of {kind.name}", name, known)
-    return kind(**{k: _read(v, custom_objects) for k, v in written["values"].items()})
-
-
-def _find(name: str, module: str, custom_objects: dict[str, Any] | None) -> type[Rule]:
-    """The rule class, as given by the user or else where it was defined."""
-    short = name.rpartition(".")[2]
-    # A file from a stranger must not choose what is imported: Keras's safe mode says no.
-    if not in_safe_mode():
-        with contextlib.suppress(ImportError):
-            importlib.import_module(module)
-    try:
-        there = operator.attrgetter(name)(sys.modules[module])
-    except (KeyError, AttributeError):
-        there = None
-    for found in (keras.saving.get_registered_object(short, custom_objects), there):
-        if isinstance(found, type) and issubclass(found, Rule):
-            return found
-    raise WrongCall(
-        f"the saved optimizer follows the rule {name} of {module}, which is not there: "
-        f"import {module} first, or load with custom_objects={{'{short}': {short}}}"
-    )

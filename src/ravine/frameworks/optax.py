@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ravine.errors import RavineError, WrongCall
+from ravine.errors import RavineError, WrongCall, install
 from ravine.frameworks.spelling import read_rule
 from ravine.update_rule import Array, Rule, State
 
@@ -20,7 +20,7 @@ try:
     import jax.numpy as jnp
     import optax
 except ModuleNotFoundError as missing:
-    raise RavineError("to_optax needs Optax: pip install optax") from missing
+    raise RavineError(f"to_optax needs Optax: {install('optax')}") from missing
 
 
 class RuleState(NamedTuple):

@@ -13,7 +13,7 @@ import sys
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from ravine.errors import RavineError, WrongCall
+from ravine.errors import RavineError, WrongCall, install
 from ravine.frameworks.memory import over
 from ravine.frameworks.spelling import read_rule
 from ravine.update_rule import Array, Rule, State
@@ -22,7 +22,7 @@ try:
     import torch
     from torch.optim.optimizer import ParamsT, StateDict
 except ModuleNotFoundError as missing:
-    raise RavineError("to_torch needs PyTorch: pip install ravine[torch]") from missing
+    raise RavineError(f"to_torch needs PyTorch: {install('torch')}") from missing
 
 from ravine.frameworks.lines import Part
 from ravine.frameworks.packs import Room

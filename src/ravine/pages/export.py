@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ravine.errors import WrongCall, unknown
+from ravine.errors import WrongCall, install, unknown
 from ravine.pages import runs
 from ravine.pages.results import SPLITS, Results
 from ravine.racing.store import Curve
@@ -106,7 +106,7 @@ def _named(curve: Curve) -> str:
 
 
 def _lacking(what: str, library: str, extra: str) -> WrongCall:
-    return WrongCall(f"{what} needs {library}, which is not installed: pip install ravine[{extra}]")
+    return WrongCall(f"{what} needs {library}, which is not installed: {install(extra)}")
 
 
 FORMATS: dict[str, Callable[[Results, Path], list[Path]]] = {

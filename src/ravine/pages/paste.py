@@ -6,14 +6,12 @@ from typing import NamedTuple
 from rich.console import Console
 from rich.text import Text
 
+from ravine.frameworks.names import CALLED
 from ravine.frameworks.spelling import is_spelled, read_rule
 from ravine.frameworks.translation import WRITERS, translation
 from ravine.racing.choices import scheduled
-from ravine.racing.engines import framework
 from ravine.racing.plan import Plan
 from ravine.verdict import Standing
-
-NAMES = {"keras": "Keras", "torch": "PyTorch", "optax": "Optax"}
 
 
 class Line(NamedTuple):
@@ -36,24 +34,29 @@ def lines(plan: Plan, standing: Standing) -> list[Line]:
         given = f"{standing.rule.partition('(')[0]}(learning_rate={standing.learning_rate:.7g})"
         ending = {"torch": ", params"}
         return [
-            Line(NAMES[to], to, f"ravine.to_{to}({given}{ending.get(to, '')})", ours=True)
+            Line(CALLED[to], to, f"ravine.to_{to}({given}{ending.get(to, '')})", ours=True)
             for to in WRITERS
         ]
     plain = read_rule(standing.rule)
     rule = plain.replace({k: v for k, v in settings.items() if k in plain.values()})
     raced = scheduled(rule, plan.choices.schedule, plan.steps)
-    # What the model was raced in is what its user trains with.
-    order = sorted(WRITERS, key=lambda to: to != framework(plan.facts.engine))
+    # What a module of PyTorch was raced in is what its user trains with.
+    order = sorted(WRITERS, key=lambda to: to != plan.facts.engine)
     found = [translation(raced, to) for to in order]
     return [
-        Line(NAMES[one.framework], one.framework, one.text, ours=one.text == one.ours)
+        Line(CALLED[one.framework], one.framework, one.text, ours=one.text == one.ours)
         for one in found
     ]
 
 
+def heading(found: Sequence[Line]) -> str:
+    """What the lines are for, and what those need that are ravine's own."""
+    return "To paste, after import ravine" if any(line.ours for line in found) else "To paste"
+
+
 def show(found: Sequence[Line], console: Console) -> None:
     """Print the lines, each whole, so that it can be copied."""
-    console.print(Text("\nTo paste:", "dim"))
+    console.print(Text(f"\n{heading(found)}:", "dim"))
     wide = max(len(line.framework) for line in found)
     for line in found:
         console.print(Text(f"  {line.framework:{wide}}  {line.text}"), soft_wrap=True)

@@ -10,7 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from ravine.errors import unknown
-from ravine.frameworks.translation import translation
+from ravine.frameworks.translation import WRITERS, translation
 from ravine.notation import FORMS, plain
 from ravine.pages import translated
 from ravine.pages.listings import idea, said
@@ -25,12 +25,12 @@ def show(rule: Rule, form: str | None, console: Console, notes: Console | None =
     Of a framework's line ``notes``, the standard error if not given, gets how good it is, so that
     the line alone can be piped.
     """
-    if form in translated.CALLED:
+    if form in WRITERS:
         translated.show(translation(rule, form), console, notes or Console(stderr=True))
         return
     if form is not None:
         if form not in FORMS:
-            raise unknown("form", form, [*FORMS, *translated.CALLED])
+            raise unknown("form", form, [*FORMS, *WRITERS])
         console.out(FORMS[form](rule), highlight=False)
         return
     equations = plain.write(rule)  # before anything is printed: it may fail

@@ -5,10 +5,9 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from ravine.frameworks.names import CALLED
 from ravine.frameworks.translation import STEPS, WRITERS, Translation, translation
 from ravine.update_rule import Rule
-
-CALLED = {"keras": "Keras", "torch": "PyTorch", "optax": "Optax"}
 
 
 def show(given: Translation, out: Console, notes: Console) -> None:

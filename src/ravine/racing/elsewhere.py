@@ -18,10 +18,12 @@ from ravine.errors import RavineError, WrongCall
 from ravine.frameworks.natives.call import parse
 from ravine.racing import luggage
 from ravine.racing.batches import batch_rows
+from ravine.racing.engines import KERAS
 from ravine.racing.files import one_or_all, read
 from ravine.racing.jobs import DATA, weights_file
 from ravine.racing.plan import Plan, Run
 from ravine.racing.pool import Job
+from ravine.tasks.own.moving import layers_in
 from ravine.update_rule import Rule
 
 AT_ONCE = 4096  # rows of test data that are evaluated in one batch
@@ -60,7 +62,10 @@ class Bench:
 
         keras.utils.set_random_seed(run.seed % 2**32)
         model = self._task.build()
-        random = _begin(model, read(self._folder / weights_file(run.seed)))
+        drawn = read(self._folder / weights_file(run.seed))
+        native = plan.facts.engine in KERAS.values()  # whose state ends with the run's seed
+        state = drawn.get("state", [])
+        random = _begin(model, drawn["trainable"], state[:-1] if native else state)
         held = _native(optimizer) if optimizer else _ours(cloudpickle.loads(rule))
         model.compile(optimizer=held, **self._task.compiled(model))
         x, y, *weights = self._split("test")
@@ -186,16 +191,22 @@ def _one_thread() -> None:
         torch.set_num_threads(1)
 
 
-def _begin(model: Any, drawn: Mapping[str, list[Any]]) -> bool:
+def _begin(model: Any, trainable: Sequence[Any], state: Sequence[Any]) -> bool:
     """Give a model the race's initial weights; whether it draws while it trains."""
-    state = model.non_trainable_variables
-    given = drawn.get("trainable", []), drawn.get("state", [])
-    for variables, values in zip((model.trainable_variables, state), given, strict=True):
+    held = model.non_trainable_variables
+    for variables, values in ((model.trainable_variables, trainable), (held, state)):
         if [tuple(v.shape) for v in variables] != [value.shape for value in values]:
             raise WrongCall("the model has other weights on this framework than in the race")
         for variable, value in zip(variables, values, strict=True):
             variable.assign(value.astype(str(variable.dtype)))
-    return any(v.path.endswith("seed_generator_state") for v in state)
+    idle = {id(layer.seed_generator.state) for layer in layers_in(model) if _never_draws(layer)}
+    return any(v.path.endswith("seed_generator_state") and id(v) not in idle for v in held)
+
+
+def _never_draws(layer: Any) -> bool:
+    """Whether it is a recurrent layer that could drop inputs, and drops none."""
+    rates = [getattr(layer, name, None) for name in ("dropout", "recurrent_dropout")]
+    return rates == [0, 0] and hasattr(layer, "seed_generator")
 
 
 def _native(text: str) -> Any:

@@ -3,11 +3,12 @@
 import importlib
 from typing import Any
 
+from ravine.frameworks.names import CALLED
+
 JAX = "jax"  # many runs as the lanes of one compiled program
 TORCH = "torch"  # a module of PyTorch
 # A Keras model that cannot move to JAX, run after run.
 KERAS = {framework: f"keras-{framework}" for framework in ("tensorflow", "torch")}
-CALLED = {"jax": "JAX", "torch": "PyTorch", "tensorflow": "TensorFlow"}
 FILES = {JAX: "engine", TORCH: "torch_engine"} | dict.fromkeys(KERAS.values(), "keras_engine")
 
 
@@ -31,6 +32,16 @@ def framework(name: str) -> str:
     ('tensorflow', 'jax')
     """
     return name.removeprefix("keras-")
+
+
+def called(name: str) -> str:
+    """An engine in words.
+
+    >>> called("torch"), called("keras-torch")
+    ('PyTorch', 'Keras on PyTorch, run after run')
+    """
+    said = CALLED[framework(name)]
+    return f"Keras on {said}, run after run" if name in KERAS.values() else said
 
 
 def environment(name: str) -> dict[str, str]:

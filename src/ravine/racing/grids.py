@@ -82,12 +82,16 @@ def a_decade(points: int) -> int:
 
 
 def own_grid(task: Any, name: str, rule: Rule, points: int) -> tuple[float, ...]:
-    """Points over the four decades that the task, or else the rule, says are worth it."""
+    """Points over the four decades that the task, or else the rule, says are worth it.
+
+    One point is the middle of them.
+    """
     declared = rule.hyperparameters()["learning_rate"].search
     interval = task.learning_rates.get(innermost(rule).name, declared)
     if interval is None:
         raise WrongCall(f"{name} declares no range to search for its learning rate: give one")
-    return log_grid(interval[0], interval[1], points)
+    found = log_grid(interval[0], interval[1], 3 if points == 1 else points)
+    return found[1:2] if points == 1 else found
 
 
 def read_rates(given: str | Sequence[float]) -> tuple[float, ...]:

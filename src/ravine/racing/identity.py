@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from types import CodeType, FunctionType
 from typing import Any
 
-from ravine.tasks.own.moving import Moved
+from ravine.tasks.own.moving import Moved, anonymous
 from ravine.update_rule import Rule
 from ravine.wrapping.wrapper import inside
 
@@ -35,13 +35,13 @@ def source_digest(rule: Rule) -> str:
 def described(value: Any) -> Any:
     """A loss, metrics and the like as text that is equal only if they do the same."""
     if isinstance(value, Moved):
-        value = [str(value.config), value.own, value.options]
+        value = [str(anonymous(value.config)), value.own, value.options]
     if isinstance(value, Mapping):
         value = [*value.items()]
     if isinstance(value, list | tuple):
         return [described(one) for one in value]
-    if isinstance(value, type):
-        return _source(value)
+    if isinstance(value, type):  # which travels with its text or without, as it was imported
+        return _methods(value)
     if isinstance(value, FunctionType):
         held = [cell.cell_contents for cell in value.__closure__ or ()]
         return [str(_compiled(value.__code__)), described(value.__defaults__), described(held)]
@@ -52,10 +52,20 @@ def _source(kind: type) -> str:
     try:
         return inspect.getsource(kind)
     except (OSError, TypeError):  # typed into a console: there is no text to read
-        methods = [inspect.unwrap(m) for m in vars(kind).values() if inspect.isfunction(m)]
-        return repr([(m.__name__, _compiled(m.__code__)) for m in methods])
+        return _methods(kind)
+
+
+def _methods(kind: type) -> str:
+    methods = [inspect.unwrap(m) for m in vars(kind).values() if inspect.isfunction(m)]
+    return repr([(m.__name__, _compiled(m.__code__)) for m in methods])
 
 
 def _compiled(code: CodeType) -> list[Any]:
-    inner = [_compiled(c) if isinstance(c, CodeType) else repr(c) for c in code.co_consts]
-    return [code.co_code, code.co_names, inner]
+    return [code.co_code, code.co_names, list(map(_constant, code.co_consts))]
+
+
+def _constant(value: Any) -> Any:
+    if isinstance(value, CodeType):
+        return _compiled(value)
+    # The order of a set is another one in every process.
+    return sorted(map(repr, value)) if isinstance(value, frozenset) else repr(value)

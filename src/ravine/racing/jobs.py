@@ -231,9 +231,10 @@ class Workbench:
 
     def rehearse(self, plan: Plan, program: str, rule: bytes, run: Run) -> Rehearsed:
         """What a segment of a pack will take, and what comes before and after it."""
+        engine = self._engine  # to import its framework is no part of what the program takes
         before = memory.peak()
         with (compiling := Watch()):
-            needed = max(map(self._engine.memory, self._program(program)))
+            needed = max(map(engine.memory, self._program(program)))
         if needed > memory.available():
             return Rehearsed(compiling.seconds, needed, memory.peak())
         step = self._trial(plan, program, rule, run).usual_step(plan)

@@ -1,21 +1,25 @@
 """Races in a Keras model's own framework: run after run, stepped by ``ravine.to_keras``.
 
 For models that cannot move to JAX. The weights, what does not train and all that the optimizer
-keeps travel as one lane; a process has one model, which they are put into.
+keeps travel as one lane, with the run's seed; a process has one model, which they are put into.
 """
 
 import os
 import time
 from collections.abc import Callable, Sequence
+from operator import itemgetter
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import cloudpickle
+import keras
 import numpy as np
 
-from ravine.errors import WrongCall
 from ravine.racing.programs import Programs, Shape
-from ravine.tasks.intake import Network
+from ravine.tasks.intake import Network, Weights
 from ravine.tasks.own.nested import leaves, mapped
+from ravine.tasks.saved import Saved
+from ravine.tasks.task import Task
 from ravine.update_rule import Rule
 
 clock = time.process_time  # as a worker has one thread
@@ -23,37 +27,81 @@ AT_ONCE = 256  # rows of a split that are predicted in one call
 
 
 class Trained(NamedTuple):
-    """An optimizer and what it steps: a function of a batch that gives its mean loss."""
+    """An optimizer, and a step: of x, y, the run's seed and t, from 1 on, gives the mean loss."""
 
     optimizer: Any
-    step: Callable[[Any, Any], Any]
+    step: Callable[[Any, Any, int, int], Any]
 
 
-def network_of(task: Any) -> Network:
+class NativeNetwork(Network):
+    """A task's model, with the weights that it has. The last of its state is the run's seed."""
+
+    def __init__(self, task: Task) -> None:
+        super().__init__(task, _framework())
+
+    @property
+    def variables(self) -> list[Any]:
+        """All of the model: what trains, then what does not."""
+        return [*self._model.trainable_variables, *self._model.non_trainable_variables]
+
+    @property
+    def trained(self) -> list[Any]:
+        """What trains."""
+        return list(self._model.trainable_variables)
+
+    @property
+    def model(self) -> Any:
+        """The model itself."""
+        return self._model
+
+    def draw(self, seed: int) -> Weights:
+        """See ``Network``."""
+        trainable, state = super().draw(seed)
+        return Weights(trainable, [*state, np.array(seed, np.int64)])
+
+    def save(self, trainable: Sequence[Any], state: Sequence[Any], folder: Path) -> Saved:
+        """See ``Network``."""
+        return super().save(trainable, state[:-1], folder)
+
+    def train_loss(self, x: Any, y: Any) -> Any:
+        """The mean loss of a batch in training; what does not train changes in place."""
+        y_pred = self._model(self._task.inputs(x), **self.told(training=True))
+        loss = self._criterion.loss(self._task.targets(y), y_pred)
+        return loss + sum(self._model.losses)
+
+    def outputs(self, x: Any) -> Any:
+        """What the model makes of rows, not in training."""
+        return self._model(self._task.inputs(x), **self.told(training=False))
+
+
+def network_of(task: Task) -> NativeNetwork:
     """The task's model, on the framework that this process was told."""
-    return Network(task, os.environ["KERAS_BACKEND"])
+    return NativeNetwork(task)
 
 
-def lanes(network: Network, drawn: Any, sample: Any) -> bool:
+def _framework() -> str:
+    return os.environ["KERAS_BACKEND"]
+
+
+def lanes(network: NativeNetwork, drawn: Any, sample: Any) -> bool:
     """Whether runs can be lanes of one program: here none can."""
     return False
 
 
-def export(network: Network, rule: Rule, shape: Shape, sample: Any, data: Any) -> list[bytes]:
+def export(network: NativeNetwork, rule: Rule, shape: Shape, sample: Any, data: Any) -> list[bytes]:
     """The rule, which every worker steps its own model by: nothing is traced."""
     return [cloudpickle.dumps(rule)]
 
 
-def load(exported: Sequence[bytes], network: Callable[[], Network]) -> Programs:
+def load(exported: Sequence[bytes], network: Callable[[], NativeNetwork]) -> Programs:
     """The programs of what was exported."""
     return programs(network(), cloudpickle.loads(exported[0]))
 
 
-def programs(network: Network, rule: Rule) -> Programs:
+def programs(network: NativeNetwork, rule: Rule) -> Programs:
     """The programs of a rule, of one lane. A run of other hyperparameters is another function."""
-    model = network.model
     known: dict[tuple[Any, ...], Trained] = {}
-    predict = _compiled(lambda x: model(x, **network.told(training=False)))
+    predict = _compiled(network.outputs)
 
     def trained(hyper: dict[str, Any]) -> Trained:
         values = {name: float(column[0]) for name, column in hyper.items()}
@@ -69,56 +117,61 @@ def programs(network: Network, rule: Rule) -> Programs:
         if alive:
             with optimizer.settled():
                 for i, (x, y) in enumerate(held_out):
-                    found = network.score(y, _by_parts(network, predict, x))
+                    found = network.score(y, _by_parts(predict, x))
                     scores[0, i] = _numpy(found)
         return scores
 
     def begin(hyper: Any, trainable: Any, state: Any, held_out: Any) -> Any:
         at = trained(hyper)
-        _put(network.model.trainable_variables, [a[0] for a in trainable])
-        _put(network.model.non_trainable_variables, [a[0] for a in state])
+        *kept, seed = state
+        _put(network.variables, [a[0] for a in (*trainable, *kept)])
         at.optimizer.restart([a[0] for a in trainable])
         at = trained(hyper)
-        return _taken(network, at.optimizer, True), measured(at.optimizer, True, held_out)
+        return _taken(network, at.optimizer, seed, True), measured(at.optimizer, True, held_out)
 
     def advance(hyper: Any, arrays: Any, span: Any, rows: Any, train: Any, held_out: Any) -> Any:
         optimizer = trained(hyper).optimizer
-        alive = bool(np.asarray(arrays[-1])[0])
-        _put(_variables(network, optimizer), [np.asarray(a)[0] for a in arrays[:-1]])
+        *kept, seed, before = [np.asarray(a) for a in arrays]
+        _put([*network.variables, *optimizer.variables], [a[0] for a in kept])
         step = trained(hyper).step  # at this run's rate, not at that of the arrays
+        alive, taken = bool(before[0]), int(span[0])
         _, most, period, _ = rows.shape
         losses = np.full((1, most * period), np.nan, np.float32)
         found = np.full((1, most, len(held_out), len(network.measures)), np.nan, np.float32)
         for i in range(int(span[1])):
             for j in range(period if alive else 0):
-                x, y = (mapped(lambda a, at=rows[0, i, j]: a[at], part) for part in train)  # type: ignore[misc]  # as below
-                loss = float(step(network.inputs(x), network.targets(y)))
+                x, y = (mapped(itemgetter(rows[0, i, j]), part) for part in train)
+                taken += 1
+                loss = float(step(x, y, int(seed[0]), taken))
                 alive = alive and bool(np.isfinite(loss))
                 losses[0, i * period + j] = loss if alive else np.nan
                 if not alive:
                     break
             found[:, i] = measured(optimizer, alive, held_out)
-        return _taken(network, optimizer, alive), losses, found
+        return _taken(network, optimizer, seed, alive), losses, found
 
     return Programs(begin, advance)
 
 
-def _trained(network: Network, rule: Rule) -> Trained:
-    optimizer, variables = _optimizer(network, rule), network.model.trainable_variables
-    if os.environ["KERAS_BACKEND"] == "tensorflow":
+def _trained(network: NativeNetwork, rule: Rule) -> Trained:
+    optimizer, variables = _optimizer(network, rule), network.trained
+    if _framework() == "tensorflow":
         import tensorflow as tf  # type: ignore[import-untyped]
 
         @tf.function(reduce_retracing=True)  # type: ignore[untyped-decorator]  # it has no types
-        def step(x: Any, y: Any) -> Any:
+        def compiled(x: Any, y: Any) -> Any:
             with tf.GradientTape() as tape:
                 loss = network.train_loss(x, y)
             optimizer.apply(tape.gradient(loss, [v.value for v in variables]), variables)
             return loss
 
-        return Trained(optimizer, step)
+        return Trained(optimizer, lambda x, y, seed, t: compiled(x, y))
     import torch
 
-    def eager(x: Any, y: Any) -> Any:
+    from ravine.tasks.own.module_network import seed_step
+
+    def eager(x: Any, y: Any, seed: int, t: int) -> Any:
+        seed_step(seed, t)  # Keras's dropout there draws from PyTorch's own stream
         network.model.zero_grad()
         loss = network.train_loss(x, y)
         loss.backward()
@@ -129,16 +182,16 @@ def _trained(network: Network, rule: Rule) -> Trained:
     return Trained(optimizer, eager)
 
 
-def _optimizer(network: Network, rule: Rule) -> Any:
+def _optimizer(network: NativeNetwork, rule: Rule) -> Any:
     from ravine.frameworks.keras import to_keras
 
     optimizer = to_keras(rule)
-    optimizer.build(network.model.trainable_variables)
+    optimizer.build(network.trained)
     return optimizer
 
 
 def _compiled(predict: Callable[[Any], Any]) -> Callable[[Any], Any]:
-    if os.environ["KERAS_BACKEND"] == "tensorflow":
+    if _framework() == "tensorflow":
         import tensorflow as tf
 
         found: Callable[[Any], Any] = tf.function(predict, reduce_retracing=True)
@@ -148,26 +201,17 @@ def _compiled(predict: Callable[[Any], Any]) -> Callable[[Any], Any]:
     return torch.no_grad()(predict)
 
 
-def _by_parts(network: Network, predict: Callable[[Any], Any], x: Any) -> Any:
-    import keras
-
-    rows, parts = len(leaves(x)[0]), []
-    for begin in range(0, rows, AT_ONCE):
-        part = mapped(lambda a, b=begin: a[b : b + AT_ONCE], x)  # type: ignore[misc]  # at once
-        parts.append(predict(network.inputs(part)))
+def _by_parts(predict: Callable[[Any], Any], x: Any) -> Any:
+    begins = range(0, len(leaves(x)[0]), AT_ONCE)
+    parts = [predict(mapped(itemgetter(slice(b, b + AT_ONCE)), x)) for b in begins]
     if len(parts) == 1:
         return parts[0]
     return keras.tree.map_structure(lambda *same: keras.ops.concatenate(same), *parts)
 
 
-def _variables(network: Network, optimizer: Any) -> list[Any]:
-    model = network.model
-    return [*model.trainable_variables, *model.non_trainable_variables, *optimizer.variables]
-
-
-def _taken(network: Network, optimizer: Any, alive: bool) -> list[Any]:
-    held = [_numpy(v.value) for v in _variables(network, optimizer)]
-    return [*(np.array(array)[None] for array in held), np.array([alive])]
+def _taken(network: NativeNetwork, optimizer: Any, seed: Any, alive: bool) -> list[Any]:
+    held = [_numpy(v.value) for v in (*network.variables, *optimizer.variables)]
+    return [*(np.array(array)[None] for array in held), np.asarray(seed), np.array([alive])]
 
 
 def _put(variables: Sequence[Any], values: Sequence[Any]) -> None:
@@ -176,8 +220,6 @@ def _put(variables: Sequence[Any], values: Sequence[Any]) -> None:
 
 
 def _numpy(value: Any) -> Any:
-    import keras
-
     return np.asarray(keras.ops.convert_to_numpy(value))
 
 
@@ -187,17 +229,17 @@ def memory(program: Any) -> float:
 
 
 def learned(
-    rule: Rule, leaves: Sequence[Any], drawn: Any, taken: int, network: Callable[[], Network]
+    rule: Rule, leaves: Sequence[Any], drawn: Any, taken: int, network: Callable[[], NativeNetwork]
 ) -> tuple[list[Any], Any]:
     """The weights that the lane is judged by, and its state, after the steps taken."""
     held, count = network(), len(drawn[0])
     optimizer = _optimizer(held, rule)
-    _put(_variables(held, optimizer), [np.asarray(a) for a in leaves[:-1]])
+    *values, seed, _ = [np.asarray(a) for a in leaves]
+    _put([*held.variables, *optimizer.variables], values)
     optimizer.learning_rate = rule.learning_rate
     with optimizer.settled():
-        both = _variables(held, optimizer)[: count + len(drawn[1])]
-        arrays = [np.array(_numpy(v.value)) for v in both]
-    return arrays[:count], arrays[count:]
+        arrays = [np.array(_numpy(v.value)) for v in held.variables]
+    return arrays[:count], [*arrays[count:], seed]
 
 
 def resident(data: Any) -> Any:
@@ -205,14 +247,6 @@ def resident(data: Any) -> Any:
     return data
 
 
-def operations(network: Network, drawn: Any, batch: tuple[Any, Any]) -> float:
+def operations(network: NativeNetwork, drawn: Any, batch: tuple[Any, Any]) -> float:
     """Not counted here."""
     return 0.0
-
-
-def slopes(network: Network, drawn: Any, batch: tuple[Any, Any]) -> list[float]:
-    """Raises ``WrongCall``: levers are raced where all of their variants are compiled."""
-    raise WrongCall(
-        "a model that cannot move to JAX has no levers to vary: write its layers with keras.ops, "
-        "or race each variant by itself"
-    )

@@ -15,6 +15,7 @@ from ravine.racing import engines
 from ravine.racing.batches import batch_rows
 from ravine.racing.pool import Job, Pool
 from ravine.racing.programs import Shape, numeric
+from ravine.tasks.own.checks import Immovable
 from ravine.tasks.saved import MODEL
 from ravine.tasks.task import Task
 from ravine.update_rule import Rule
@@ -107,7 +108,12 @@ class Tryouts:
 def try_out(task: Task, pretraining: Pretraining | None) -> TriedOut:
     """What a worker does of it."""
     engine = engines.engine(task.engine)
-    network, data = engine.network_of(task), task.load()
+    try:
+        network, data = engine.network_of(task), task.load()
+    except Immovable as error:
+        raise WrongCall(
+            f"{error}; only what JAX can run has levers to vary: race each variant by itself"
+        ) from error
     batch = _rows(data.train, slice(ROWS))
     drawn = [network.draw(seed) for seed in range(SEEDS)]
     sizes = np.median([engine.slopes(network, tuple(one), batch) for one in drawn], axis=0)

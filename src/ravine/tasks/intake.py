@@ -1,6 +1,7 @@
 """A Keras model becomes pure functions of its weights. Imports Keras, on JAX."""
 
 import inspect
+import json
 import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -9,6 +10,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from ravine.errors import RavineError
+from ravine.tasks.own.moving import anonymous
 from ravine.tasks.saved import Saved, save_keras
 from ravine.tasks.task import Task
 
@@ -39,7 +41,7 @@ class Network:
     def config(self) -> str:
         """The model's architecture as JSON, or its variables; and what it was pretrained to."""
         try:
-            found = str(self._model.to_json())
+            found = json.dumps(anonymous(json.loads(self._model.to_json())))
         except (NotImplementedError, TypeError, ValueError):
             found = str([(v.path, v.shape, v.dtype) for v in self._model.variables])
         held = self._task.pretrained
@@ -56,13 +58,11 @@ class Network:
         Each layer that draws while it trains, such as dropout, is seeded by ``seed`` and its place
         in the model, whatever seed it was made with: equal seeds give equal masks under every rule.
         """
-        import numpy as np
-
         with _without_tensorflow():
             self._keras.utils.set_random_seed(seed)
         model, _ = self._built()
         state = [
-            np.array([*np.random.SeedSequence([seed, i]).generate_state(1), 0], v.dtype)
+            _random_state([seed, i], v.dtype)
             if v.path.endswith("seed_generator_state")
             else self._numbers(v)
             for i, v in enumerate(model.non_trainable_variables)
@@ -87,24 +87,6 @@ class Network:
             **self.told(training=True),
         )
         return self._criterion.loss(self._task.targets(y), y_pred) + sum(extra), list(state)
-
-    @property
-    def model(self) -> Any:
-        """The model itself, for whoever trains it where it is."""
-        return self._model
-
-    def inputs(self, x: Any) -> Any:
-        """What the model is called with."""
-        return self._task.inputs(x)
-
-    def targets(self, y: Any) -> Any:
-        """What the criterion is called with."""
-        return self._task.targets(y)
-
-    def train_loss(self, x: Any, y: Any) -> Any:
-        """As ``loss``, of the model with the weights that it has; its state changes in place."""
-        y_pred = self._model(x, **self.told(training=True))
-        return self._criterion.loss(y, y_pred) + sum(self._model.losses)
 
     def measure(
         self,
@@ -159,6 +141,14 @@ class RowByRow:
     def score(self, y: Any, y_pred: Any) -> list[Any]:
         """Mean loss and metrics, in the order of ``measures``."""
         return [function(y, y_pred).mean() for function in self._functions]
+
+
+def _random_state(seeds: Sequence[int], dtype: str) -> Any:
+    """What a layer that draws begins with: unsigned numbers on JAX, signed ones on PyTorch."""
+    import numpy as np
+
+    (word,) = np.random.SeedSequence(seeds).generate_state(1)
+    return np.array([int(word) & np.iinfo(dtype).max, 0], dtype)
 
 
 @contextmanager

@@ -11,6 +11,7 @@ from typing import Any
 
 from ravine.errors import WrongCall, unknown
 from ravine.tasks.layers import KNOWN, check
+from ravine.tasks.own.module import TorchTask
 from ravine.tasks.own.moving import Model
 from ravine.tasks.own.pure import Pure
 from ravine.tasks.pretraining import Half, Pretrained
@@ -99,7 +100,7 @@ def offered(task: Task) -> tuple[str, ...]:
         return OF_ANY_TASK
     known = inspect.signature(task.make_model).parameters.values()
     named = [p.name for p in known if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)]
-    return (*named, *OF_ANY_TASK)
+    return (*named, *((BATCH_SIZE,) if isinstance(task, TorchTask) else OF_ANY_TASK))
 
 
 def check_vary(task: Task, vary: Vary) -> None:
@@ -144,6 +145,11 @@ def _without(task: Task, name: str, levers: Sequence[str]) -> WrongCall:
         return WrongCall(
             f"a model that is built already has no lever '{name}': give a function that builds it, "
             f"def make_model({name}): …; it can be varied in {', '.join(OF_ANY_TASK)}"
+        )
+    if name == PRETRAINING and isinstance(task, TorchTask):
+        return WrongCall(
+            f"vary: {name} is of Keras models; of a PyTorch module give {_builder(task)} an "
+            "argument by which it loads a state_dict, and vary that"
         )
     near = str(unknown("lever", name, levers)).partition(": ")[2]
     return WrongCall(

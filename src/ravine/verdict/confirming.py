@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from ravine.frameworks.names import CALLED
 from ravine.racing.choices import BASELINE
 from ravine.racing.plan import Plan
 from ravine.racing.store import Curve
@@ -16,7 +17,6 @@ from ravine.verdict.curves import TEST
 from ravine.verdict.naming import title
 from ravine.verdict.studies import study_among
 
-NAMES = {"tensorflow": "TensorFlow", "jax": "JAX", "torch": "PyTorch"}
 Elsewhere = Mapping[tuple[str, str], tuple[Any, Any, bool]]  # as ``Store.elsewhere`` has it
 
 
@@ -64,7 +64,7 @@ class Confirmed:
     @property
     def name(self) -> str:
         """The framework as it is written."""
-        return NAMES[self.confirmation.framework]
+        return CALLED[self.confirmation.framework]
 
     @property
     def seconds(self) -> dict[str, float]:

@@ -14,6 +14,7 @@ from ravine.pages.charts.reached import bounds
 from ravine.pages.results import Results
 from ravine.pages.scripts import fingerprint, joined, lean
 from ravine.pages.templates import render
+from ravine.racing.engines import called
 from ravine.racing.store import Curve
 from ravine.verdict import title
 
@@ -58,6 +59,7 @@ def write(results: Results, path: str | os.PathLike[str]) -> None:
         verdict_json=_file(results.to_json()),
         protocol=results.protocol,
         machine=_machine(results.machine),
+        engine=called(results.plan.facts.engine),
         script=Markup(lean(joined(__package__, MODULES))),  # noqa: S704  # our own
         vega=_small(vega.script().encode()),
         vega_hash=fingerprint(vega.script()),

@@ -6,6 +6,7 @@ from types import FrameType, ModuleType
 from typing import Any
 
 from ravine.errors import WrongCall
+from ravine.frameworks.names import CALLED
 from ravine.tasks.own.nested import leaves
 from ravine.tasks.own.rows import Rows
 from ravine.tasks.own.spool import in_chunks
@@ -97,18 +98,18 @@ def stuck(error: Exception, doing: str) -> WrongCall:
     import keras
 
     layer, frame = _failing(error)
-    where = "" if layer is None else f"layer '{layer.name}' ({type(layer).__name__}): "
-    said, backend = line_of(error), keras.backend.backend()
+    where = "" if layer is None else f"layer '{layer.name}' ({type(layer).__name__})"
+    backend = keras.backend.backend()
     framework = _bound(error) or (frame and _used(frame))
     if framework and backend != framework:
-        what = "it" if layer is not None else doing
+        # Not what was raised: how JAX's arrays fail inside of another framework explains nothing.
         message = (
-            f"{where}{what} computes with {framework}, which JAX cannot run; keras.ops runs "
-            f"everywhere ({said})"
+            f"{where or doing} computes with {CALLED[framework]}, which {CALLED[backend]} cannot "
+            "run; keras.ops runs everywhere"
         )
         return Immovable(message, framework)
-    name = {"jax": "JAX", "tensorflow": "TensorFlow", "torch": "PyTorch"}.get(backend, backend)
-    return WrongCall(f"{where}{doing} failed on {name}: {said}")
+    colon = f"{where}: " if where else ""
+    return WrongCall(f"{colon}{doing} failed on {CALLED[backend]}: {line_of(error)}")
 
 
 def _used(frame: FrameType) -> str:

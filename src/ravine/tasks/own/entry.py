@@ -7,11 +7,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from ravine.errors import RavineError, WrongCall, unknown
+from ravine.errors import RavineError, WrongCall, install, unknown
 from ravine.tasks import find
 from ravine.tasks.own.moving import is_keras
 from ravine.tasks.task import Task
 
+EXTRAS = ("torch", "tensorflow", "optax")  # that a user's file may import and ravine can bring
 HOW = (
     "give the name of a task, a ravine.Task, a Keras model, or a function that builds one together "
     "with data"
@@ -61,7 +62,11 @@ def load(place: str) -> Any:
     except RavineError:
         raise
     except Exception as error:
-        raise WrongCall(f"'{where}' cannot be imported: {type(error).__name__}: {error}") from error
+        lacking = isinstance(error, ModuleNotFoundError) and error.name in EXTRAS
+        way = f": {install(str(error.name))}" if lacking else ""  # type: ignore[attr-defined]  # it has
+        raise WrongCall(
+            f"'{where}' cannot be imported: {type(error).__name__}: {error}{way}"
+        ) from error
     if not hasattr(module, name):
         names = [n for n, value in vars(module).items() if _may_be(value, module)]
         raise unknown(f"name in {where}", name, names)

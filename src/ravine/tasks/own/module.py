@@ -2,24 +2,18 @@
 
 import importlib.util
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ravine.errors import WrongCall
-from ravine.tasks.own.model import BATCH_SIZE, EPOCHS, Held, name_of, sample_of, splits_of
-from ravine.tasks.own.nested import filled, mapped
-from ravine.tasks.task import Task
+from ravine.errors import WrongCall, install
+from ravine.tasks.own.own_task import BATCH_SIZE, EPOCHS, OwnTask, name_of, of_data
+from ravine.tasks.own.splits import splits_of
 
 
 @dataclass(frozen=True)
-class TorchTask(Task):
+class TorchTask(OwnTask):
     """A task of ``make_model()``, a module, and ``loss(output, target)`` of tensors."""
-
-    x_like: Any = None  # how the arrays of a split are nested
-    y_like: Any = None
-    sample: Any = None  # a few rows, as a Split
-    notes: tuple[str, ...] = field(default=())
 
     @property
     def engine(self) -> str:
@@ -45,14 +39,6 @@ class TorchTask(Task):
         module.load_state_dict(torch.load(path, weights_only=True, map_location="cpu"))
         return module.eval()
 
-    def inputs(self, x: Any) -> Any:
-        """See ``Task.inputs``."""
-        return filled(self.x_like, x if isinstance(x, list | tuple) else [x])
-
-    def targets(self, y: Any) -> Any:
-        """See ``Task.targets``."""
-        return filled(self.y_like, y if isinstance(y, list | tuple) else [y])
-
 
 def torch_task(
     make_module: Callable[..., Any],
@@ -68,7 +54,7 @@ def torch_task(
 ) -> TorchTask:
     """The task of a module. See ``Task.from_torch``."""
     if importlib.util.find_spec("torch") is None:
-        raise WrongCall("PyTorch is not installed: pip install ravine[torch]")
+        raise WrongCall(f"PyTorch is not installed: {install('torch')}")
     metrics = {} if metrics is None else metrics
     if not isinstance(metrics, Mapping):
         raise WrongCall(
@@ -92,13 +78,9 @@ def torch_task(
         name=name or name_of(make_module),
         description=f"your module on your data; {said}",
         make_model=make_module,
-        load=Held(splits),
         loss=loss,
         metrics=metrics,
         epochs=epochs,
         batch_size=batch_size,
-        x_like=mapped(lambda _: 0, like.x),
-        y_like=mapped(lambda _: 0, like.y),
-        sample=sample_of(splits),
-        notes=(said,),
+        **of_data(splits, like.x, like.y, said),
     )

@@ -117,8 +117,7 @@ class ModuleNetwork:
     def seed(self, state: Tensors, t: float) -> None:
         """Have step ``t`` of a run draw what it draws under every rule, and after every pause."""
         if self.random:
-            words = np.random.SeedSequence([int(state[-1]), int(t)]).generate_state(1, np.uint64)
-            torch.manual_seed(int(words[0]) >> 1)
+            seed_step(int(state[-1]), int(t))
 
     def save(self, trainable: Sequence[Any], state: Sequence[Any], folder: Path) -> Saved:
         """Write the module's ``state_dict``."""
@@ -226,6 +225,12 @@ class ModuleNetwork:
         before = torch.get_rng_state()
         self._called(module, "the module")
         return not torch.equal(before, torch.get_rng_state())
+
+
+def seed_step(seed: int, t: int) -> None:
+    """Have PyTorch draw what belongs to step ``t`` of a run of that seed."""
+    (word,) = np.random.SeedSequence([seed, t]).generate_state(1, np.uint64)
+    torch.manual_seed(int(word) >> 1)
 
 
 def tensor(array: Any) -> torch.Tensor:

@@ -3,27 +3,21 @@
 import hashlib
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from ravine.errors import WrongCall
 from ravine.tasks.intake import Weights
-from ravine.tasks.own.model import BATCH_SIZE, EPOCHS, Held, name_of, sample_of, splits_of
-from ravine.tasks.own.nested import filled, mapped
+from ravine.tasks.own.own_task import BATCH_SIZE, EPOCHS, OwnTask, name_of, of_data
+from ravine.tasks.own.splits import splits_of
 from ravine.tasks.saved import ARRAYS, Saved, open_arrays
-from ravine.tasks.task import Task
 
 
 @dataclass(frozen=True)
-class Pure(Task):
+class Pure(OwnTask):
     """A task of ``init(key)``, which is ``make_model``, and ``loss(params, x, y)``."""
-
-    x_like: Any = None  # how the arrays of a split are nested
-    y_like: Any = None
-    sample: Any = None  # a few rows, as a Split
-    notes: tuple[str, ...] = field(default=())
 
     def network(self) -> Any:
         """See ``Task.network``."""
@@ -42,14 +36,6 @@ class Pure(Task):
         paths, _, structure = _flat(jax, init(jax.random.key(0)))
         arrays = open_arrays(path)
         return jax.tree.unflatten(structure, [arrays[path] for path in paths])
-
-    def inputs(self, x: Any) -> Any:
-        """See ``Task.inputs``."""
-        return filled(self.x_like, x if isinstance(x, list | tuple) else [x])
-
-    def targets(self, y: Any) -> Any:
-        """See ``Task.targets``."""
-        return filled(self.y_like, y if isinstance(y, list | tuple) else [y])
 
 
 def pure_task(
@@ -76,15 +62,11 @@ def pure_task(
         name=name or name_of(loss),
         description=f"your loss on your data; {said}",
         make_model=init,  # type: ignore[arg-type]  # which takes a key here
-        load=Held(splits),
         loss=loss,  # type: ignore[arg-type]
         metrics=metrics,  # type: ignore[arg-type]
         epochs=epochs,
         batch_size=batch_size,
-        x_like=mapped(lambda _: 0, like.x),
-        y_like=mapped(lambda _: 0, like.y),
-        sample=sample_of(splits),
-        notes=(said,),
+        **of_data(splits, like.x, like.y, said),
     )
 
 

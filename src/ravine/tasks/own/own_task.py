@@ -1,0 +1,52 @@
+"""What all tasks of users' own have in common: rows nested as they were given."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from ravine.tasks.own.nested import filled, mapped
+from ravine.tasks.own.splits import Held, sample_of
+from ravine.tasks.task import Data, Task
+
+EPOCHS, BATCH_SIZE = 20, 32
+
+
+@dataclass(frozen=True)
+class OwnTask(Task):
+    """A task on a user's data.
+
+    ``x_like`` and ``y_like`` say how the arrays of a split are handed to the model and the loss.
+    """
+
+    x_like: Any = None
+    y_like: Any = None
+    sample: Any = None  # a few rows, as a Split
+
+    def inputs(self, x: Any) -> Any:
+        """See ``Task.inputs``."""
+        return _nested(self.x_like, x)
+
+    def targets(self, y: Any) -> Any:
+        """See ``Task.targets``."""
+        return _nested(self.y_like, y)
+
+
+def of_data(splits: Data, x: Any, y: Any, said: str) -> dict[str, Any]:
+    """The fields of a task that follow from its data; x and y are nested as those of a split."""
+    return {
+        "load": Held(splits),
+        "x_like": mapped(lambda _: 0, x),
+        "y_like": mapped(lambda _: 0, y),
+        "sample": sample_of(splits),
+        "notes": (said,),
+    }
+
+
+def name_of(model: Any) -> str:
+    """What to call it: words and dashes, good for a folder."""
+    name = getattr(model, "name", None) or getattr(model, "__name__", None) or "my-model"
+    kept = "".join(c if c.isalnum() or c in "-_." else "-" for c in str(name))
+    return "my-model" if kept.strip("-") in ("", "lambda") else kept
+
+
+def _nested(like: Any, arrays: Any) -> Any:
+    return filled(like, arrays if isinstance(arrays, list | tuple) else [arrays])

@@ -1,0 +1,90 @@
+"""What users give as data, as the three splits of a task."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from ravine.errors import WrongCall
+from ravine.tasks.own import checks
+from ravine.tasks.own.nested import leaves, mapped
+from ravine.tasks.own.parts import class_weights, parted
+from ravine.tasks.own.rows import Rows, read_rows
+from ravine.tasks.own.spool import Place, gigabytes, placed
+from ravine.tasks.task import Data, Split
+
+SAMPLE = 4  # rows with which a model is tried before anything is trained
+
+
+@dataclass(frozen=True)
+class Held:
+    """Data in memory, to be handed over as it is."""
+
+    data: Data
+
+    def __call__(self) -> Data:
+        """The data."""
+        return self.data
+
+    def __reduce__(self) -> Any:
+        """Arrays on disk travel as where they are."""
+        return _held, (Data(*(Split(*(mapped(placed, part) for part in s)) for s in self.data)),)
+
+
+def _held(places: Data) -> Held:
+    def there(part: Any) -> Any:
+        return part.opened() if isinstance(part, Place) else part
+
+    # A place is a tuple, as nests are.
+    def each(part: Any) -> Any:
+        return [there(one) for one in part] if isinstance(part, list) else there(part)
+
+    return Held(Data(*(Split(*map(each, split)) for split in places)))
+
+
+def splits_of(
+    data: Any, validation_data: Any, test_data: Any, class_weight: Any = None
+) -> tuple[Data, Rows, str]:
+    """What users give as three splits; rows that show how the arrays are nested; and words.
+
+    Raises ``WrongCall`` for data that cannot be trained on, naming the place.
+    """
+    if data is None:
+        raise WrongCall("no data for your model: ravine.race(model, (x, y), loss=…)")
+    given = {"data": data, "validation_data": validation_data, "test_data": test_data}
+    rows = {what: read_rows(part, what) for what, part in given.items() if part is not None}
+    for what, part in rows.items():
+        checks.rows(part, what)
+        checks.alike(part, rows["data"], what)
+    parts, said = parted(rows.pop("data"), rows.get("validation_data"), rows.get("test_data"))
+    if on_disk := sum(
+        array.nbytes for p in parts for _, array in p.named() if placed(array) is not array
+    ):
+        said += f"; {gigabytes(on_disk)} of them on disk"
+    if class_weight is not None:
+        weights = class_weights(parts.train.y, parts.train.weights, class_weight)
+        parts = parts._replace(train=parts.train._replace(weights=weights))
+    if any(part.weights is not None for part in parts):
+        parts = parts._replace(
+            **{
+                name: part if part.weights is not None else part._replace(weights=_ones(part))
+                for name, part in parts._asdict().items()
+            }
+        )
+    return Data(*(_split(part) for part in parts)), parts.train, said
+
+
+def sample_of(splits: Data) -> Split:
+    """A few rows of the training data."""
+    import numpy as np
+
+    return Split(*(mapped(lambda a: np.array(a[:SAMPLE]), part) for part in splits.train))
+
+
+def _split(rows: Rows) -> Split:
+    x, y = leaves(rows.x), leaves([rows.y, rows.weights])
+    return Split(*(part[0] if len(part) == 1 else part for part in (x, y)))
+
+
+def _ones(rows: Rows) -> Any:
+    import numpy as np
+
+    return np.ones(rows.number, np.float32)
