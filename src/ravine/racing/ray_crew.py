@@ -86,9 +86,10 @@ def _join(address: str) -> bool:
             socket.create_connection((host, int(port)), ANSWERS).close()
         except (OSError, ValueError) as error:
             raise RavineError(f"no Ray cluster answers at '{address}': {error}") from error
+    own: dict[str, Any] = {"include_dashboard": False} if address == "local" else {}
     try:
         with redirect_stdout(sys.stderr):  # what Ray has to say is no result
-            ray.init(address, log_to_driver=False, configure_logging=False)
+            ray.init(address, log_to_driver=False, configure_logging=False, **own)
     except Exception as error:  # Ray has one for each way in which it fails
         why = next(iter(str(error).strip().splitlines()), type(error).__name__)
         raise RavineError(
@@ -313,4 +314,5 @@ class RayWorker:
             return "failed", said
         if "running low on memory" in said and self._busy:
             return "exhausted", "the node ran low on memory"
-        return "vanished", said.partition("\n")[0]
+        lines = said.splitlines()
+        return "vanished", next((line for line in lines if "because" in line), lines[0])
