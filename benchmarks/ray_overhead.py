@@ -91,6 +91,7 @@ def tune(setting: Setting, runs: int, rounds: int) -> None:
     os.environ["RAY_AIR_NEW_OUTPUT"] = "0"
     os.environ["TUNE_DISABLE_AUTO_CALLBACK_LOGGERS"] = "1"
     from ray import tune
+    from ray.tune.logger import JsonLoggerCallback
 
     warnings.simplefilter("ignore")
     environment = {k: v for k, v in told("jax").items() if k != "JAX_COMPILATION_CACHE_DIR"}
@@ -127,7 +128,12 @@ def tune(setting: Setting, runs: int, rounds: int) -> None:
                 tune.with_parameters(Scan, held=setting),
                 param_space={"seed": tune.grid_search(list(range(runs)))},
                 tune_config=tune.TuneConfig(reuse_actors=True, metric="loss", mode="min"),
-                run_config=tune.RunConfig(storage_path=place, verbose=0),
+                run_config=tune.RunConfig(
+                    storage_path=place,
+                    verbose=0,
+                    callbacks=[JsonLoggerCallback()],
+                    checkpoint_config=tune.CheckpointConfig(checkpoint_at_end=False),
+                ),
             ).fit()
             taken.append(time.perf_counter() - began)
             assert len(found) == runs
