@@ -17,6 +17,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager, redirect_stdout, suppress
 from functools import partial
 from pathlib import Path
+from textwrap import shorten
 from typing import Any
 from uuid import uuid4
 
@@ -33,6 +34,7 @@ LEAVES = 5.0  # seconds that workers have to clean up after them
 LOOK = 1.0  # seconds between two looks at how many CPUs there are
 SILENT = 20.0  # seconds without any worker after which that is said
 CARRIERS = 8  # threads that write to disk what workers bring
+SHORT = 120  # letters of what Ray says
 KEPT = 256  # files that stay in the object store: data, programs, initial weights
 
 Say = Callable[[Message], None]
@@ -315,4 +317,5 @@ class RayWorker:
         if "running low on memory" in said and self._busy:
             return "exhausted", "the node ran low on memory"
         lines = said.splitlines()
-        return "vanished", next((line for line in lines if "because" in line), lines[0])
+        why = next((line for line in lines if "because" in line), lines[0])
+        return "vanished", shorten(why, SHORT, placeholder=" …")
