@@ -19,6 +19,7 @@ import tempfile
 import time
 import warnings
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from peers.ours import Ours
@@ -91,8 +92,10 @@ def tune(setting: Setting, runs: int, rounds: int) -> None:
     os.environ["RAY_AIR_NEW_OUTPUT"] = "0"
     os.environ["TUNE_DISABLE_AUTO_CALLBACK_LOGGERS"] = "1"
     from ray import tune
+    from ray.tune.logger import JsonLoggerCallback
 
     warnings.simplefilter("ignore")
+    place = tempfile.mkdtemp()  # which actor has which core; Tune keeps the class of round one
     environment = {k: v for k, v in told("jax").items() if k != "JAX_COMPILATION_CACHE_DIR"}
 
     class Scan(tune.Trainable):  # type: ignore[misc]
@@ -121,13 +124,20 @@ def tune(setting: Setting, runs: int, rounds: int) -> None:
 
     taken = []
     for _ in range(rounds):
-        with tempfile.TemporaryDirectory() as place:
+        for file in Path(place).iterdir():
+            file.unlink()
+        with tempfile.TemporaryDirectory() as storage:
             began = time.perf_counter()
             found = tune.Tuner(
                 tune.with_parameters(Scan, held=setting),
                 param_space={"seed": tune.grid_search(list(range(runs)))},
                 tune_config=tune.TuneConfig(reuse_actors=True, metric="loss", mode="min"),
-                run_config=tune.RunConfig(storage_path=place, verbose=0),
+                run_config=tune.RunConfig(
+                    storage_path=storage,
+                    verbose=0,
+                    callbacks=[JsonLoggerCallback()],
+                    checkpoint_config=tune.CheckpointConfig(checkpoint_at_end=False),
+                ),
             ).fit()
             taken.append(time.perf_counter() - began)
             assert len(found) == runs

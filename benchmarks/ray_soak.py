@@ -24,14 +24,15 @@ from typing import Any
 import numpy as np
 
 import ravine
-from ravine.racing import plan
+from ravine.racing import plan, widths
 from ravine.racing.store import FILE, Curve, Store
 
 # Packs of two lanes, runs of four segments.
 LANES, ROWS = 2 * 16 * 11, plan.LANES * 32 * 64
 DRIVER = """
 import sys, ravine
-from ravine.racing import plan
+from ravine.racing import plan, widths
+widths.WORTH = float("inf")  # lanes are not timed: both races are to have as many
 plan.LANE_BYTES, plan.SEGMENT_ROWS = {lanes}, {rows}
 folder, address = sys.argv[1:]
 if {begin}:
@@ -54,7 +55,7 @@ def main() -> None:
     options = {"rules": ["adam"], "learning_rates": [0.03, 1.0], "epochs": 30}
     options |= {"seeds": seeds, "fresh_seeds": (asked.runs - 10 - 4 * seeds + 1) // 2}
     with tempfile.TemporaryDirectory() as place:
-        plan.LANE_BYTES, plan.SEGMENT_ROWS = LANES, ROWS
+        plan.LANE_BYTES, plan.SEGMENT_ROWS, widths.WORTH = LANES, ROWS, float("inf")
         alone = Path(place, "alone")
         began = time.monotonic()
         race = ravine.race("diabetes-linear", out=alone, progress=False, **options)
@@ -96,12 +97,12 @@ def soak(
         return "a node removed without grace, another added"
 
     def process() -> str:
-        pids = processes("ravine.racing.worker")
+        pids = processes(cluster.address)
         os.kill(int(draw.choice(pids)), signal.SIGKILL)
         return "a worker process killed"
 
     def actor() -> str:
-        pid = int(draw.choice(processes("ravine.racing.worker")))
+        pid = int(draw.choice(processes(cluster.address)))
         os.kill(parent(pid), signal.SIGKILL)
         return "an actor killed"
 
@@ -123,7 +124,7 @@ def soak(
     try:
         for moment, fault in zip(moments, order, strict=True):
             wait(folder, moment, driver)
-            while fault in (process, actor) and not processes("ravine.racing.worker"):
+            while fault in (process, actor) and not processes(cluster.address):
                 wait(folder, segments(folder) + 1, driver)
             said = fault()
             faults[said] += 1
@@ -154,17 +155,17 @@ def wait(folder: Path, count: int, driver: "subprocess.Popen[bytes]") -> None:
         time.sleep(0.02)
 
 
-def processes(module: str) -> list[int]:
-    """Workers on the nodes that are at work."""
+def processes(address: str) -> list[int]:
+    """Workers on the nodes of the cluster there: children of actors, which are Ray's children."""
     found = []
     for place in Path("/proc").glob("[0-9]*"):
         try:
             words = (place / "cmdline").read_bytes().split(b"\0")
-            above = parent(int(place.name))
-            actor = Path(f"/proc/{above}/cmdline").read_bytes()
+            node = parent(parent(int(place.name)))
+            began_by = Path(f"/proc/{node}/cmdline").read_text(encoding="utf-8")
         except (OSError, ValueError):
             continue
-        if module.encode() in words and b"ray::" in actor:
+        if b"ravine.racing.worker" in words and address in began_by:
             found.append(int(place.name))
     return sorted(found)
 

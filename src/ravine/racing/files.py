@@ -22,10 +22,11 @@ class TornError(Exception):
         self.path = path
 
 
-def write(path: Path, groups: dict[str, list[Any]]) -> None:
+def write(path: Path, groups: dict[str, list[Any]], durable: bool = True) -> None:
     """Write arrays so that after a crash the file is there whole or not at all.
 
-    Of one that is mapped from a file itself, where it is.
+    Of one that is mapped from a file itself, where it is. ``durable``: whether it is to outlive the
+    system's crash, too.
     """
     arrays = {
         f"{group}.{i}": _place(array) if mapped(array) else array
@@ -36,10 +37,13 @@ def write(path: Path, groups: dict[str, list[Any]]) -> None:
     try:
         with partial.open("wb") as file:
             np.savez(file, **arrays)
-            file.flush()
-            os.fsync(file.fileno())
+            if durable:
+                file.flush()
+                os.fsync(file.fileno())
         partial.replace(path)
-        if hasattr(os, "O_DIRECTORY"):  # the new name must be durable too; not on Windows
+        if durable and hasattr(
+            os, "O_DIRECTORY"
+        ):  # the new name must be durable too; not on Windows
             folder = os.open(path.parent, os.O_DIRECTORY)
             os.fsync(folder)
             os.close(folder)

@@ -65,10 +65,16 @@ class Torn(NamedTuple):
 
 
 class Workbench:
-    """A worker's memory between jobs. Weights, programs and data are shared through ``folder``."""
+    """A worker's memory between jobs. Weights, programs and data are shared through ``folder``.
 
-    def __init__(self, folder: str, digest: str, engine: str = engines.JAX) -> None:
+    ``durable``: whether what lies there is there to stay.
+    """
+
+    def __init__(
+        self, folder: str, digest: str, engine: str = engines.JAX, durable: bool = True
+    ) -> None:
         self._folder = Path(folder)
+        self._durable = durable
         self._name = engine
         self._packed = digest  # of the task
         self._network: Any = None
@@ -98,7 +104,7 @@ class Workbench:
             for name, split in zip(data._fields, data, strict=True)
             for part, nest in zip("xy", split, strict=True)
         }
-        write(self._folder / DATA, arrays)
+        write(self._folder / DATA, arrays, self._durable)
         contents = [_digest(array) for array in arrays.values()]
         drawn = network.draw(0)
         x, y = ([array[:COUNTED] for array in arrays[f"train_{part}"]] for part in "xy")
@@ -123,7 +129,8 @@ class Workbench:
     def draw(self, seeds: list[int]) -> None:
         """Draw the initial weights of some seeds."""
         for seed in seeds:
-            write(self._folder / weights_file(seed), self._keras().draw(seed)._asdict())
+            drawn = self._keras().draw(seed)._asdict()
+            write(self._folder / weights_file(seed), drawn, self._durable)
 
     def trace(self, rule: bytes, program: str, plan: Plan) -> float:
         """Trace the programs of a rule, for every worker to compile. What memory it took so far."""
@@ -133,7 +140,7 @@ class Workbench:
             self._keras(), cloudpickle.loads(rule), shape, sample, self._splits()
         )
         arrays = [np.frombuffer(data, np.uint8) for data in exported]
-        write(self._folder / program, {"program": arrays})
+        write(self._folder / program, {"program": arrays}, self._durable)
         return memory.peak()
 
     def advance(
@@ -197,7 +204,7 @@ class Workbench:
             arrays = [np.asarray(array) for array in carry]
             for lane, run in enumerate(runs):
                 path = self._folder / checkpoint_file(run, segment + 1)
-                write(path, {"lane": [array[lane] for array in arrays]})
+                write(path, {"lane": [array[lane] for array in arrays]}, self._durable)
         return Advanced(
             begun,
             list(losses[: len(runs), :count]),

@@ -17,6 +17,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager, redirect_stdout, suppress
 from functools import partial
 from pathlib import Path
+from textwrap import shorten
 from typing import Any
 from uuid import uuid4
 
@@ -33,6 +34,7 @@ LEAVES = 5.0  # seconds that workers have to clean up after them
 LOOK = 1.0  # seconds between two looks at how many CPUs there are
 SILENT = 20.0  # seconds without any worker after which that is said
 CARRIERS = 8  # threads that write to disk what workers bring
+SHORT = 120  # letters of what Ray says
 KEPT = 256  # files that stay in the object store: data, programs, initial weights
 
 Say = Callable[[Message], None]
@@ -86,9 +88,10 @@ def _join(address: str) -> bool:
             socket.create_connection((host, int(port)), ANSWERS).close()
         except (OSError, ValueError) as error:
             raise RavineError(f"no Ray cluster answers at '{address}': {error}") from error
+    own: dict[str, Any] = {"include_dashboard": False} if address == "local" else {}
     try:
         with redirect_stdout(sys.stderr):  # what Ray has to say is no result
-            ray.init(address, log_to_driver=False, configure_logging=False)
+            ray.init(address, log_to_driver=False, configure_logging=False, **own)
     except Exception as error:  # Ray has one for each way in which it fails
         why = next(iter(str(error).strip().splitlines()), type(error).__name__)
         raise RavineError(
@@ -313,4 +316,6 @@ class RayWorker:
             return "failed", said
         if "running low on memory" in said and self._busy:
             return "exhausted", "the node ran low on memory"
-        return "vanished", said.partition("\n")[0]
+        lines = said.splitlines()
+        why = next((line for line in lines if "because" in line), lines[0])
+        return "vanished", shorten(why, SHORT, placeholder=" …")

@@ -74,7 +74,8 @@ class Post:
         # Ray's own copies of packages are none of ours.
         own = [p for p in sys.path if "thirdparty_files" not in p]
         path = [*dict.fromkeys([*filter(os.path.exists, opening.path), *own])]
-        bench = {**opening.workbench, "folder": str(self._folder)}
+        # What is to stay the driver makes durable.
+        bench = {**opening.workbench, "folder": str(self._folder), "durable": False}
         self._process.give("open", {"path": path, **bench})
         return Opened(node, self._process.pid, provenance.machine()["processor"])
 
