@@ -9,7 +9,7 @@ import keras
 import pytest
 
 from ravine.racing.choices import choose
-from ravine.racing.identity import described, digest
+from ravine.racing.identity import described, digest, source_digest
 from ravine.racing.provenance import command
 from ravine.rules import SGD
 from ravine.tasks import TASKS
@@ -69,6 +69,16 @@ def test_the_command_says_how_the_task_is_had(kind: str, tmp_path: Any) -> None:
 
 OWN = """
 import keras
+from ravine.update_rule import Rule, hyper, rule
+
+@rule
+class Halved(Rule):
+    \"\"\"Gradient descent at half of its rate.\"\"\"
+    learning_rate: float = hyper(0.1, "rate", unit="w", valid="> 0", search=(1e-3, 1.0))
+    def init(self, w):
+        return ()
+    def update(self, w, g, state, t):
+        return w - 0.5 * self.learning_rate * g, state
 
 class Half(keras.layers.Layer):
     def call(self, x):
@@ -86,8 +96,9 @@ def test_a_script_and_the_module_it_is_have_the_same_classes(tmp_path: Path) -> 
     found = set()
     for name in ("__main__", "own_classes"):
         held = runpy.run_path(str(file), run_name=name)
-        travelled = cloudpickle.loads(cloudpickle.dumps((held["Half"], held["Late"])))
-        for layer, loss in (travelled, (held["Half"], held["Late"])):
+        own = tuple(held[kind] for kind in ("Half", "Late", "Halved"))
+        travelled = cloudpickle.loads(cloudpickle.dumps(own))
+        for layer, loss, halved in (travelled, own):
             layers = [
                 keras.Input((1,), name="x"),
                 layer(name="half"),
@@ -97,7 +108,7 @@ def test_a_script_and_the_module_it_is_have_the_same_classes(tmp_path: Path) -> 
                 keras.Sequential(layers, name="own"), (X, [0] * 40), loss=loss(name="late")
             )
             config = anonymous(task.make_model.moved.config)  # type: ignore[attr-defined]
-            found.add(str([config, *map(described, task.told)]))
+            found.add(str([config, *map(described, task.told), source_digest(halved())]))
     assert len(found) == 1
 
 
