@@ -39,7 +39,7 @@ def blocks(document: str, language: str) -> list[str]:
 SHOWN = {
     "README.md": ("gradient descent", ["make_model"]),
     "docs/first-race.md": ("gradient descent", ["digits-mlp"]),
-    "docs/your-model.md": ("gradient descent", ["make_model", "make_model"]),
+    "docs/your-model.md": ("gradient descent", ["make_model", "make_model-levers"]),
     "docs/your-framework.md": ("", []),
 }
 OF_FILES = ["docs/your-data.md"]  # which are made first, below
