@@ -55,8 +55,9 @@ def _source(kind: type) -> str:
 
 
 def _methods(kind: type) -> str:
-    methods = [inspect.unwrap(m) for m in vars(kind).values() if inspect.isfunction(m)]
-    return repr([(m.__name__, _compiled(m.__code__)) for m in methods])
+    # A class that has travelled has its methods in another order.
+    found = [inspect.unwrap(m) for _, m in sorted(vars(kind).items()) if inspect.isfunction(m)]
+    return repr([(m.__name__, _compiled(m.__code__)) for m in found])
 
 
 def _compiled(code: CodeType) -> list[Any]:

@@ -129,7 +129,7 @@ def until_runs_are_stored(folder: Path, process: Any) -> None:
 
 
 def test_what_only_tensorflow_runs_is_raced_there_and_goes_on(tmp_path: Path) -> None:
-    """Stopped by Ctrl-C, resumed from the command line, and its claim verified."""
+    """Stopped by Ctrl-C, resumed from the command line, and its claim run again."""
     file, folder = script(tmp_path, "tensorflow"), tmp_path / "race"
     racing = subprocess.Popen(
         [sys.executable, file.name],
@@ -155,8 +155,8 @@ def test_what_only_tensorflow_runs_is_raced_there_and_goes_on(tmp_path: Path) ->
     done = CliRunner().invoke(
         app, ["verify", str(folder), "--task", f"{file}:task", "--seeds", "6"]
     )
-    assert done.exit_code == 0, done.output
-    assert "unused seeds" in done.output
+    assert done.exit_code in (0, 1), done.output  # whether it holds, 18 steps do not decide
+    assert "on 6 unused seeds" in done.output
 
 
 def test_what_only_pytorch_runs_is_raced_there_and_goes_on(tmp_path: Path) -> None:
