@@ -4,6 +4,7 @@ import html
 import json
 import os
 import re
+import runpy
 import subprocess
 import sys
 from pathlib import Path
@@ -47,6 +48,18 @@ def test_no_piece_is_left_out(site: Path) -> None:
     stored = json.loads((ROOT / "docs/results/digits-mlp/verdict.json").read_text(encoding="utf-8"))
     text = html.unescape((site / "guide/application.html").read_text(encoding="utf-8"))
     assert stored["verdict"] in text
+
+
+def test_a_page_that_is_whole_on_the_site_alone_says_so_in_the_repository(
+    site: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.syspath_prepend(ROOT / "docs/hooks")
+    pieces = runpy.run_path(str(ROOT / "docs/hooks/pieces.py"))
+    written = [p for p in (ROOT / "docs").rglob("*.md") if "decisions" not in p.parts]
+    for page in written:
+        text = page.read_text(encoding="utf-8")
+        assert bool(pieces["NOTE"].search(text)) == pieces["lacking"](text), page
+    assert "this page lacks" not in (site / "first-race.html").read_text(encoding="utf-8")
 
 
 def test_drawings_are_painted_by_the_page(site: Path) -> None:

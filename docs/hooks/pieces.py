@@ -1,6 +1,6 @@
 """Pieces that pages are put together from: ``<!-- equation adam -->`` becomes Adam's equation.
 
-A repository's reader sees the comment and is told nothing wrong; a copy could be wrong one day.
+A repository's reader is told that something is missing; a copy could be wrong one day.
 """
 
 import html
@@ -26,6 +26,8 @@ from ravine.rules import RULES, VARIANTS
 from ravine.update_rule import Rule
 
 _PIECE = re.compile(r"^<!-- (\w+)(?: (.+))? -->$", re.MULTILINE)
+# What a reader of the repository is told in its place; it is true there alone.
+NOTE = re.compile(r"^\*In the repository this page lacks .*\*\n+", re.MULTILINE)
 _ADDRESS = re.compile(r"(?<![(<\[])https?://[^\s)]+[^\s).,]")
 KINDS: dict[str, type[Rule]] = {**RULES, **VARIANTS}
 
@@ -36,7 +38,13 @@ class Unknown(Exception):
 
 def put(markdown: str) -> str:
     """A page with its pieces in."""
-    return _PIECE.sub(_piece, markdown)
+    return _PIECE.sub(_piece, NOTE.sub("", markdown))
+
+
+def lacking(markdown: str) -> bool:
+    """Whether a page in the repository lacks something, or leads to what is only built."""
+    built = re.search(r"^:::|\]\((?:\.\./)?(?:pages|rules)/", markdown, re.MULTILINE)
+    return bool(built or _PIECE.search(markdown))
 
 
 def _piece(asked: re.Match[str]) -> str:

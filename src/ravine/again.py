@@ -340,11 +340,13 @@ def _own(
         task, own = task or then.task, {**then.rules, **own}
     strange = [n for n in choices.rules if n not in own and not is_spelled(n)]
     if strange or (task is None and choices.task not in TASKS):
+        asked = [repr(str(rule)) for rule in rules if is_spelled(str(rule))]
+        named = ", ".join([*asked, *strange])
         raise WrongCall(
             f"the race in '{folder}' is of things that ravine does not ship; "
             + ("" if strange else AGAIN.get(verb, ""))
-            + f"go on from Python: ravine.{verb}('{folder}', rules=[{', '.join(strange)}]"
-            + ("" if choices.task in TASKS else f", task=<the task '{choices.task}'>")
+            + f"go on from Python: ravine.{verb}('{folder}', rules=[{named}]"
+            + ("" if choices.task in TASKS else f", task=<what makes '{choices.task}'>")
             + ")"
         )
     by_name = {name: own.get(name) or read_rule(name) for name in choices.rules}

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 from ravine.frameworks.natives import read
 from ravine.pages import paste
+from ravine.verdict.standings import FASTER, NO_DIFFERENCE
 
 
 def test_the_line_reads_back_as_what_was_raced(results):
@@ -31,3 +32,12 @@ def test_searched_hyperparameters_and_schedules_are_in_it(results):
 def test_a_rule_of_ones_own_is_named(results):
     own = next(s for s in results.verdict.standings if s.rule.startswith("mine"))
     assert all(line.ours and "mine" in line.text for line in paste.lines(results.plan, own))
+
+
+def test_what_is_not_shown_to_be_faster_is_pasted_with_doubt(results):
+    adam = next(s for s in results.verdict.standings if s.rule == "adam")
+    assert paste.doubt(replace(adam, finding=FASTER)) == ""
+    said = paste.doubt(replace(adam, finding=NO_DIFFERENCE, diverged=3, runs=12))
+    assert "not shown to be faster" in said
+    assert said.endswith("diverged in 3 of 12 runs")
+    assert said in paste.heading(paste.lines(results.plan, adam), said)

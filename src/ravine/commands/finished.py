@@ -119,7 +119,7 @@ def show(race: "Race | Levers", *, as_json: bool = False, quiet: bool = False) -
         results, console = race.results, wide(Console())
         terminal.show(results, console)
         if results.lines:
-            paste.show(results.lines, console)
+            paste.show(results.lines, results.doubt, console)
         typer.echo(f"\nReport: {race.folder / 'report.html'}")
         if results.best.get("file"):
             bare = ", not compiled" if results.best["file"] == MODEL else ""

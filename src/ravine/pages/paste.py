@@ -9,9 +9,11 @@ from rich.text import Text
 from ravine.frameworks.names import CALLED
 from ravine.frameworks.spelling import is_spelled, read_rule
 from ravine.frameworks.translation import WRITERS, translation
-from ravine.racing.choices import scheduled
+from ravine.racing.choices import BASELINE, scheduled
 from ravine.racing.plan import Plan
 from ravine.verdict import Standing
+from ravine.verdict.naming import title
+from ravine.verdict.standings import FASTER
 
 
 class Line(NamedTuple):
@@ -49,14 +51,25 @@ def lines(plan: Plan, standing: Standing) -> list[Line]:
     ]
 
 
-def heading(found: Sequence[Line]) -> str:
+def heading(found: Sequence[Line], doubt: str = "") -> str:
     """What the lines are for, and what those need that are ravine's own."""
-    return "To paste, after import ravine" if any(line.ours for line in found) else "To paste"
+    said = "To paste, after import ravine" if any(line.ours for line in found) else "To paste"
+    return f"{said} ({doubt})" if doubt else said
 
 
-def show(found: Sequence[Line], console: Console) -> None:
+def doubt(leader: Standing) -> str:
+    """What to know before one takes what leads; nothing where it was found to be faster."""
+    if leader.finding == FASTER or leader.rule == BASELINE:
+        return ""
+    said = f"{title(leader.rule)} leads, but was not shown to be faster than gradient descent"
+    if leader.diverged:
+        said += f", and diverged in {leader.diverged} of {leader.runs} runs"
+    return said
+
+
+def show(found: Sequence[Line], doubt: str, console: Console) -> None:
     """Print the lines, each whole, so that it can be copied."""
-    console.print(Text(f"\n{heading(found)}:", "dim"))
+    console.print(Text(f"\n{heading(found, doubt)}:", "dim"), soft_wrap=not console.is_terminal)
     wide = max(len(line.framework) for line in found)
     for line in found:
         console.print(Text(f"  {line.framework:{wide}}  {line.text}"), soft_wrap=True)

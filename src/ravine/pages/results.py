@@ -45,6 +45,11 @@ class Results:
         return [] if self.verdict.refused else paste.lines(self.plan, self.verdict.leader)
 
     @property
+    def doubt(self) -> str:
+        """What to know before one pastes them."""
+        return paste.doubt(self.verdict.leader)
+
+    @property
     def code(self) -> dict[str, str]:
         """The same, by framework."""
         return {line.to: line.text for line in self.lines}

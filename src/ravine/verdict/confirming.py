@@ -101,13 +101,14 @@ class Confirmed:
         whole, built = self.seconds, self.seconds_built
         said = (
             f"{title(rule)} was at the target {_after(whole[rule])} of fit, gradient descent "
-            f"{_after(whole[BASELINE])}; without building the graph, once a training, "
-            f"{_after(built[rule])} and {_after(built[BASELINE])}"
+            f"{_after(whole[BASELINE])}; of these without what it takes to build the graph, which "
+            f"is done once however long one trains, {_after(built[rule])} and "
+            f"{_after(built[BASELINE])}"
         )
         if not all(map(math.isfinite, whole.values())):
             return said
         first, then = (1 - found[rule] / found[BASELINE] for found in (whole, built))
-        return f"{said}: {_share(first)} with it, {_share(then)} without"
+        return f"{said}: {_share(first)} in all, {_share(then)} once the graph is built"
 
     def __str__(self) -> str:
         name = self.name
