@@ -142,6 +142,7 @@ def tune(setting: Setting, runs: int, rounds: int) -> None:
             taken.append(time.perf_counter() - began)
             assert len(found) == runs
             assert not found.errors, found.errors[0]
+            print(f"  {runs} trials: {taken[-1]:.1f} s", flush=True)
     print(f"Ray Tune: {said([runs / s for s in taken])} runs a second, starting included")
 
 
