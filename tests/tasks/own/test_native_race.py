@@ -129,7 +129,7 @@ def until_runs_are_stored(folder: Path, process: Any) -> None:
 
 
 def test_what_only_tensorflow_runs_is_raced_there_and_goes_on(tmp_path: Path) -> None:
-    """Stopped by Ctrl-C, resumed from the command line, and its claim run again."""
+    """Stopped by Ctrl-C, resumed from the command line, its claim run again and confirmed."""
     file, folder = script(tmp_path, "tensorflow"), tmp_path / "race"
     racing = subprocess.Popen(
         [sys.executable, file.name],
@@ -157,6 +157,10 @@ def test_what_only_tensorflow_runs_is_raced_there_and_goes_on(tmp_path: Path) ->
     )
     assert done.exit_code in (0, 1), done.output  # whether it holds, 18 steps do not decide
     assert "on 6 unused seeds" in done.output
+    words = ["confirm", str(folder), "--in", "tensorflow", "--task", f"{file}:task"]
+    done = CliRunner().invoke(app, words)
+    assert done.exit_code == 0, done.output
+    assert "on 3 unused seeds" in done.output
 
 
 def test_what_only_pytorch_runs_is_raced_there_and_goes_on(tmp_path: Path) -> None:
