@@ -230,6 +230,6 @@ def leader(state: State) -> str:
     if first is None or first.loss is None:
         return ""
     return (
-        f"; lowest validation loss so far {first.loss:.4f} by {first.rule} at "
+        f"; lowest validation loss so far {first.loss:.4g} by {first.rule} at "
         f"{first.learning_rate:g}"
     )
