@@ -41,6 +41,7 @@ SHOWN = {
     "docs/first-race.md": ("gradient descent", ["digits-mlp"]),
     "docs/your-model.md": ("gradient descent", ["make_model", "make_model-levers"]),
     "docs/your-framework.md": ("", []),
+    "docs/scale.md": ("", []),
 }
 OF_FILES = ["docs/your-data.md"]  # which are made first, below
 

@@ -1,35 +1,42 @@
 """Races whose workers are this process, for what is said before one, or is small."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import pytest
 
 from ravine import conduct
+from ravine.racing.crew import Hear
 from ravine.racing.jobs import Workbench
-from ravine.racing.pool import Source
 
 
 class Here:
-    """A pool whose one worker is this process, which has Keras on JAX already."""
+    """A crew whose one worker is this process, which has Keras on JAX already."""
 
     def __init__(self, count: int | None, workbench: dict[str, Any]) -> None:
         self._bench = Workbench(**workbench)
 
-    def __len__(self) -> int:
+    def seats(self) -> int:
         return 1
 
-    def __enter__(self) -> "Here":
-        return self
+    def hire(self, seat: int, hear: Hear) -> "Busy":
+        return Busy(self._bench, hear)
 
-    def __exit__(self, *_: object) -> None:
+
+class Busy:
+    ready = True
+
+    def __init__(self, bench: Workbench, hear: Hear) -> None:
+        self.known: set[str] = set()
+        self._bench, self._hear = bench, hear
+
+    def give(self, name: str, arguments: Mapping[str, Any]) -> None:
+        self._hear(self, ("done", self._bench.do(name, arguments)))
+
+    def end(self) -> None:
         pass
-
-    def work(self, source: Source) -> None:
-        while (job := source.take(0)) is not None:
-            source.done(0, job, self._bench.do(job.name, job.arguments))
-            source.handed_out()
 
 
 @pytest.fixture
 def in_this_process(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(conduct, "Pool", Here)
+    monkeypatch.setattr(conduct, "Local", Here)
