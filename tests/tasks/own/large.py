@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from ravine import race
-from ravine.racing import pool
+from ravine.racing import crew
 from ravine.tasks.own import spool
 from ravine.tasks.task import Task
 
@@ -71,7 +71,7 @@ if __name__ == "__main__":
     resource.setrlimit(
         resource.RLIMIT_DATA, (resource.RLIM_INFINITY,) * 2
     )  # what draws pictures reserves gigabytes
-    pool.subprocess.Popen = partial(subprocess.Popen, preexec_fn=limited)
+    crew.subprocess.Popen = partial(subprocess.Popen, preexec_fn=limited)
     found = race(
         task,
         rules=["adam"],
