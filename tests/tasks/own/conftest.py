@@ -6,20 +6,18 @@ from typing import Any
 import pytest
 
 from ravine import conduct
-from ravine.racing.crew import Hear
+from ravine.racing.crew import Hear, Local
 from ravine.racing.jobs import Workbench
 
 
-class Here:
+class Here(Local):
     """A crew whose one worker is this process, which has Keras on JAX already."""
 
     def __init__(self, count: int | None, workbench: dict[str, Any]) -> None:
+        super().__init__(1, workbench)
         self._bench = Workbench(**workbench)
 
-    def seats(self) -> int:
-        return 1
-
-    def hire(self, seat: int, hear: Hear) -> "Busy":
+    def hire(self, seat: int, hear: Hear) -> Any:
         return Busy(self._bench, hear)
 
 
