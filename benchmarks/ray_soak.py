@@ -18,6 +18,7 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -179,20 +180,14 @@ def segments(folder: Path) -> int:
     """How many are stored."""
     if not (folder / FILE).exists():
         return 0
-    store = Store(folder, reading=True)
-    try:
+    with closing(Store(folder, reading=True)) as store:
         return sum(store.segments_done().values())
-    finally:
-        store.close()
 
 
 def stored(folder: Path) -> list[Curve]:
     """All curves."""
-    store = Store(folder, reading=True)
-    try:
+    with closing(Store(folder, reading=True)) as store:
         return store.curves()
-    finally:
-        store.close()
 
 
 def compare(ours: list[Curve], theirs: list[Curve]) -> None:

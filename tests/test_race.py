@@ -10,7 +10,7 @@ import sqlite3
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import closing, contextmanager, nullcontext
 from pathlib import Path
 
 import numpy as np
@@ -41,11 +41,8 @@ def command(*arguments: str | Path, code: int = 0) -> subprocess.CompletedProces
 
 
 def stored(folder: Path) -> list[Curve]:
-    store = Store(folder)
-    try:
+    with closing(Store(folder)) as store:
         return store.curves()
-    finally:
-        store.close()
 
 
 def assert_same(ours: Sequence[Curve], theirs: Sequence[Curve]) -> None:

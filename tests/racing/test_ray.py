@@ -8,7 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import suppress
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any
 
@@ -90,11 +90,8 @@ def small(patch: pytest.MonkeyPatch) -> None:
 
 
 def stored(folder: Path) -> list[Curve]:
-    store = Store(folder, reading=True)
-    try:
+    with closing(Store(folder, reading=True)) as store:
         return store.curves()
-    finally:
-        store.close()
 
 
 def assert_same(ours: Sequence[Curve], theirs: Sequence[Curve]) -> None:
@@ -202,11 +199,8 @@ def done(folder: Path) -> int:
     """How many segments are stored."""
     if not (folder / FILE).exists():
         return 0
-    store = Store(folder, reading=True)
-    try:
+    with closing(Store(folder, reading=True)) as store:
         return sum(store.segments_done().values())
-    finally:
-        store.close()
 
 
 def test_without_ray_it_says_what_to_install(

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -128,11 +129,8 @@ def run(
 
 
 def stored(folder: Path) -> list[Curve]:
-    store = Store(folder, reading=True)
-    try:
+    with closing(Store(folder, reading=True)) as store:
         return store.curves()
-    finally:
-        store.close()
 
 
 def assert_same(ours: Sequence[Curve], theirs: Sequence[Curve]) -> None:
@@ -205,11 +203,8 @@ def listen(
 def segments(folder: Path) -> int:
     if not (folder / FILE).exists():
         return 0
-    store = Store(folder, reading=True)
-    try:
+    with closing(Store(folder, reading=True)) as store:
         return sum(store.segments_done().values())
-    finally:
-        store.close()
 
 
 def test_damaged_files_are_made_again(

@@ -41,16 +41,20 @@ def write(path: Path, groups: dict[str, list[Any]], durable: bool = True) -> Non
                 file.flush()
                 os.fsync(file.fileno())
         partial.replace(path)
-        if durable and hasattr(
-            os, "O_DIRECTORY"
-        ):  # the new name must be durable too; not on Windows
-            folder = os.open(path.parent, os.O_DIRECTORY)
-            os.fsync(folder)
-            os.close(folder)
+        if durable:
+            sync(path.parent)
     except OSError as error:
         with suppress(OSError):
             partial.unlink()
         raise RavineError(f"cannot write to '{path.parent}': {error.strerror or error}") from error
+
+
+def sync(folder: Path) -> None:
+    """Make the new names in a folder durable too; Windows has no way to."""
+    if hasattr(os, "O_DIRECTORY"):
+        held = os.open(folder, os.O_DIRECTORY)
+        os.fsync(held)
+        os.close(held)
 
 
 def read(path: Path) -> dict[str, list[Any]]:

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from ravine.errors import RavineError
 from ravine.racing import luggage
-from ravine.racing.files import PARTIAL
+from ravine.racing.files import PARTIAL, sync
 from ravine.racing.jobs import DATA, checkpoint_file, weights_file
 
 # Jobs that need the task alone, of which the data are made.
@@ -83,9 +83,7 @@ def put(folder: Path, files: Mapping[str, Any], at: Mapping[str, Version] | None
                 partial.replace(folder / name)
             finally:
                 partial.unlink(missing_ok=True)
-        if at is None and files and hasattr(os, "O_DIRECTORY"):  # so must the new names be
-            held = os.open(folder, os.O_DIRECTORY)
-            os.fsync(held)
-            os.close(held)
+        if at is None and files:
+            sync(folder)
     except OSError as error:
         raise RavineError(f"cannot write to '{folder}': {error.strerror or error}") from error

@@ -76,11 +76,8 @@ BUDGET |= {"seeds": 1, "fresh_seeds": 6, "epochs": 3, "workers": 1}
 
 
 def curves(folder: Path) -> dict[str, tuple[bytes, bytes]]:
-    store = Store(folder, reading=True)
-    try:
+    with closing(Store(folder, reading=True)) as store:
         return {c.run.id: (c.losses.tobytes(), c.measures.tobytes()) for c in store.curves()}
-    finally:
-        store.close()
 
 
 def without_fresh_runs(folder: Path) -> dict[str, tuple[bytes, bytes]]:
