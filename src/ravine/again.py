@@ -127,7 +127,9 @@ def grow(
         settled = settle(choices, by_name, facts)
         store = Store(found.folder)
         store.write_meta("rules", {name: rule.values() for name, rule in by_name.items()})
-        store.write_meta("command", provenance.command(choices, task, found.to_confirm))
+        store.write_meta(
+            "command", provenance.command(choices, task, found.to_confirm, facts.engine)
+        )
         store.replan(replace(settled, width=found.plan.width, segment=found.plan.segment))
         return store
 

@@ -19,6 +19,7 @@ from ravine.racing import provenance
 from ravine.racing.choices import choose
 from ravine.racing.driver import Driver
 from ravine.racing.durations import read_seconds
+from ravine.racing.engines import on_device
 from ravine.racing.grids import Rates
 from ravine.racing.plan import settle
 from ravine.racing.sizing import sized
@@ -63,6 +64,7 @@ def race(
     out: str | os.PathLike[str] | None = None,
     workers: int | None = None,
     ray: str | None = None,
+    device: str = "cpu",
     progress: bool = True,
     profile: bool = False,
 ) -> "Race | Levers":
@@ -106,7 +108,8 @@ def race(
     empty folder, by default ``ravine-runs/<task>-<UTC time>``. ``workers``: how many processes, by
     default one a core. ``ray``: a Ray cluster to race on, with as many workers as it has CPUs
     unless ``workers`` says how many: ``"auto"`` for the one that is running, its address, or
-    ``"local"``; the curves are the same. ``progress``: whether to show it, on standard error.
+    ``"local"``; the curves are the same. ``device``: ``"gpu"`` to train on GPUs, a worker each,
+    where JAX finds them here or Ray has them. ``progress``: whether to show it, on standard error.
     ``profile``: whether to print there, in the end, where the time went.
 
     Raises ``WrongCall``, a ``ValueError``, before anything runs if something asked for cannot be.
@@ -121,6 +124,7 @@ def race(
     own = {"loss": loss, "metrics": metrics, "loss_weights": loss_weights}
     own |= {"validation_data": validation_data, "test_data": test_data}
     chosen_task = task_of(task, data, class_weight=class_weight, **own)
+    engine = on_device(chosen_task.engine, device)
     if isinstance(rules, str):
         rules = read_rules(rules)
     if vary is not None:
@@ -168,7 +172,7 @@ def race(
             "rules": {name: rule.values() for name, rule in by_name.items()},
             "machine": driver.place.machine,
             "versions": provenance.versions(plan.facts.engine),
-            "command": provenance.command(plan.choices, chosen_task, confirm),
+            "command": provenance.command(plan.choices, chosen_task, confirm, plan.facts.engine),
         }
         if confirm is not None:
             meta[CONFIRM] = confirm
@@ -178,7 +182,10 @@ def race(
         check_new(folder)  # until now it was anybody's
         try:
             display = shown(progress, profile)
-            conduct(folder, chosen_task, by_name, workers, ray, display, start, stages)
+            conduct(
+                *(folder, chosen_task, by_name, workers, ray, display, start, stages),
+                engine=engine,
+            )
         except BaseException:
             if not (folder / FILE).exists():  # nothing was found out: leave no trace
                 shutil.rmtree(folder / WORK, ignore_errors=True)

@@ -11,6 +11,7 @@ from ravine.commands.exits import exit_codes
 from ravine.commands.new import NEW_EXAMPLES, new
 from ravine.commands.options import (
     AsJson,
+    Device,
     EarlyStopping,
     Epochs,
     Folder,
@@ -189,6 +190,7 @@ def race(
     ] = None,
     workers: Workers = None,
     ray: Ray = None,
+    device: Device = "cpu",
     profile: Profile = False,
     quiet: Quiet = False,
     as_json: AsJson = False,
@@ -234,6 +236,7 @@ def race(
             out=out,
             workers=workers,
             ray=ray,
+            device=device,
             progress=not quiet,
             profile=profile,
         )

@@ -26,7 +26,8 @@ from ravine.racing import luggage
 from ravine.racing.cost import Cost
 from ravine.racing.crew import Local
 from ravine.racing.driver import Driver
-from ravine.racing.engines import JAX, MustMove, framework
+from ravine.racing.engines import JAX, MustMove, device, framework, on_device
+from ravine.racing.gpus import Gpus
 from ravine.racing.luggage import Luggage
 from ravine.racing.plan import Plan
 from ravine.racing.pool import Pool
@@ -51,11 +52,13 @@ def conduct(
     course: Course,
     announce: Callable[[Plan, Sequence[Curve]], None] | None = None,
     then: Callable[[Plan, Store, Mapping[str, str]], None] | None = None,
+    engine: str | None = None,
 ) -> None:
     """Run what the course says is due, and publish. For whoever holds the folder's lock.
 
     ``announce`` tells the display what is to come, of the plan and what is stored of it; ``then``
     does what comes after the runs, of the plan, the store and what a worker is opened with.
+    ``engine``: of a new race, if not the task's own.
     """
     work = folder / WORK
     with using(folder):
@@ -68,13 +71,15 @@ def conduct(
 
         def opened(engine: str) -> Driver:
             bench = {**workbench, "engine": engine}
-            crew = Local(workers, bench) if cluster is None else cluster.crew(workers, bench)
+            here = Gpus if device(engine) == "gpu" else Local
+            crew = here(workers, bench) if cluster is None else cluster.crew(workers, bench)
             return Driver(pools.enter_context(Pool(crew)), rules, display, folder)
 
-        driver = opened(_engine(folder, task))
+        driver = opened(_engine(folder, engine or task.engine))
         try:
             store = start(driver)
         except MustMove as move:
+            on_device(move.engine, device(engine or task.engine))
             pools.close()
             display.trouble(_natively(move))
             driver = opened(move.engine)
@@ -109,11 +114,11 @@ def _cluster(ray: str | None, display: Display) -> AbstractContextManager[Cluste
     return nullcontext() if ray is None else connected(ray, display.trouble)
 
 
-def _engine(folder: Path, task: Task) -> str:
+def _engine(folder: Path, engine: str) -> str:
     """What trains the task: of a race that is there, what has trained it so far."""
-    if task.engine == JAX and (folder / FILE).exists():
+    if engine == JAX and (folder / FILE).exists():
         return Race(folder).plan.facts.engine
-    return task.engine
+    return engine
 
 
 def _natively(move: MustMove) -> str:

@@ -7,16 +7,20 @@ import signal
 import subprocess
 import sys
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 import ravine
 from ravine.errors import RavineError, WrongCall
-from ravine.racing import plan
+from ravine.racing import engines, plan
+from ravine.racing.jobs import LATELY
 from ravine.racing.provenance import versions
 from ravine.racing.ray_crew import RayWorker
 from ravine.racing.ray_post import Opening, Post
@@ -193,6 +197,54 @@ def test_a_driver_that_is_killed_goes_on_elsewhere(
     assert not again.stdout, "Ray's messages are no results"
     assert kept < done(elsewhere)
     assert_same(stored(elsewhere), undisturbed)
+
+
+def test_an_actor_a_gpu_keeps_its_programs(
+    cluster: Any, undisturbed: list[Curve], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """GPUs that only Ray counts: JAX is told to use the CPU in their place."""
+    did, handed, compiled, saw = RayWorker._did, {}, Counter(), {}
+    give = RayWorker.give
+
+    def giving(self: RayWorker, name: str, arguments: Mapping[str, Any]) -> None:
+        assert self.where is not None
+        handed[self] = name, arguments.get("program")
+        told = Path(f"/proc/{self.where.process}/environ").read_text(encoding="utf-8").split("\0")
+        saw[self] = dict(line.partition("=")[::2] for line in told)["CUDA_VISIBLE_DEVICES"]
+        give(self, name, arguments)
+
+    def hearing(self: RayWorker, brought: Any, answer: Any) -> None:
+        name, program = handed[self]
+        if name == "advance":
+            compiled[self, program] += answer.result()[0][1].spent.compiling > LATELY
+        did(self, brought, answer)
+
+    small(monkeypatch)
+    monkeypatch.setattr(plan, "GPU_LANES", 2)
+    monkeypatch.setattr(engines, "PLATFORM", "cpu")
+    with monkeypatch.context() as patch:
+        patch.setattr(RayWorker, "give", giving)
+        patch.setattr(RayWorker, "_did", hearing)
+        node = cluster.add_node(num_cpus=3, num_gpus=2, **SMALL)
+        try:
+            away = tmp_path / "away"
+            raced = ravine.race(
+                "diabetes-linear", out=away, ray=cluster.address, device="gpu", **RACE
+            )
+        finally:
+            cluster.remove_node(node)
+    assert raced.plan.facts.engine == engines.GPU
+    assert raced.results.machine["gpu"] == "2 × GPU"
+    assert raced.results.command.endswith("--device gpu")
+    assert sorted(saw.values()) == ["0", "1"], "each has one to itself"
+    assert set(compiled.values()) <= {0, 1}, "compiled at most once by each"
+    for ours, theirs in zip(stored(away), undisturbed, strict=True):
+        assert replace(ours.run, id="") == replace(theirs.run, id="")  # segments are longer
+        np.testing.assert_allclose(ours.losses, theirs.losses, rtol=1e-4)
+    monkeypatch.setenv("XLA_FLAGS", "--xla_force_host_platform_device_count=2")
+    grown = ravine.grow(away, ["momentum"], progress=False)  # on two of this machine
+    assert grown.plan.facts.engine == engines.GPU
+    assert grown.finished
 
 
 def done(folder: Path) -> int:

@@ -7,6 +7,7 @@ import typer
 
 from ravine.commands.exits import exit_codes
 from ravine.commands.options import (
+    Device,
     EarlyStopping,
     Epochs,
     Folder,
@@ -100,6 +101,7 @@ def suite(
     ] = None,
     workers: Workers = None,
     ray: Ray = None,
+    device: Device = "cpu",
     quiet: Quiet = False,
 ) -> None:
     """Race the same rules on several tasks; score them over all, as AlgoPerf does."""
@@ -118,6 +120,7 @@ def suite(
                 fresh_seeds=fresh_seeds,
                 epochs=epochs,
                 schedule=schedule,
+                device=device,
                 early_stopping=early_stopping,
             )
         )

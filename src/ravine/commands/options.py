@@ -44,6 +44,13 @@ Ray = Annotated[
         "this race, or HOST:PORT. Needs pip install 'ravine[ray]'.",
     ),
 ]
+Device = Annotated[
+    str,
+    typer.Option(
+        metavar="NAME",
+        help="What to train on: cpu, a worker a core, or gpu, a worker a GPU.",
+    ),
+]
 OwnTask = Annotated[
     str | None,
     typer.Option(

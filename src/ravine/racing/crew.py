@@ -149,7 +149,7 @@ def cores() -> list[int | None]:
 
 
 def told(engine: str, backend: str = "") -> dict[str, str]:
-    """The environment of a worker: JAX on one thread of the CPU, every compiled program kept.
+    """The environment of a worker: JAX on one thread of the CPU, or on a GPU; programs are kept.
 
     With a backend of the user's, that one and nothing else.
     """

@@ -1,7 +1,8 @@
 """The compiled race: many runs of one rule as the lanes of one program. Knows JAX's transforms."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any, NamedTuple
 
 import jax
@@ -16,15 +17,23 @@ from ravine.racing.programs import Programs, Shape, numeric
 from ravine.tasks.intake import Network
 from ravine.update_rule import Rule
 
-EVALUATED = 16  # rows at a time, of a network with convolutions
-# Without it each step copies the weights that its backward pass reads, though it has read them all
-# by the time they change. What is computed stays the same, to the last bit.
-COMPILER: dict[str, str | bool] = {"xla_cpu_copy_insertion_use_region_analysis": True}
+
+class Levers(NamedTuple):
+    """What is done in one way or another by where it runs. What is computed stays the same."""
+
+    each: Callable[..., Any]  # of a function of one lane: how ``vmap`` takes it to all
+    evaluated: int  # rows at a time, of a network with convolutions
+    compiler: Mapping[str, str | bool]
 
 
-def by_parts(predict: Callable[..., Any]) -> Callable[..., Any]:
-    """How a network predicts the rows of a whole split."""
-    return in_parts(predict, EVALUATED)
+CPU = Levers(
+    # Lane by lane: the rows of a split fill the products already, those of all lanes the cache.
+    each=jax.custom_batching.sequential_vmap,
+    evaluated=16,
+    # Without it each step copies the weights that its backward pass reads, though it has read them
+    # all by the time they change.
+    compiler={"xla_cpu_copy_insertion_use_region_analysis": True},
+)
 
 
 class Lane(NamedTuple):
@@ -36,11 +45,12 @@ class Lane(NamedTuple):
     alive: Any  # whether every training loss so far was finite
 
 
-def programs(network: Network, rule: Rule) -> Programs:
+def programs(network: Network, rule: Rule, levers: Levers = CPU) -> Programs:
     """The programs of a rule's structure: hyperparameters, seeds and rows are data.
 
     A lane whose training loss is no longer finite is dead, and reports NaN from then on.
     """
+    by_parts = partial(in_parts, rows=levers.evaluated)
 
     def measured(hyper: dict[str, Any], lane: Lane, t: Any, held_out: Any) -> Any:
         r = rule.replace(hyper)
@@ -49,8 +59,7 @@ def programs(network: Network, rule: Rule) -> Programs:
         measures = jnp.stack(scores)
         return jnp.where(lane.alive, measures, jnp.nan)
 
-    # Lane by lane: the rows of a split fill the products already, those of all lanes the cache.
-    measured = jax.custom_batching.sequential_vmap(measured)
+    measured = levers.each(measured)
 
     def begin(hyper: dict[str, Any], trainable: Any, state: Any, held_out: Any) -> Any:
         r = rule.replace(hyper)
@@ -108,7 +117,9 @@ def programs(network: Network, rule: Rule) -> Programs:
     return Programs(begin_flat, advance_flat)
 
 
-def export(network: Network, rule: Rule, shape: Shape, sample: Any, data: Any) -> list[bytes]:
+def export(
+    network: Network, rule: Rule, shape: Shape, sample: Any, data: Any, levers: Levers = CPU
+) -> list[bytes]:
     """Trace ``begin`` and ``advance`` once, so that processes without Keras can run them.
 
     ``sample`` is a (trainable, state) to take shapes from, ``data`` (train, held_out).
@@ -120,7 +131,7 @@ def export(network: Network, rule: Rule, shape: Shape, sample: Any, data: Any) -
     def like(tree: Any) -> Any:
         return jax.tree.map(lambda a: jax.ShapeDtypeStruct(a.shape, a.dtype), tree)
 
-    begin, advance = programs(network, rule)
+    begin, advance = programs(network, rule, levers)
     hyper = {name: lanes_of(np.float32(0)) for name in numeric(rule)}
     trainable, state = jax.tree.map(lanes_of, sample)
     train, held_out = like(data)
@@ -142,15 +153,15 @@ def lanes(network: Any, drawn: Any, sample: Any) -> bool:
     return True
 
 
-def load(exported: Sequence[bytes], network: Any = None) -> Programs:
+def load(exported: Sequence[bytes], network: Any = None, levers: Levers = CPU) -> Programs:
     """The programs that ``export`` traced, compiled; they need no network any more."""
-    return Programs(*map(_compiled, exported))
+    return Programs(*(_compiled(one, levers.compiler) for one in exported))
 
 
-def _compiled(exported: bytes) -> Callable[..., Any]:
+def _compiled(exported: bytes, options: Mapping[str, str | bool]) -> Callable[..., Any]:
     program = jax.export.deserialize(bytearray(exported))
     arguments, _ = jax.tree.unflatten(program.in_tree, program.in_avals)
-    compiled: Callable[..., Any] = jax.jit(program.call).lower(*arguments).compile(COMPILER)
+    compiled: Callable[..., Any] = jax.jit(program.call).lower(*arguments).compile(dict(options))
     return compiled
 
 

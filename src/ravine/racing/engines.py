@@ -1,15 +1,22 @@
 """Which engine trains a task: the compiled one, or one in the task's own framework."""
 
 import importlib
+import os
 from typing import Any
 
+from ravine.errors import WrongCall, unknown
 from ravine.frameworks.names import CALLED
 
 JAX = "jax"  # many runs as the lanes of one compiled program
+GPU = "jax-gpu"  # the same on a GPU
+DEVICES = {"cpu": JAX, "gpu": GPU}  # where the compiled engine can train
+PLATFORM = ""  # of JAX, for a GPU: whichever it finds
 TORCH = "torch"  # a module of PyTorch
 # A Keras model that cannot move to JAX, run after run.
 KERAS = {framework: f"keras-{framework}" for framework in ("tensorflow", "torch")}
-FILES = {JAX: "engine", TORCH: "torch_engine"} | dict.fromkeys(KERAS.values(), "keras_engine")
+FILES = {JAX: "engine", GPU: "gpu_engine", TORCH: "torch_engine"} | dict.fromkeys(
+    KERAS.values(), "keras_engine"
+)
 
 
 class MustMove(Exception):
@@ -28,24 +35,54 @@ def engine(name: str) -> Any:
 def framework(name: str) -> str:
     """The framework that an engine computes with.
 
-    >>> framework("keras-tensorflow"), framework("jax")
+    >>> framework("keras-tensorflow"), framework("jax-gpu")
     ('tensorflow', 'jax')
     """
-    return name.removeprefix("keras-")
+    return name.removeprefix("keras-").removesuffix("-gpu")
+
+
+def device(name: str) -> str:
+    """Where an engine trains.
+
+    >>> device("jax-gpu"), device("torch")
+    ('gpu', 'cpu')
+    """
+    return "gpu" if name == GPU else "cpu"
+
+
+def on_device(name: str, device: str) -> str:
+    """The engine that does on a device what the engine of that name does on a CPU.
+
+    Raises ``WrongCall`` where there is no such device, or none of that engine.
+    """
+    if device not in DEVICES:
+        raise unknown("device", device, DEVICES)
+    if name != JAX and device != "cpu":
+        raise WrongCall(
+            f"device='{device}' is not allowed: {called(name)} trains on the CPU here, only models "
+            "that JAX can run train on a GPU"
+        )
+    return DEVICES[device] if name == JAX else name
 
 
 def called(name: str) -> str:
     """An engine in words.
 
-    >>> called("torch"), called("keras-torch")
-    ('PyTorch', 'Keras on PyTorch, run after run')
+    >>> called("torch"), called("keras-torch"), called("jax-gpu")
+    ('PyTorch', 'Keras on PyTorch, run after run', 'JAX on a GPU')
     """
     said = CALLED[framework(name)]
+    if device(name) == "gpu":
+        return f"{said} on a GPU"
     return f"Keras on {said}, run after run" if name in KERAS.values() else said
 
 
 def environment(name: str) -> dict[str, str]:
     """What a worker of an engine must be told before it imports anything."""
+    if name == GPU:
+        # As on a CPU and in PyTorch: no factor is rounded to the ten bits that tensor cores take.
+        precision = os.environ.get("JAX_DEFAULT_MATMUL_PRECISION", "highest")
+        return {"JAX_PLATFORMS": PLATFORM, "JAX_DEFAULT_MATMUL_PRECISION": precision}
     if name not in KERAS.values():
         return {}
     one = ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS")

@@ -11,7 +11,7 @@ from typing import NamedTuple
 from ravine.errors import WrongCall, unknown
 from ravine.racing import stopping
 from ravine.racing.choices import BASELINE, STUDY_SEEDS, Choices, decays, scheduled
-from ravine.racing.engines import JAX
+from ravine.racing.engines import GPU, JAX
 from ravine.racing.identity import digest, source_digest
 from ravine.update_rule import Rule
 
@@ -19,6 +19,7 @@ REFERENCE_SEEDS = 10
 EVALUATIONS = 100  # a run, about: fine enough to time, cheap beside the training
 LANE_BYTES = 1 << 20  # lanes × parameters × 16 bytes stay within a core's L2 cache
 LANES = 8  # more gain nothing, unless it was measured otherwise
+GPU_LANES, GPU_LANE_BYTES = 64, 1 << 30  # the same on a GPU, which is not full of a few small ones
 LONE_STEP = 5e6  # operations of a step from which on one lane at a time is fastest
 SEGMENT_OPERATIONS = 2e11  # some 10 s of one core: what a crash may cost
 SEGMENT_ROWS = 1 << 22  # numbers of a segment's batches: what bounds a worker's memory
@@ -211,7 +212,7 @@ def settle(choices: Choices, rules: Mapping[str, Rule], facts: Facts) -> Plan:
     evaluations = math.ceil(wanted / period)
     steps = evaluations * period
     operations = step_operations(choices, facts)
-    numbers = LANES * period * choices.batch_size
+    numbers = _most(facts)[0] * period * choices.batch_size
     most = min(evaluations, SEGMENT_OPERATIONS // (operations * period), SEGMENT_ROWS // numbers)
     raced = {name: scheduled(rule, choices.schedule, steps) for name, rule in rules.items()}
     return Plan(
@@ -221,7 +222,7 @@ def settle(choices: Choices, rules: Mapping[str, Rule], facts: Facts) -> Plan:
         steps=steps,
         period=period,
         segment=max(1, int(most)),
-        width=lanes(facts, operations),
+        width=lanes(facts, operations, most_at_once(choices)),
         decaying=tuple(name for name, rule in raced.items() if decays(rule, steps)),
     )
 
@@ -249,9 +250,22 @@ def step_operations(choices: Choices, facts: Facts) -> float:
     return choices.batch_size * (facts.operations or 6 * facts.parameters)
 
 
-def lanes(facts: Facts, operations: float) -> int:
+def most_at_once(choices: Choices) -> int:
+    """The most runs of one rule that can go together, as a power of two that has room for them."""
+    tuned = max(map(len, choices.learning_rates.values())) * choices.seeds
+    return 1 << (max(tuned, choices.fresh_seeds, REFERENCE_SEEDS) - 1).bit_length()
+
+
+def lanes(facts: Facts, operations: float, at_once: int) -> int:
     """How many runs a program takes at once, by rule of thumb: a power of two."""
-    if operations > LONE_STEP or not facts.lanes:
+    if not facts.lanes or (operations > LONE_STEP and facts.engine != GPU):
         return 1
-    fitting = max(1, min(LANES, LANE_BYTES // (16 * max(1, facts.parameters))))
-    return 1 << (fitting.bit_length() - 1)
+    most, room = _most(facts)
+    fitting = max(1, min(most, room // (16 * max(1, facts.parameters))))
+    found = 1 << (fitting.bit_length() - 1)
+    return min(found, at_once) if facts.engine == GPU else found
+
+
+def _most(facts: Facts) -> tuple[int, int]:
+    """How many lanes, and how many bytes of them, a worker can do well with."""
+    return (GPU_LANES, GPU_LANE_BYTES) if facts.engine == GPU else (LANES, LANE_BYTES)

@@ -5,13 +5,13 @@ import platform
 import shlex
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from importlib.metadata import packages_distributions, version
+from importlib.metadata import entry_points, packages_distributions, version
 from pathlib import Path
 from typing import Any
 
 from ravine.frameworks.spelling import is_spelled
 from ravine.racing.choices import Choices
-from ravine.racing.engines import JAX, framework
+from ravine.racing.engines import JAX, device, framework
 from ravine.racing.grids import POINTS, TRIALS, log_grid
 from ravine.rules import RULES
 from ravine.tasks import TASKS
@@ -39,6 +39,9 @@ def machine() -> dict[str, Any]:
 def versions(engine: str = JAX) -> dict[str, str]:
     """The versions that decide the last bits of a curve, of what an engine computes with."""
     found = {"python": platform.python_version()} | {name: version(name) for name in PACKAGES}
+    if device(engine) == "gpu":
+        plugins = [entry.dist for entry in entry_points(group="jax_plugins")]
+        return found | {dist.name: dist.version for dist in plugins if dist is not None}
     if engine != JAX:  # whose package may be another: tensorflow-cpu
         name = framework(engine)
         found[name] = version(packages_distributions()[name][0])
@@ -53,11 +56,11 @@ def differing(one: Mapping[str, str], other: Mapping[str, str]) -> list[str]:
     ]
 
 
-def command(choices: Choices, task: Task, confirm: str | None = None) -> str:
+def command(choices: Choices, task: Task, confirm: str | None = None, engine: str = JAX) -> str:
     """What makes the same choices: a command line; Python where that cannot say it.
 
-    ``confirm``: where its winner is trained once more. Python is for objects of the user's own,
-    whose names stand for them, and for rates that are given rule by rule.
+    ``confirm``: where its winner is trained once more; ``engine``: what trained it. Python is for
+    objects of the user's own, whose names stand for them, and for rates given rule by rule.
     """
     options: dict[str, Any] = {}
     if choices.rules != tuple(RULES):
@@ -76,20 +79,17 @@ def command(choices: Choices, task: Task, confirm: str | None = None) -> str:
         )
     options["seeds"] = choices.seeds
     options["fresh_seeds"] = choices.fresh_seeds
-    if choices.epochs != task.epochs:
-        options["epochs"] = choices.epochs
-    if choices.batch_size != task.batch_size:
-        options["batch_size"] = choices.batch_size
-    if choices.schedule != "constant":
-        options["schedule"] = choices.schedule
-    if not choices.early_stopping:
-        options["early_stopping"] = False
-    if choices.target:
-        options["target"] = choices.target
-    if choices.studies > 1:
-        options["studies"] = choices.studies
-    if confirm is not None:
-        options["confirm"] = confirm
+    usual: dict[str, tuple[Any, Any]] = {
+        "epochs": (choices.epochs, task.epochs),
+        "batch_size": (choices.batch_size, task.batch_size),
+        "schedule": (choices.schedule, "constant"),
+        "early_stopping": (choices.early_stopping, True),
+        "target": (choices.target, ""),
+        "studies": (choices.studies, 1),
+        "confirm": (confirm, None),
+        "device": (device(engine), device(JAX)),
+    }
+    options |= {name: value for name, (value, default) in usual.items() if value != default}
     name = choices.task.partition("[")[0]  # a variant is of it, with one value of each lever
     own = [rule for rule in choices.rules if not is_spelled(rule)]
     ours = name in TASKS

@@ -24,7 +24,8 @@ from uuid import uuid4
 from ravine.errors import RavineError, WrongCall
 from ravine.racing import parcels, provenance
 from ravine.racing.crew import Hear, Message, Place, told
-from ravine.racing.engines import JAX
+from ravine.racing.engines import JAX, device
+from ravine.racing.gpus import said
 from ravine.racing.jobs import Torn
 from ravine.racing.parcels import Version
 from ravine.racing.ray_post import Opened, Opening, Parcel, Post
@@ -183,7 +184,9 @@ class RayCrew:
         engine = workbench.get("engine", JAX)
         versions = provenance.versions(engine)
         self.opening = Opening(uuid4().hex[:12], dict(workbench), told(engine), sys.path, versions)
-        self.post: Any = ray.remote(num_cpus=1, max_restarts=0)(Post)
+        self._unit = {"cpu": "CPU", "gpu": "GPU"}[device(engine)]  # what a worker has one of
+        gpus = 1 if self._unit == "GPU" else 0
+        self.post: Any = ray.remote(num_cpus=1, num_gpus=gpus, max_restarts=0)(Post)
         self.there: set[RayWorker] = set()  # who is ready
         self._count = count
         self._seats = 0
@@ -191,40 +194,49 @@ class RayCrew:
         self._alone: float | None = None  # since when there is nobody
 
     def seats(self) -> int:
-        """As many as the cluster has CPUs, or as were asked for; a node more makes it grow."""
+        """As many as the cluster has CPUs, or GPUs, or as were asked for; new nodes add theirs."""
         import ray
 
         now = time.monotonic()
         if now - self._looked < LOOK:
             return self._seats
         self._looked = now
-        found = self._count or int(ray.cluster_resources().get("CPU", 0))
+        found = self._count or int(ray.cluster_resources().get(self._unit, 0))
         self._seats = max(1, self._seats, found)
         if self.there:
             self._alone = None
         elif self._alone is None:
             self._alone = now
         elif now - self._alone > SILENT:
-            self.cluster.say("no worker on the Ray cluster is ready: waiting for a free CPU")
+            waits = f"waiting for a free {self._unit}"
+            self.cluster.say(f"no worker on the Ray cluster is ready: {waits}")
             self._alone = float("inf")
         return self._seats
 
     def place(self) -> Place:
-        """See ``Crew``. Of memory, what Ray counts a CPU on nodes that have some."""
+        """See ``Crew``. Of memory, what Ray counts a CPU, or GPU, on nodes that have some."""
         import ray
 
         nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]
-        nodes = [has for has in nodes if has.get("CPU") and has.get("memory")]
-        cpus = sum(has["CPU"] for has in nodes)
-        memory = sum(has["memory"] for has in nodes) / cpus * self._seats if nodes else math.inf
+        nodes = [has for has in nodes if has.get(self._unit) and has.get("memory")]
+        units = sum(has[self._unit] for has in nodes)
+        memory = sum(has["memory"] for has in nodes) / units * self._seats if nodes else math.inf
         machine = provenance.machine()
         if other := self.cluster.processors - {machine["processor"]}:
             machine |= {"processor": ", ".join(sorted(other))}
+        if self._unit == "GPU":
+            machine |= {"gpu": said([kind for has in nodes for kind in _kinds(has)])}
         return Place("the cluster", machine | {"cores": self._seats}, memory)
 
     def hire(self, seat: int, hear: Hear) -> "RayWorker":
         """See ``crew.Crew``."""
         return RayWorker(self, hear)
+
+
+def _kinds(resources: Mapping[str, float]) -> list[str]:
+    """What the GPUs of a node are, as far as Ray knows."""
+    kinds = [key.partition(":")[2] for key in resources if key.startswith("accelerator_type:")]
+    return (kinds or ["GPU"])[:1] * int(resources["GPU"])
 
 
 class RayWorker:

@@ -21,6 +21,7 @@ from ravine.cache import cache_folder
 from ravine.errors import RavineError
 from ravine.racing import parcels, provenance
 from ravine.racing.crew import Message, Process, Worker, cores
+from ravine.racing.engines import device
 from ravine.racing.parcels import Version
 
 PLACE = "ravine-ray"  # in a node's folder for temporary files, of each user
@@ -68,7 +69,8 @@ class Post:
         node: str = ray.get_runtime_context().get_node_id()
         self._folder, self._held = _shared(f"{opening.race}-{node[:8]}")
         self._said: SimpleQueue[Message] = SimpleQueue()
-        core, self._core = _core()
+        # A GPU's worker waits for it more than it computes.
+        core, self._core = (None, None) if device(engine) == "gpu" else _core()
         told = {**os.environ, **opening.told, "JAX_COMPILATION_CACHE_DIR": str(cache_folder())}
         self._process = Process(core, told, self._hear)
         # Ray's own copies of packages are none of ours.

@@ -1,7 +1,8 @@
 """How many lanes a program has: what was fastest here, found by timing and remembered.
 
 Known before it is tried: on a CPU one lane is best for large steps, a few for small ones, and many
-for steps so small that calling them costs more than their arithmetic.
+for steps so small that calling them costs more than their arithmetic; on a GPU the more the better
+until it is full.
 """
 
 import json
@@ -16,13 +17,16 @@ from typing import Any
 
 from ravine.cache import cache_folder
 from ravine.racing import provenance
+from ravine.racing.engines import GPU
 from ravine.racing.identity import digest
 from ravine.racing.jobs import Torn, program_file, weights_file
-from ravine.racing.plan import FIRST_SEED, LONE_STEP, REFERENCE_SEEDS, Plan
+from ravine.racing.plan import FIRST_SEED, LONE_STEP, REFERENCE_SEEDS, Plan, most_at_once
 from ravine.racing.pool import Job, Pool
 
 WIDTHS = (1, 2, 4, 8, 16, 32)
 MEMORY = 1 << 23  # lanes × parameters × 16 bytes: more lanes than this holds are not tried
+GPU_WIDTHS = (8, 16, 32, 64, 128, 256, 512)
+GPU_MEMORY = 1 << 32
 WORTH = 15.0  # seconds of one core that a race must take before a search pays
 RATE = 2e10  # operations a second of one core, about
 CALL = 1e-5  # seconds that a step takes at least, about
@@ -137,6 +141,9 @@ def _candidates(plan: Plan) -> list[int]:
     if not plan.facts.lanes:
         return [1]
     size = 16 * max(1, plan.facts.parameters)
+    if plan.facts.engine == GPU:
+        most = most_at_once(plan.choices)
+        return [w for w in GPU_WIDTHS if w <= most and w * size <= GPU_MEMORY] or [1]
     # Large steps gain nothing by company; whatever else the machine does must not say they do.
     most = 2 if plan.operations > LONE_STEP else WIDTHS[-1]
     return [w for w in WIDTHS if w == 1 or (w <= most and w * size <= MEMORY)]

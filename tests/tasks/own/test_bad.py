@@ -8,6 +8,7 @@ import cloudpickle
 import keras
 import numpy as np
 import pytest
+import torch
 from keras import layers
 
 import ravine
@@ -79,6 +80,7 @@ BAD = {
     "not a model": ((lambda: 3, (X, Y)), {}, "gives a int, not a Keras model"),
     "class": ((net(), (X, Y)), {"class_weight": {7: 1.0}}, "names class 7, which no row has"),
     "a number": ((3, (X, Y)), {}, "the task is a int"),
+    "a module": ((torch.nn.Linear(1, 1), (X, Y)), {}, r"Linear, .*: give ravine\.Task\.from_torch"),
     "data of a task": (("digits-mlp", (X, Y)), {}, "data= goes with a model of your own"),
 }  # fmt: skip
 

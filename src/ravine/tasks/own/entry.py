@@ -40,6 +40,11 @@ def task_of(given: Any, data: Any, **options: Any) -> Task:
         return find(given) if isinstance(given, str) else given
     if not is_keras(given, "Model") and (not callable(given) or is_keras(given, "Layer")):
         raise WrongCall(f"the task is a {type(given).__name__}: {HOW}")
+    if any(kind.__module__ == "torch.nn.modules.module" for kind in type(given).__mro__):
+        raise WrongCall(
+            f"the task is a module of PyTorch, {type(given).__name__}, which is raced in PyTorch: "
+            "give ravine.Task.from_torch(make_module, (x, y), loss)"
+        )
     from ravine.tasks.own.model import own_model
 
     return own_model(given, data, **options)

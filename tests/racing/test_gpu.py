@@ -1,0 +1,90 @@
+"""Racing on a GPU, as far as a machine without one can tell; test_ray.py has a whole race."""
+
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+import pytest
+from torch import nn
+
+import ravine
+from ravine.errors import WrongCall
+from ravine.racing import engines, gpu_engine
+from ravine.racing.crew import told
+from ravine.racing.engine import network_of
+from ravine.racing.gpus import Gpus
+from ravine.racing.plan import Facts, lanes
+from ravine.racing.programs import Shape
+from ravine.rules import RULES
+from ravine.tasks import find
+
+
+@pytest.fixture
+def none(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever machine the tests are run on."""
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "-1")
+
+
+@pytest.mark.usefixtures("none")
+def test_without_a_gpu_that_is_said(tmp_path: Path) -> None:
+    out = tmp_path / "race"
+    with pytest.raises(WrongCall, match=r"JAX finds no GPU on .*'ravine\[cuda\]'.*--device gpu"):
+        ravine.race("diabetes-linear", device="gpu", out=out, progress=False)
+    assert not out.exists()
+
+
+def test_another_device_is_refused() -> None:
+    with pytest.raises(WrongCall, match="unknown device 'gpus': did you mean 'gpu'"):
+        ravine.race("diabetes-linear", device="gpus")
+
+
+def test_a_module_of_pytorch_is_not_raced_on_a_gpu() -> None:
+    rows = np.zeros((40, 3), np.float32), np.zeros((40, 1), np.float32)
+    task = ravine.Task.from_torch(lambda: nn.Linear(3, 1), rows, nn.MSELoss())
+    with pytest.raises(WrongCall, match="PyTorch trains on the CPU here"):
+        ravine.race(task, device="gpu")
+
+
+def test_a_worker_has_a_gpu_to_itself(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of two devices, with JAX told to use the CPU in their place."""
+    monkeypatch.setattr(engines, "PLATFORM", "cpu")
+    monkeypatch.setenv("XLA_FLAGS", "--xla_force_host_platform_device_count=2")
+    crew = Gpus(None, {"engine": engines.GPU})
+    assert crew.seats() == 2
+    assert crew.place().machine["gpu"] == "2 × cpu"
+    with pytest.raises(WrongCall, match=r"workers=3 is not allowed: .* has 2 × cpu"):
+        Gpus(3, {"engine": engines.GPU})
+
+
+@pytest.mark.parametrize("task", ["digits-mlp", "digits-cnn"])
+@pytest.mark.parametrize("rule", RULES)
+def test_programs_can_be_lowered_for_cuda(
+    task: str, rule: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """All that can be known without a GPU: XLA's own lowering for it has no objection."""
+    monkeypatch.setattr(jax.export, "export", partial(jax.export.export, platforms=["cuda"]))
+    found = find(task)
+    network, data = network_of(found), found.load()
+    held_out = [(split.x, split.y) for split in data[1:]]
+    given: Any = (data.train.x, data.train.y), held_out
+    shape = Shape(width=16, periods=2, period=3, batch_size=32)
+    precision = told(engines.GPU)["JAX_DEFAULT_MATMUL_PRECISION"]
+    with jax.default_matmul_precision(precision):
+        exported = gpu_engine.export(network, RULES[rule](), shape, tuple(network.draw(0)), given)
+    for one in exported:
+        program = jax.export.deserialize(bytearray(one))
+        assert program.platforms == ("cuda",)
+        products = [x for x in program.mlir_module().splitlines() if "stablehlo.dot" in x]
+        assert products
+        assert all("HIGHEST" in product for product in products), "none is rounded to TF32"
+
+
+def test_a_gpu_has_more_lanes_and_none_for_nobody() -> None:
+    facts = Facts(5_000, (1_000, 200, 200), ("loss",), "", operations=3e4)
+    gpu = facts._replace(engine=engines.GPU)
+    assert lanes(facts, 1e6, at_once=64) == 8
+    assert lanes(gpu, 1e6, at_once=64) == 64
+    assert lanes(gpu, 1e6, at_once=32) == 32
+    assert lanes(gpu._replace(parameters=10_000_000), 1e10, at_once=64) == 4
