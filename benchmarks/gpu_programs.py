@@ -8,11 +8,11 @@ Nothing is tuned by trial, as there is nothing to try it on.
 """
 
 import argparse
-import importlib.util
 import os
 import sys
 import time
 from functools import partial
+from importlib.metadata import entry_points
 from typing import Any
 
 from ravine.racing.crew import told
@@ -56,7 +56,7 @@ def main() -> None:
     parser.add_argument("--tasks", default="digits-mlp,digits-cnn")
     parser.add_argument("--lanes", default="64,512")
     asked = parser.parse_args()
-    if importlib.util.find_spec("jax_plugins.xla_cuda12") is None:
+    if not entry_points(group="jax_plugins"):
         sys.exit("needs the compiler for GPUs: pip install 'ravine[cuda]'")
     topology = topologies.get_topology_desc("1x1x1", "cuda", target_config=H100, topology="1x1x1")
     where = NamedSharding(topologies.make_mesh(topology, (1,), ("x",)), PartitionSpec())
