@@ -25,6 +25,7 @@ from ravine.racing.choices import choose
 from ravine.racing.driver import Driver
 from ravine.racing.jobs import Workbench, checkpoint_file, program_file
 from ravine.racing.plan import settle
+from ravine.racing.pool import Pool
 from ravine.racing.store import FILE, WORK, Store
 from ravine.rules import RULES
 from ravine.tasks import find
@@ -85,9 +86,8 @@ def sustained(given: argparse.Namespace) -> None:
         crowd = log.crowd = Crowd(given.workers, folder / WORK, given.burst, log)
         display = Display(shown=False)
         display.planned(plan, [])
-        driver = Driver(
-            crowd, {name: RULES[name]() for name in plan.choices.rules}, display, folder
-        )
+        rules = {name: RULES[name]() for name in plan.choices.rules}
+        driver = Driver(Pool(crowd), rules, display, folder)
         began, cpu = time.perf_counter(), time.process_time()
         driver.run(plan, store, stages)
         wall, cpu = time.perf_counter() - began, time.process_time() - cpu - crowd.cpu

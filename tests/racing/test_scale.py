@@ -23,6 +23,7 @@ from ravine.pages.live import state
 from ravine.pages.live.display import Display
 from ravine.racing.driver import Driver
 from ravine.racing.plan import Plan
+from ravine.racing.pool import Pool
 from ravine.racing.store import WORK, Store
 from ravine.rules import RULES
 from ravine.verdict import stages
@@ -47,7 +48,8 @@ def raced(
     display = Display(shown=False)
     display.planned(plan, [])
     rules = {name: RULES[name]() for name in plan.choices.rules}
-    Driver(crowd, rules, display, folder).run(plan, store, stages)
+    with Pool(crowd) as pool:
+        Driver(pool, rules, display, folder).run(plan, store, stages)
     return store, crowd
 
 
