@@ -69,8 +69,8 @@ class Crowd:
     def seats(self) -> int:
         """See ``crew.Crew``: a pool asks at every look, when it has heard all that was said."""
         self._said = 0
-        self._answer_some(self._burst)
         self._watch(self.answered)
+        self._answer_some(self._burst)
         return self._count
 
     def place(self) -> Place:

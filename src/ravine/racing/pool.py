@@ -84,10 +84,8 @@ class Pool:
         self._stillborn = 0
         self._awake = self._checked = 0.0  # seconds in all, and when it was seen who is stuck
         self._seats: list[Seat] = []
-        # Sets, but in order.
-        self._free: dict[
-            Seat, None
-        ] = {}  # idle, but for the first; who was busy last is asked first
+        # Sets, but in order. Who is idle, but for the first; of them the latest is the next asked.
+        self._free: dict[Seat, None] = {}
         self._manned: dict[Seat, None] = {}  # the worker is at the job
         self._unmanned: dict[Seat, None] = {}  # nobody is at the job
         self._grow()
@@ -132,7 +130,7 @@ class Pool:
         self._events.put((worker, message))
 
     def _hand_out(self, source: Source) -> bool:
-        """Have everybody at work; whether the first seat was asked for any, or is at some."""
+        """Have everybody at work; whether anybody at the first seat was asked."""
         first = self._seats[0]
         if first.job is None and not first.worker.ready:  # there may be a job for it any time
             self._man(first)
