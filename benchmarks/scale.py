@@ -1,8 +1,9 @@
-"""How many finished segments a second the driver and the store sustain, and what a segment carries.
+"""How many finished segments a second a driver sustains, and what a segment carries.
 
 python benchmarks/scale.py [--studies 40] [--seeds 20] [--workers 1000] [--width 4] [--burst 16]:
-a race whose workers are simulated (``crowd.py``), but for them as shipped: the queue, the stopping
-of hopeless runs, the display that watches, SQLite with its fsync, checkpoints that are deleted.
+a race whose workers are simulated (``crowd.py``), but for them as shipped: the pool with a seat for
+each, the queue, the stopping of hopeless runs, the display that watches, SQLite with its fsync,
+checkpoints that are deleted.
 
 --messages: the real sizes of jobs, answers and checkpoints, of the task that is raced by default
 and of the largest network that needs no download.
