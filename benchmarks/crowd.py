@@ -62,6 +62,7 @@ class Crowd:
         self._watch = watch
         self._given: deque[tuple[Callable[[Message], None], BytesIO]] = deque()
         self._said = 0  # answers that the pool has not heard yet
+        self.most = 0  # workers at work at once
         self.answered = 0  # segments of a run
         self.rounds = 0  # in which there were any
         self.seconds = self.cpu = 0.0  # that went into making the answers up
@@ -84,6 +85,7 @@ class Crowd:
     def given(self, say: Callable[[Message], None], job: BytesIO) -> None:
         """Somebody has one more job."""
         self._given.append((say, job))
+        self.most = max(self.most, len(self._given))
         if not self._said:
             self._answer_some(1)
 

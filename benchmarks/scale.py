@@ -100,7 +100,8 @@ def sustained(given: argparse.Namespace) -> None:
         f"\n{n:,} segments in {wall:.1f} s, {crowd.seconds:.1f} of them in making answers up: "
         f"{n / wall:,.0f} a second, {n / own:,.0f} by the driver alone, {1e3 * cpu / n:.2f} ms of "
         f"CPU each. The driver stored for {driver.profile.stored:.1f} s. Memory at most "
-        f"{peak:.0f} MB, race.sqlite {size / n:,.0f} bytes a segment"
+        f"{peak:.0f} MB, race.sqlite {size / n:,.0f} bytes a segment. At work at once were at most "
+        f"{crowd.most:,}"
     )
 
 
