@@ -1,19 +1,22 @@
 """Simulated workers: they answer at once, by formula. Everything that asks them is real."""
 
+import math
 import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
-from functools import cache
+from functools import cache, partial
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from ravine.racing.choices import choose
+from ravine.racing.crew import Hear, Message, Place
 from ravine.racing.jobs import Advanced, Begun, checkpoint_file, weights_file
 from ravine.racing.plan import Facts, Plan, Run, settle
-from ravine.racing.pool import Job, Source
 from ravine.racing.profile import Spent
+from ravine.racing.worker import receive, send
 from ravine.rules import RULES
 from ravine.tasks import TASKS
 
@@ -38,10 +41,12 @@ def plan_of(
 
 
 class Crowd:
-    """In the place of a pool. ``burst``: how many have answered when the driver looks again.
+    """A crew of workers who answer by formula, first come, first served.
 
-    As real workers do, each leaves a checkpoint for every run that is to go on. ``watch`` is told
-    after every round how many segments of runs there are.
+    ``burst`` of them have answered each time the pool looks, or one where it would wait for nobody
+    else. Jobs and answers are pickled, as they are for the pipe to a process. As real workers do,
+    each leaves a checkpoint for every run that is to go on. ``watch`` is told at every look how
+    many segments of runs there are.
     """
 
     def __init__(
@@ -55,46 +60,57 @@ class Crowd:
         self._folder = folder
         self._burst = burst or workers
         self._watch = watch
+        self._given: deque[tuple[Callable[[Message], None], BytesIO]] = deque()
+        self._said = 0  # answers that the pool has not heard yet
+        self.most = 0  # workers at work at once
         self.answered = 0  # segments of a run
         self.rounds = 0  # in which there were any
         self.seconds = self.cpu = 0.0  # that went into making the answers up
 
-    def __len__(self) -> int:
+    def seats(self) -> int:
+        """See ``crew.Crew``: a pool asks at every look, when it has heard all that was said."""
+        self._said = 0
+        self._watch(self.answered)
+        self._answer_some(self._burst)
         return self._count
 
-    def work(self, source: Source) -> None:
-        """Do all that the source has, first come, first served."""
-        idle: list[int] = [*range(self._count)]
-        busy: deque[tuple[int, Job]] = deque()
-        while True:
-            waiting = []
-            for worker in idle:
-                job = source.take(worker)
-                if job is None:
-                    waiting.append(worker)
-                else:
-                    busy.append((worker, job))
-            idle = waiting
-            source.handed_out()
-            if not busy:
-                return
-            before = self.answered
-            for _ in range(min(self._burst, len(busy))):
-                worker, job = busy.popleft()
-                began, busy_before = time.perf_counter(), time.process_time()
-                answer = self._answer(job)
-                self.seconds += time.perf_counter() - began
-                self.cpu += time.process_time() - busy_before
-                source.done(worker, job, answer)
-                idle.append(worker)
-            self.rounds += self.answered > before
-            self._watch(self.answered)
+    def place(self) -> Place:
+        """See ``crew.Crew``."""
+        return Place("nowhere", {}, math.inf)
 
-    def _answer(self, job: Job) -> Any:
-        if job.name == "advance":
-            return self._advanced(**job.arguments)
-        if job.name == "draw":
-            for seed in job.arguments["seeds"]:
+    def hire(self, seat: int, hear: Hear) -> "Figure":
+        """See ``crew.Crew``."""
+        return Figure(self, hear)
+
+    def given(self, say: Callable[[Message], None], job: BytesIO) -> None:
+        """Somebody has one more job."""
+        self._given.append((say, job))
+        self.most = max(self.most, len(self._given))
+        if not self._said:
+            self._answer_some(1)
+
+    def _answer_some(self, most: int) -> None:
+        before = self.answered
+        for _ in range(min(most, len(self._given))):
+            self._answer_one()
+        self.rounds += self.answered > before
+
+    def _answer_one(self) -> None:
+        say, job = self._given.popleft()
+        self._said += 1
+        began, busy = time.perf_counter(), time.process_time()
+        answer = BytesIO()
+        send(answer, ("done", self._answer(*receive(job))))
+        answer.seek(0)
+        self.seconds += time.perf_counter() - began
+        self.cpu += time.process_time() - busy
+        say(receive(answer))
+
+    def _answer(self, name: str, arguments: Mapping[str, Any]) -> Any:
+        if name == "advance":
+            return self._advanced(**arguments)
+        if name == "draw":
+            for seed in arguments["seeds"]:
                 (self._folder / weights_file(seed)).touch()
         return 1e-4  # seconds of a step, or bytes
 
@@ -115,6 +131,26 @@ class Crowd:
         begun = [Begun("0" * 64, "0" * 64, start)] * len(runs) if segment == 0 else None
         self.answered += len(runs)
         return Advanced(begun, losses, measures, Spent(0.0, 0.1, last - first, 0.0))
+
+
+class Figure:
+    """One of them."""
+
+    ready = True
+
+    def __init__(self, crowd: Crowd, hear: Hear) -> None:
+        self.known: set[str] = set()
+        self._crowd = crowd
+        self._say = partial(hear, self)
+
+    def give(self, name: str, arguments: Mapping[str, Any]) -> None:
+        """See ``crew.Worker``."""
+        send(job := BytesIO(), (name, dict(arguments)))
+        job.seek(0)
+        self._crowd.given(self._say, job)
+
+    def end(self) -> None:
+        """See ``crew.Worker``."""
 
 
 def curve(plan: Plan, run: Run) -> tuple[Any, Any]:

@@ -1,8 +1,9 @@
-"""How many finished segments a second the driver and the store sustain, and what a segment carries.
+"""How many finished segments a second a driver sustains, and what a segment carries.
 
 python benchmarks/scale.py [--studies 40] [--seeds 20] [--workers 1000] [--width 4] [--burst 16]:
-a race whose workers are simulated (``crowd.py``), but for them as shipped: the queue, the stopping
-of hopeless runs, the display that watches, SQLite with its fsync, checkpoints that are deleted.
+a race whose workers are simulated (``crowd.py``), but for them as shipped: the pool with a seat for
+each, the queue, the stopping of hopeless runs, the display that watches, SQLite with its fsync,
+checkpoints that are deleted.
 
 --messages: the real sizes of jobs, answers and checkpoints, of the task that is raced by default
 and of the largest network that needs no download.
@@ -25,6 +26,7 @@ from ravine.racing.choices import choose
 from ravine.racing.driver import Driver
 from ravine.racing.jobs import Workbench, checkpoint_file, program_file
 from ravine.racing.plan import settle
+from ravine.racing.pool import Pool
 from ravine.racing.store import FILE, WORK, Store
 from ravine.rules import RULES
 from ravine.tasks import find
@@ -85,9 +87,8 @@ def sustained(given: argparse.Namespace) -> None:
         crowd = log.crowd = Crowd(given.workers, folder / WORK, given.burst, log)
         display = Display(shown=False)
         display.planned(plan, [])
-        driver = Driver(
-            crowd, {name: RULES[name]() for name in plan.choices.rules}, display, folder
-        )
+        rules = {name: RULES[name]() for name in plan.choices.rules}
+        driver = Driver(Pool(crowd), rules, display, folder)
         began, cpu = time.perf_counter(), time.process_time()
         driver.run(plan, store, stages)
         wall, cpu = time.perf_counter() - began, time.process_time() - cpu - crowd.cpu
@@ -99,7 +100,8 @@ def sustained(given: argparse.Namespace) -> None:
         f"\n{n:,} segments in {wall:.1f} s, {crowd.seconds:.1f} of them in making answers up: "
         f"{n / wall:,.0f} a second, {n / own:,.0f} by the driver alone, {1e3 * cpu / n:.2f} ms of "
         f"CPU each. The driver stored for {driver.profile.stored:.1f} s. Memory at most "
-        f"{peak:.0f} MB, race.sqlite {size / n:,.0f} bytes a segment"
+        f"{peak:.0f} MB, race.sqlite {size / n:,.0f} bytes a segment. At work at once were at most "
+        f"{crowd.most:,}"
     )
 
 

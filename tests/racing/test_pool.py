@@ -155,6 +155,13 @@ def test_patience_grows_with_what_was_measured() -> None:
     assert patience.limit("nadam", first=False) == UNKNOWN
 
 
+def test_patience_goes_by_what_jobs_took_lately() -> None:
+    patience = Patience()
+    for seconds in [1] * 1000 + [30] * 100:
+        patience.took("adam", first=False, seconds=seconds)
+    assert patience.limit("adam", first=False) == 600
+
+
 def test_what_a_job_raises_is_told(tmp_path: Path) -> None:
     def wrong() -> Any:
         raise WrongCall("no such data")

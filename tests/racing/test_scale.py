@@ -23,6 +23,7 @@ from ravine.pages.live import state
 from ravine.pages.live.display import Display
 from ravine.racing.driver import Driver
 from ravine.racing.plan import Plan
+from ravine.racing.pool import Job, Pool
 from ravine.racing.store import WORK, Store
 from ravine.rules import RULES
 from ravine.verdict import stages
@@ -38,20 +39,23 @@ def raced(
     folder: Path,
     plan: Plan,
     workers: int = 40,
+    burst: int = 8,
     watch: Callable[[int], None] = lambda segments: None,
 ) -> tuple[Store, Any]:
     """The store after a whole race, and the crowd that did it."""
     store = Store.create(folder, {"plan": plan.to_json()})
     (folder / WORK).mkdir()
-    crowd = CROWD["Crowd"](workers, folder / WORK, 8, watch)
+    crowd = CROWD["Crowd"](workers, folder / WORK, burst, watch)
     display = Display(shown=False)
     display.planned(plan, [])
     rules = {name: RULES[name]() for name in plan.choices.rules}
-    Driver(crowd, rules, display, folder).run(plan, store, stages)
+    # A clock by which a thousand segments take a second: that often it is seen who is stuck.
+    with Pool(crowd, clock=lambda: crowd.answered / 1000) as pool:
+        Driver(pool, rules, display, folder).run(plan, store, stages)
     return store, crowd
 
 
-def work_for_a_segment(folder: Path, plan: Plan) -> float:
+def work_for_a_segment(folder: Path, plan: Plan, workers: int = 40) -> float:
     """How many instructions of ravine's own code Python does."""
     count = 0
 
@@ -69,7 +73,7 @@ def work_for_a_segment(folder: Path, plan: Plan) -> float:
     before = sys.gettrace()
     sys.settrace(trace)
     try:
-        store, crowd = raced(folder, plan)
+        store, crowd = raced(folder, plan, workers)
     finally:
         sys.settrace(before)
     store.close()
@@ -95,6 +99,36 @@ def test_the_work_for_a_segment_does_not_grow(
     assert work_for_a_segment(tmp_path / "large", large) < 1.05 * before
 
 
+def test_the_work_for_a_segment_does_not_grow_with_the_workers(tmp_path: Path) -> None:
+    plan = CROWD["plan_of"](studies=3, fresh_seeds=2, rules=["sgd", "adam"])
+    few = work_for_a_segment(tmp_path / "few", plan, workers=20)
+    # To hire them, once, is what is left.
+    assert work_for_a_segment(tmp_path / "many", plan, workers=1000) < 1.25 * few
+
+
+def test_who_has_nothing_to_do_is_not_asked_again_and_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plan, asked, doing = CROWD["plan_of"](studies=2), Counter[bool](), dict[int, str]()
+    take = Driver.take
+
+    def counted(driver: Driver, worker: int) -> Job | None:
+        job = take(driver, worker)
+        asked[job is not None] += 1
+        return job
+
+    monkeypatch.setattr(Driver, "take", counted)
+    monkeypatch.setattr(Display, "doing", lambda _, worker, what: doing.update({worker: what}))
+    looks: list[int] = []
+    store, _ = raced(tmp_path, plan, workers=1000, watch=looks.append)
+    store.close()
+    assert asked[True] > 300
+    # At a look that hands out no more, the first is asked, and one of the others.
+    assert asked[False] <= 2 * len(looks)
+    assert len(doing) > 50
+    assert not any(doing.values())  # each is known to have nothing to do
+
+
 def test_memory_is_flat_while_segments_arrive(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -111,7 +145,7 @@ def test_memory_is_flat_while_segments_arrive(
 
     tracemalloc.start()
     try:
-        store, _ = raced(tmp_path, plan, watch=watch)
+        store, _ = raced(tmp_path, plan, burst=2, watch=watch)
     finally:
         tracemalloc.stop()
     store.close()

@@ -142,9 +142,7 @@ class Driver:
         if worker == 0 and (job := self._materials.next()) is not None:
             self._watcher.doing(worker, SAID[job.name])
             return job
-        pack = self._turns.next(worker)
-        if pack is None:
-            self._watcher.doing(worker, "")
+        if (pack := self._turns.next(worker)) is None:
             return None
         self._running[worker] = pack
         program = program_file(pack.rule, pack.width)
@@ -162,6 +160,7 @@ class Driver:
     def done(self, worker: int, job: Job, answer: Any) -> None:
         """See ``pool.Source``."""
         took = time.monotonic() - self._handed[worker]
+        self._watcher.doing(worker, "")
         if isinstance(answer, Torn):
             self._repair(answer.file, job, self._running.pop(worker, None))
         elif job.name == "advance":
@@ -175,6 +174,7 @@ class Driver:
 
     def lost(self, worker: int, job: Job, why: str) -> None:
         """See ``pool.Source``."""
+        self._watcher.doing(worker, "")
         self._turns.died(worker)
         if job.name == "advance":
             self._try_again(self._running.pop(worker), why)
@@ -221,6 +221,7 @@ class Driver:
         pace = Pace(plan, self._rules, self._materials)
         with self.profile.timing("pace"):
             self._pool.work(pace)
+        self._watcher.doing(0, "")
         store.write_meta(STEP_SECONDS, pace.seconds)
 
     def _race(self, runs: Sequence[Run], later: Sequence[int] = ()) -> None:

@@ -27,7 +27,11 @@ class Source(Protocol):
     """Where a pool takes its jobs from and brings the answers to."""
 
     def take(self, worker: int) -> Job | None:
-        """A job for that worker, or None when there is none for it now."""
+        """A job for that worker, or None when there is none for it now.
+
+        Worker 0 may get what no other may. All others are alike: where there is nothing for one of
+        them, the rest are not asked.
+        """
 
     def done(self, worker: int, job: Job, answer: Any) -> None:
         """What came of a job; after this there may be more to take."""
@@ -46,15 +50,9 @@ class Seat:
         self.index = index
         self.worker = worker
         self.job: Job | None = None
-        self.begun = False  # whether the worker has the job: a new one may not
-        self.busy = 0.0  # seconds at that job
+        self.since = 0.0  # when the worker got the job, by the seconds that the pool was awake
         self.vanished = 0  # workers, over that job
         self.dead = False  # whether the worker died while it had nothing to do
-
-    @property
-    def wants(self) -> bool:
-        """Whether there is a job that nobody is at. At seat 0 there may be one any time."""
-        return (self.job is None and self.index == 0) or (self.job is not None and not self.begun)
 
     @property
     def idle(self) -> bool:
@@ -67,6 +65,9 @@ class Pool:
 
     Where a worker that was lost to no fault of its job is long in coming back, one that has nothing
     to do moves to its seat and does that job: no source needs to know.
+
+    Seats are kept by what they are there for, so that a look takes what the news take, however many
+    seats there are.
     """
 
     def __init__(
@@ -81,7 +82,12 @@ class Pool:
         self._events: queue.SimpleQueue[tuple[Worker, Message]] = queue.SimpleQueue()
         self._at: dict[Worker, Seat] = {}
         self._stillborn = 0
+        self._awake = self._checked = 0.0  # seconds in all, and when it was seen who is stuck
         self._seats: list[Seat] = []
+        # Sets, but in order. Who is idle, but for the first; of them the latest is the next asked.
+        self._free: dict[Seat, None] = {}
+        self._manned: dict[Seat, None] = {}  # the worker is at the job
+        self._unmanned: dict[Seat, None] = {}  # nobody is at the job
         self._grow()
 
     def __len__(self) -> int:
@@ -96,10 +102,9 @@ class Pool:
         """Do all that the source has."""
         looked = self._clock()
         while True:
-            self._hand_out(source)
+            asked = self._hand_out(source)
             source.handed_out()
-            # Nobody was asked if none is ready; then seat 0, which the first gets, is not either.
-            if self._seats[0].worker.ready and all(seat.job is None for seat in self._seats):
+            if asked and not self._manned and not self._unmanned:
                 return
             # A wait without a limit cannot be interrupted by Ctrl-C on Windows.
             with contextlib.suppress(queue.Empty):
@@ -108,8 +113,10 @@ class Pool:
                     self._hear(source, *self._events.get_nowait())
             now = self._clock()
             # Of a long sleep, the computer's or one by Ctrl-Z, hardly anything counts.
-            self._end_stuck(source, min(now - looked, 2 * TICK))
+            self._awake += min(now - looked, 2 * TICK)
             looked = now
+            if self._awake >= self._checked + TICK:
+                self._end_stuck(source)
             self._grow()
 
     def _grow(self) -> None:
@@ -117,34 +124,62 @@ class Pool:
             seat = Seat(index, self._crew.hire(index, self._say))
             self._seats.append(seat)
             self._at[seat.worker] = seat
+            self._settle(seat)
 
     def _say(self, worker: Worker, message: Message) -> None:
         self._events.put((worker, message))
 
-    def _hand_out(self, source: Source) -> None:
-        for seat in self._seats:
-            if seat.wants:
-                self._man(seat)
-        for seat in self._seats:
-            if seat.idle and (job := source.take(seat.index)) is not None:
-                if seat.dead:
-                    self._replace(seat)
-                seat.job, seat.begun, seat.busy, seat.vanished = job, False, 0.0, 0
-                self._man(seat)
+    def _hand_out(self, source: Source) -> bool:
+        """Have everybody at work; whether anybody at the first seat was asked."""
+        first = self._seats[0]
+        if first.job is None and not first.worker.ready:  # there may be a job for it any time
+            self._man(first)
+        while self._unmanned and self._man(next(iter(self._unmanned))):
+            pass
+        if asked := first.idle:
+            self._ask(source, first)
+        while self._free and self._ask(source, next(reversed(self._free))):
+            pass
+        return asked
 
-    def _man(self, seat: Seat) -> None:
-        """Have somebody there, and at the job if there is one."""
-        if not seat.worker.ready:
-            others = (*self._seats[1:], self._seats[0])  # whose seat has jobs that no other has
-            other = next((o for o in others if o.idle and o is not seat), None)
-            if other is None:
-                return
-            seat.worker, other.worker = other.worker, seat.worker
-            seat.dead, other.dead = other.dead, seat.dead
-            self._at |= {seat.worker: seat, other.worker: other}
-        if seat.job is not None:
-            seat.begun = True
+    def _ask(self, source: Source, seat: Seat) -> bool:
+        """Have one who is idle take a job; whether there was one."""
+        if (job := source.take(seat.index)) is None:
+            return False
+        if seat.dead:
+            self._replace(seat)
+        seat.job, seat.vanished = job, 0
+        self._settle(seat)
+        return True
+
+    def _settle(self, seat: Seat) -> None:
+        """A seat has another job or worker, or none: who is ready begins."""
+        for seats in (self._free, self._manned, self._unmanned):
+            seats.pop(seat, None)
+        if seat.job is None:
+            if seat.worker.ready and seat.index:
+                self._free[seat] = None
+        elif seat.worker.ready:
+            self._manned[seat] = None
+            seat.since = self._awake
             seat.worker.give(seat.job.name, seat.job.arguments)
+        elif not self._man(seat):
+            self._unmanned[seat] = None
+
+    def _man(self, seat: Seat) -> bool:
+        """Have somebody who is idle move there; whether there was anybody."""
+        first = self._seats[0]
+        if self._free:
+            other, _ = self._free.popitem()
+        elif first.idle and first is not seat:  # the last: it has jobs that no other has
+            other = first
+        else:
+            return False
+        seat.worker, other.worker = other.worker, seat.worker
+        seat.dead, other.dead = other.dead, seat.dead
+        self._at |= {seat.worker: seat, other.worker: other}
+        self._settle(seat)
+        return True
 
     def _hear(self, source: Source, worker: Worker, message: Message) -> None:
         seat = self._at.get(worker)
@@ -153,6 +188,8 @@ class Pool:
         (status, answer), job = message, seat.job
         if status == "ready":
             self._stillborn = 0
+            if seat not in self._manned:
+                self._settle(seat)
         elif status == "vanished":
             self._vanished(source, seat, answer)
         elif status == "died":
@@ -171,19 +208,21 @@ class Pool:
             self._lose(source, seat, job, answer)
         else:
             assert job is not None
-            self._patience.took(job.kind, job.kind not in worker.known, seat.busy)
+            took = self._awake - seat.since
+            self._patience.took(job.kind, job.kind not in worker.known, took)
             worker.known.add(job.kind)
             seat.job = None
+            self._settle(seat)
             source.done(seat.index, job, answer)
 
-    def _end_stuck(self, source: Source, passed: float) -> None:
-        for seat in self._seats:
-            if (job := seat.job) is None or not seat.begun:
-                continue
-            seat.busy += passed
-            limit = self._patience.limit(job.kind, job.kind not in seat.worker.known)
-            if seat.busy > limit:
-                self._lose(source, seat, job, f"no answer in {limit:.0f} s")
+    def _end_stuck(self, source: Source) -> None:
+        self._checked = self._awake
+        for seat in [*self._manned]:
+            assert seat.job is not None
+            kind = seat.job.kind
+            limit = self._patience.limit(kind, kind not in seat.worker.known)
+            if self._awake - seat.since > limit:
+                self._lose(source, seat, seat.job, f"no answer in {limit:.0f} s")
 
     def _vanished(self, source: Source, seat: Seat, why: str) -> None:
         if not seat.worker.ready:
@@ -191,16 +230,17 @@ class Pool:
             if self._stillborn > STILLBORN + len(self._seats):
                 raise RavineError(f"no worker can be started: {why}")
         self._replace(seat)
-        if (job := seat.job) is None:
-            return
-        seat.begun, seat.busy = False, 0.0
-        seat.vanished += 1
-        if seat.vanished > VANISHED:
-            self._lose(source, seat, job, why)
+        if seat.job is not None:
+            seat.vanished += 1
+            if seat.vanished > VANISHED:
+                self._lose(source, seat, seat.job, why)
+                return
+        self._settle(seat)
 
     def _lose(self, source: Source, seat: Seat, job: Job, why: str) -> None:
         self._replace(seat)
         seat.job = None
+        self._settle(seat)
         source.lost(seat.index, job, why)
 
     def _replace(self, seat: Seat) -> None:
