@@ -118,9 +118,10 @@ class Post:
 
         for name, version, content in brought:
             if content is None:
-                # Where it is gone nevertheless the process says so.
-                with contextlib.suppress(FileNotFoundError):
+                try:
                     (self._aside / name).replace(self._folder / name)
+                except FileNotFoundError:  # somebody tidied up: the process will miss it
+                    (self._folder / name).unlink(missing_ok=True)
             elif parcels.version(self._folder / name) != version:
                 held = ray.get(content[0]) if isinstance(content, list) else content
                 parcels.put(self._folder, {name: held}, {name: version})
