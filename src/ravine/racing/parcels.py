@@ -65,7 +65,7 @@ def version(path: Path) -> Version | None:
 
 
 def put(folder: Path, files: Mapping[str, Any], at: Mapping[str, Version] | None = None) -> None:
-    """Write files: each is there whole and durable, or not at all. Raises ``RavineError``.
+    """Write files: each is there whole and durable, or as it was. Raises ``RavineError``.
 
     ``at``: which versions they are; without it they are new, and outlive a crash.
     """
