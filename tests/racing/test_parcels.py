@@ -24,3 +24,11 @@ def test_a_file_put_is_there_whole_in_the_version_that_is_said(tmp_path: Path) -
 def test_where_nothing_can_be_written_that_is_said(tmp_path: Path) -> None:
     with pytest.raises(RavineError, match="cannot write to"):
         parcels.put(tmp_path / "gone", {"a": b""})
+
+
+def test_of_files_put_together_none_is_replaced_where_one_cannot_be_written(tmp_path: Path) -> None:
+    parcels.put(tmp_path, {"a": b"old"})
+    with pytest.raises(RavineError, match="cannot write to"):
+        parcels.put(tmp_path, {"a": b"new", "gone/b": b""})
+    assert (tmp_path / "a").read_bytes() == b"old"
+    assert os.listdir(tmp_path) == ["a"]

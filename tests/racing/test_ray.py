@@ -6,6 +6,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -19,11 +20,12 @@ import pytest
 
 import ravine
 from ravine.errors import RavineError, WrongCall
-from ravine.racing import engines, plan
+from ravine.racing import engines, parcels, plan
+from ravine.racing.driver import Driver
 from ravine.racing.jobs import LATELY
 from ravine.racing.provenance import versions
 from ravine.racing.ray_crew import RayWorker
-from ravine.racing.ray_post import Opening, Post
+from ravine.racing.ray_post import PLACE, Opening, Post
 from ravine.racing.store import FILE, Curve, Store
 
 pytest.importorskip("ray")
@@ -245,6 +247,49 @@ def test_an_actor_a_gpu_keeps_its_programs(
     grown = ravine.grow(away, ["momentum"], progress=False)  # on two of this machine
     assert grown.plan.facts.engine == engines.GPU
     assert grown.finished
+
+
+@pytest.mark.parametrize("replaced", [True, False])
+def test_what_a_post_kept_is_used_only_if_it_is_whole_and_what_the_driver_has(
+    cluster: Any,
+    undisturbed: list[Curve],
+    replaced: bool,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Three times a post's own checkpoints are spoiled before it goes on from them.
+
+    Where the driver has others by then, as after a run was done again, it sends those and nothing
+    is to be repaired; else the worker finds them torn, and the runs are done again.
+    """
+    give, repair, work = RayWorker.give, Driver._repair, tmp_path / "race" / "work"
+    spoiled, repaired = [], []
+
+    def spoil(self: RayWorker, name: str, arguments: Mapping[str, Any]) -> None:
+        kept = self._left.keys() & parcels.reads(name, arguments) if name == "advance" else set()
+        if kept and len(spoiled) < 3:
+            spoiled.append(kept)
+            assert self.where is not None
+            posts = Path(tempfile.gettempdir(), f"{PLACE}-{os.getuid()}")
+            here = posts / f"{self._crew.opening.race}-{self.where.node[:8]}"
+            for file in kept:
+                (copy,) = here.glob(f"*/{file}")
+                copy.write_bytes(copy.read_bytes()[:-100])
+                if replaced:
+                    os.utime(work / file)
+        give(self, name, arguments)
+
+    def watched(self: Driver, file: str, *rest: Any) -> None:
+        repaired.append(file)
+        repair(self, file, *rest)
+
+    small(monkeypatch)
+    monkeypatch.setattr(RayWorker, "give", spoil)
+    monkeypatch.setattr(Driver, "_repair", watched)
+    ravine.race("diabetes-linear", out=tmp_path / "race", ray=cluster.address, **RACE)
+    assert len(spoiled) == 3
+    assert len(repaired) == (0 if replaced else 3)
+    assert_same(stored(tmp_path / "race"), undisturbed)
 
 
 def done(folder: Path) -> int:

@@ -65,25 +65,26 @@ def version(path: Path) -> Version | None:
 
 
 def put(folder: Path, files: Mapping[str, Any], at: Mapping[str, Version] | None = None) -> None:
-    """Write files: each is there whole and durable, or not at all. Raises ``RavineError``.
+    """Write files: each is there whole and durable, or as it was. Raises ``RavineError``.
 
     ``at``: which versions they are; without it they are new, and outlive a crash.
     """
+    partial = {name: folder / f"{name}.{os.getpid()}-{id(files)}{PARTIAL}" for name in files}
     try:
         for name, content in files.items():
-            partial = folder / f"{name}.{os.getpid()}-{id(content)}{PARTIAL}"
-            try:
-                with partial.open("wb") as file:
-                    file.write(content)
-                    if at is None:
-                        file.flush()
-                        os.fsync(file.fileno())
-                if at is not None:
-                    os.utime(partial, ns=(at[name].nanoseconds,) * 2)
-                partial.replace(folder / name)
-            finally:
-                partial.unlink(missing_ok=True)
+            partial[name].write_bytes(content)
+        if at is None:  # now that all are written, the system has the less to do for each
+            for path in partial.values():
+                with path.open("rb+") as file:
+                    os.fsync(file.fileno())
+        for name, path in partial.items():
+            if at is not None:
+                os.utime(path, ns=(at[name].nanoseconds,) * 2)
+            path.replace(folder / name)
         if at is None and files:
             sync(folder)
     except OSError as error:
+        for path in partial.values():
+            with suppress(OSError):
+                path.unlink()
         raise RavineError(f"cannot write to '{folder}': {error.strerror or error}") from error

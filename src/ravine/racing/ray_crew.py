@@ -248,6 +248,7 @@ class RayWorker:
         self._crew = crew
         self._say = partial(hear, self)
         self._has: dict[str, Version] = {}  # of the files that many jobs read
+        self._left: dict[str, Version] = {}  # of those of its last job that one job reads
         self._busy = self._over = False
         self.where: Opened | None = None
         self._actor = crew.post.remote()
@@ -263,7 +264,9 @@ class RayWorker:
             version = parcels.version(folder / file)
             if version is None or self._has.get(file) == version:
                 continue
-            if (parcel := cluster.parcel(folder, file, version)) is not None:
+            if self._left.get(file) == version:
+                brought.append(Parcel(file, version, None))
+            elif (parcel := cluster.parcel(folder, file, version)) is not None:
                 brought.append(parcel)
         ref = self._actor.do.remote(name, dict(arguments), brought)
         cluster.follow(ref, partial(self._did, brought), self._say)
@@ -305,10 +308,13 @@ class RayWorker:
         self._has |= {p.name: p.version for p in brought if not parcels.passing(p.name)}
         if message[0] == "done" and isinstance(message[1], Torn):
             self._has.pop(message[1].file, None)
+        folder = self._crew.folder
         try:
-            parcels.put(self._crew.folder, files)
+            parcels.put(folder, files)
         except RavineError as error:
             message = ("stopped", str(error))
+        there = {file: parcels.version(folder / file) for file in files if parcels.passing(file)}
+        self._left = {file: version for file, version in there.items() if version is not None}
         self._say(message)
 
     def _failure(self, answer: "Future[Any]") -> Message | None:

@@ -38,7 +38,10 @@ class Opening(NamedTuple):
 
 
 class Parcel(NamedTuple):
-    """A file on its way to a post: its content, or a reference to it, in a list to stay one."""
+    """A file on its way to a post: its content, or a reference to it, in a list to stay one.
+
+    None where the post has it, of the job before.
+    """
 
     name: str
     version: Version
@@ -68,6 +71,7 @@ class Post:
             )
         node: str = ray.get_runtime_context().get_node_id()
         self._folder, self._held = _shared(f"{opening.race}-{node[:8]}")
+        self._aside = Path(tempfile.mkdtemp(dir=self._folder))  # of this post alone
         self._said: SimpleQueue[Message] = SimpleQueue()
         # A GPU's worker waits for it more than it computes.
         core, self._core = (None, None) if device(engine) == "gpu" else _core()
@@ -115,17 +119,28 @@ class Post:
         import ray
 
         for name, version, content in brought:
-            if parcels.version(self._folder / name) != version:
+            if content is None:
+                try:
+                    (self._aside / name).replace(self._folder / name)
+                except FileNotFoundError:  # somebody tidied up: the process will miss it
+                    (self._folder / name).unlink(missing_ok=True)
+            elif parcels.version(self._folder / name) != version:
                 held = ray.get(content[0]) if isinstance(content, list) else content
                 parcels.put(self._folder, {name: held}, {name: version})
+        for path in self._aside.iterdir():
+            path.unlink()
 
     def _left(self, names: Sequence[str]) -> dict[str, Any]:
+        """The files of a job. What only one other reads is kept until then: it may come next."""
         import numpy as np
 
         paths = [path for name in names if (path := self._folder / name).exists()]
         files = {path.name: np.fromfile(path, np.uint8) for path in paths}
         for path in paths:
-            path.unlink()  # what is needed again comes back with the version that the driver knows
+            if parcels.passing(path.name):
+                path.replace(self._aside / path.name)
+            else:
+                path.unlink()  # it comes back with the version that the driver knows
         return files
 
 
