@@ -11,6 +11,8 @@ from hypothesis import HealthCheck, settings
 os.environ["KERAS_BACKEND"] = "jax"
 os.environ["JAX_PLATFORMS"] = "cpu"
 os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
+# Hundreds of processes are begun, and each would compile all of ravine's source again.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 # Compiled programs of the tests are shared among them and not left behind for the user.
 if "RAVINE_CACHE" not in os.environ:
     os.environ["RAVINE_CACHE"] = tempfile.mkdtemp(prefix="ravine-test-cache-")
