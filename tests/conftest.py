@@ -4,7 +4,9 @@ import atexit
 import os
 import shutil
 import tempfile
+from pathlib import Path
 
+import pytest
 from hypothesis import HealthCheck, settings
 
 # Keras chooses its backend once, at its first import.
@@ -25,6 +27,31 @@ if (beside := os.environ.get("PYTEST_XDIST_WORKER")) and hasattr(os, "sched_seta
 # No test asserts a time, and a busy machine is no failure.
 settings.register_profile("ravine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("ravine")
+
+# Those that take a minute or more, the longest first.
+LONG = [
+    "test_race.py",
+    "racing/test_ray.py",
+    "test_docs.py",
+    "racing/test_safety.py",
+    "tasks/own/test_native_race.py",
+    "test_again.py",
+    "test_confirming.py",
+    "test_levers.py",
+    "racing/test_engine.py",
+    "tasks/own/test_matrix.py",
+    "test_examples.py",
+    "tasks/test_contract.py",
+    "racing/test_pool.py",
+]
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Processes are handed file after file: were a long one the last, the others would idle."""
+    here = Path(__file__).parent
+    ranks = {here / name: rank for rank, name in enumerate(LONG)}
+    items.sort(key=lambda item: ranks.get(item.path, len(LONG)))
+
 
 # Programs of their own, which import what lies beside them.
 collect_ignore_glob = ["**/keras_oracle.py", "**/large.py"]
