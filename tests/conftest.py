@@ -4,10 +4,15 @@ import atexit
 import os
 import shutil
 import tempfile
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import HealthCheck, settings
+
+if TYPE_CHECKING:
+    from ravine.racing.store import Curve
 
 # Keras chooses its backend once, at its first import.
 os.environ["KERAS_BACKEND"] = "jax"
@@ -51,6 +56,25 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     here = Path(__file__).parent
     ranks = {here / name: rank for rank, name in enumerate(LONG)}
     items.sort(key=lambda item: ranks.get(item.path, len(LONG)))
+
+
+def same(ours: "Sequence[Curve]", theirs: "Sequence[Curve]", ids: bool = True) -> None:
+    """The same runs, and every number of them the same bit for bit.
+
+    ``ids``: whether they are known by the same, which tells how a run is cut too.
+    """
+    known = ("stage", "rule", "learning_rate", "seed") + ("id",) * ids
+    for a, b in zip(ours, theirs, strict=True):
+        assert [getattr(a.run, k) for k in known] == [getattr(b.run, k) for k in known]
+        assert (a.failure, a.narrowed) == (b.failure, b.narrowed)
+        assert (a.weights_digest, a.batches_digest) == (b.weights_digest, b.batches_digest)
+        assert a.losses.tobytes() == b.losses.tobytes()
+        assert a.measures.tobytes() == b.measures.tobytes()
+
+
+@pytest.fixture(scope="session")
+def assert_same() -> Callable[..., None]:
+    return same
 
 
 # Programs of their own, which import what lies beside them.
