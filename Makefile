@@ -12,7 +12,8 @@ race: .venv/.installed
 	$(BIN)/ravine race --confirm tensorflow
 
 test: .venv/.installed-test
-	$(BIN)/python -m pytest -n auto --dist loadfile  # a file stays together: its races are shared
+	@# a file stays together, as its races are shared; in the order of tests/conftest.py
+	$(BIN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder
 
 check: .venv/.installed-test
 	$(BIN)/ruff format --check .

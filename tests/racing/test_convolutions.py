@@ -18,16 +18,21 @@ def primitives_of(function: Any, *arguments: Any) -> set[str]:
 
 
 def assert_same(own: Any, *arguments: Any) -> None:
-    """In value and in every gradient, float64."""
+    """In value and in every gradient, float64; compiled whole, as in a race."""
+
+    def pulled(function: Any) -> Any:
+        def both(arrays: Any, back: Any) -> Any:
+            found, pull = jax.vjp(function, *arrays)
+            return found, pull(back)
+
+        return jax.jit(both)(arrays, back)
+
     with jax.enable_x64(True):
         arrays = [jnp.asarray(a, jnp.float64) for a in arguments]
-        ours = sliced(own)
-        found, pull = jax.vjp(ours, *arrays)
-        expected, pull_own = jax.vjp(own, *arrays)
+        back = np.random.default_rng(1).normal(size=jax.eval_shape(own, *arrays).shape)
+        (found, pulls), (expected, own_pulls) = map(pulled, (sliced(own), own))
         assert (found.shape, found.dtype) == (expected.shape, expected.dtype)
-        np.testing.assert_allclose(found, expected, rtol=0, atol=1e-12)
-        back = np.random.default_rng(1).normal(size=expected.shape)
-        for a, b in zip(pull(back), pull_own(back), strict=True):
+        for a, b in zip((found, *pulls), (expected, *own_pulls), strict=True):
             np.testing.assert_allclose(a, b, rtol=0, atol=1e-12)
 
 

@@ -39,17 +39,18 @@ def test_the_engine_trains_as_keras_does(network: Network) -> None:
     _, losses, measures = advance(
         hyper, lanes, (np.float32(0), np.int32(1)), rows.astype(np.int32), data.train, [data.test]
     )
+    model = task.make_model()
+    model.compile(
+        optimizer=keras.optimizers.SGD(0.05),
+        loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
+        metrics=["accuracy"],
+    )
     for lane, weights in enumerate(drawn):
-        model = task.make_model()
         for variable, value in zip(model.trainable_variables, weights.trainable, strict=True):
             variable.assign(value)
         for variable, value in zip(model.non_trainable_variables, weights.state, strict=True):
             variable.assign(value)
-        model.compile(
-            optimizer=keras.optimizers.SGD(0.05),
-            loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
-            metrics=["accuracy"],
-        )
+        model.reset_metrics()
         expected = [
             float(model.train_on_batch(data.train.x[batch], data.train.y[batch])[0])
             for batch in rows[lane, 0]

@@ -9,7 +9,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, suppress
 from dataclasses import replace
 from pathlib import Path
@@ -100,20 +100,16 @@ def stored(folder: Path) -> list[Curve]:
         return store.curves()
 
 
-def assert_same(ours: Sequence[Curve], theirs: Sequence[Curve]) -> None:
-    for a, b in zip(ours, theirs, strict=True):
-        assert (a.run, a.failure, a.narrowed) == (b.run, b.failure, b.narrowed)
-        assert (a.weights_digest, a.batches_digest) == (b.weights_digest, b.batches_digest)
-        assert a.losses.tobytes() == b.losses.tobytes()
-        assert a.measures.tobytes() == b.measures.tobytes()
-
-
 def parent(pid: int) -> int:
     return int(Path(f"/proc/{pid}/stat").read_text(encoding="ascii").rpartition(")")[2].split()[1])
 
 
 def test_nodes_and_workers_go_and_come_and_curves_stay(
-    cluster: Any, undisturbed: list[Curve], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    cluster: Any,
+    undisturbed: list[Curve],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    assert_same: Callable[..., None],
 ) -> None:
     """Each fault hits a worker that has a segment and cannot end it: its process is stopped."""
     give, frozen, known, added = RayWorker.give, [], set(), set()
@@ -177,7 +173,10 @@ def test_nodes_and_workers_go_and_come_and_curves_stay(
 
 
 def test_a_driver_that_is_killed_goes_on_elsewhere(
-    cluster: Any, undisturbed: list[Curve], tmp_path: Path
+    cluster: Any,
+    undisturbed: list[Curve],
+    tmp_path: Path,
+    assert_same: Callable[..., None],
 ) -> None:
     folder, elsewhere = tmp_path / "here", tmp_path / "elsewhere"
     begin, go_on = (
@@ -256,6 +255,7 @@ def test_what_a_post_kept_is_used_only_if_it_is_whole_and_what_the_driver_has(
     replaced: bool,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
+    assert_same: Callable[..., None],
 ) -> None:
     """Three times a post's own checkpoints are spoiled before it goes on from them.
 

@@ -7,7 +7,7 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -133,15 +133,9 @@ def stored(folder: Path) -> list[Curve]:
         return store.curves()
 
 
-def assert_same(ours: Sequence[Curve], theirs: Sequence[Curve]) -> None:
-    for a, b in zip(ours, theirs, strict=True):
-        assert a.run == b.run
-        assert (a.weights_digest, a.batches_digest) == (b.weights_digest, b.batches_digest)
-        assert a.losses.tobytes() == b.losses.tobytes()
-        assert a.measures.tobytes() == b.measures.tobytes()
-
-
-def test_killed_at_any_moment_the_curves_are_the_same(line: Path, tmp_path: Path) -> None:
+def test_killed_at_any_moment_the_curves_are_the_same(
+    line: Path, tmp_path: Path, assert_same: Callable[..., None]
+) -> None:
     """Drivers and workers, at the n-th line that they do, n drawn from a seed."""
     moments, draw = tmp_path / "moments", np.random.default_rng(0)
     os.mkfifo(moments)
@@ -212,6 +206,7 @@ def test_damaged_files_are_made_again(
     line: Path,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
+    assert_same: Callable[..., None],
 ) -> None:
     folder, take, damaged = tmp_path / "race", Driver.take, set()
 
@@ -253,6 +248,7 @@ def test_going_on_makes_only_what_is_not_there(
     line: Path,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
+    assert_same: Callable[..., None],
 ) -> None:
     folder, bare, take = tmp_path / "race", tmp_path / "bare", Driver.take
     made: list[Job] = []
@@ -302,6 +298,7 @@ def test_a_run_that_kills_its_workers_fails_alone(
     line: Path,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
+    assert_same: Callable[..., None],
 ) -> None:
     folder, take = tmp_path / "race", Driver.take
 
@@ -366,7 +363,9 @@ def test_where_nothing_can_be_done_the_race_stops(
 
 # The driver's: for some fourteen segments, of which a busy machine stores several at a time.
 @pytest.mark.parametrize("room", [1_000, 100_000], ids=["workers", "driver"])
-def test_a_full_disk_loses_nothing(room: int, line: Path, tmp_path: Path) -> None:
+def test_a_full_disk_loses_nothing(
+    room: int, line: Path, tmp_path: Path, assert_same: Callable[..., None]
+) -> None:
     folder = tmp_path / "race"
 
     little = f"import resource as r; r.setrlimit(r.RLIMIT_FSIZE, ({room}, {room})); "

@@ -158,7 +158,7 @@ def chart(races: Mapping[str, Results], paint: style.Paint = style.LIGHT) -> Any
             alt.layer(
                 one.encode(x=x),
                 own.mark_rule(strokeWidth=2).encode(
-                    x=alt.X("speedup_low:Q"), x2="speedup_high", y=y, color=colour
+                    x=alt.X("speedup_low:Q"), x2=alt.X2("speedup_high"), y=y, color=colour
                 ),
                 own.mark_point(filled=True, size=60, opacity=1).encode(
                     x=x, y=y, color=colour, shape=shape

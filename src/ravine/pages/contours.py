@@ -127,8 +127,8 @@ def _ground(surface: Surface, seen: Map, paint: style.Paint) -> Iterator[Any]:
     levels = np.unique(np.nanquantile(heights, LEVELS)) if known else np.array([])
     lines: Any = contourpy.contour_generator(xs, ys, heights, fill_type="OuterOffset")
     sheet = alt.Chart(pd.DataFrame({"unused": [0]})).mark_rect(color=_shade(paint, 1))
-    corners: dict[str, Any] = {"x": alt.value(0), "x2": alt.value("width")}
-    yield sheet.encode(**corners, y=alt.value(0), y2=alt.value("height"))
+    corners: dict[str, Any] = {"x": alt.XValue(0), "x2": alt.X2Value("width")}
+    yield sheet.encode(**corners, y=alt.YValue(0), y2=alt.Y2Value("height"))
     for rank in reversed(range(len(levels))):
         shade = _shade(paint, (rank + 0.5) / len(levels))
         polygons = zip(*lines.filled(-np.inf, levels[rank]), strict=True)
@@ -199,7 +199,7 @@ def _ends(
         for across, down, left in zip(ends["across"], ends["label_down"], before, strict=True)
     ]
     for some, align, away in ((~before, "left", LABEL_AWAY), (before, "right", -LABEL_AWAY)):
-        base = alt.Chart(ends[some]).encode(**_pixels("label_down"), text="label:N")
+        base = alt.Chart(ends[some]).encode(**_pixels("label_down"), text=alt.Text("label:N"))
         words: dict[str, Any] = {"align": align, "dx": away, "fontWeight": 600}
         yield base.mark_text(**words, stroke=paint.surface, strokeWidth=4, strokeJoin="round")
         yield base.mark_text(**words).encode(color=looks["color"])

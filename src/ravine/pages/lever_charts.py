@@ -55,7 +55,9 @@ def effects(found: Compared, paint: style.Paint = style.LIGHT) -> Any:
             rings = alt.Chart(_frame(single)).mark_point(size=26, strokeWidth=1.2, opacity=0.8)
             layers.append(rings.encode(x=x, y=y, color=colour, tooltip="within:N"))
         layers += [
-            base.mark_rule(strokeWidth=2.5).encode(x=alt.X("low:Q"), x2="high", y=y, color=colour),
+            base.mark_rule(strokeWidth=2.5).encode(
+                x=alt.X("low:Q"), x2=alt.X2("high"), y=y, color=colour
+            ),
             base.mark_point(filled=True, size=80, opacity=1).encode(
                 x=x, y=y, color=colour, shape=shape
             ),
@@ -133,15 +135,17 @@ def gradients(
     last["label_at"] = [scale.value(p / height) for p in placed]
     base = alt.Chart(drawing.rounded(last))
     lead = base.mark_rule(strokeWidth=2).encode(
-        x=alt.value("width"),
-        x2=alt.value(alt.expr(f"width + {drawing.LABEL_START - 4}")),
+        x=alt.XValue("width"),
+        x2=alt.X2Value(alt.expr(f"width + {drawing.LABEL_START - 4}")),
         y=drawing.value_axis("size", scale, None),
-        y2="label_at:Q",
+        y2=alt.Y2("label_at:Q"),
         color=colour,
         strokeDash=dash,
     )
     label = base.mark_text(align="left", dx=drawing.LABEL_START, limit=240, color=paint.ink).encode(
-        x=alt.value("width"), y=drawing.value_axis("label_at", scale, None), text="model:N"
+        x=alt.XValue("width"),
+        y=drawing.value_axis("label_at", scale, None),
+        text=alt.Text("model:N"),
     )
     heading = drawing.heading(
         "Gradient by layer, before step one", "root mean square over the layer's weights"

@@ -51,16 +51,16 @@ def chart(
     ends["label"] = [f"{title(rule)} {performance.score[rule]:.2f}" for rule in ends["rule"]]
     base = alt.Chart(ends)
     lead = base.mark_rule(strokeWidth=2).encode(
-        x=alt.value("width"),
-        x2=alt.value(alt.expr(f"width + {drawing.LABEL_START - 4}")),
+        x=alt.XValue("width"),
+        x2=alt.X2Value(alt.expr(f"width + {drawing.LABEL_START - 4}")),
         y=alt.Y("share:Q", scale=share),
-        y2="label_at:Q",
+        y2=alt.Y2("label_at:Q"),
         color=alt.Color("rule:N", scale=colour, legend=None),
         strokeDash=alt.StrokeDash("rule:N", scale=dash, legend=None),
     )
     label = base.mark_text(
         align="left", dx=drawing.LABEL_START, limit=drawing.LABEL_LIMIT, color=paint.ink
-    ).encode(x=alt.value("width"), y=alt.Y("label_at:Q", scale=share), text="label:N")
+    ).encode(x=alt.XValue("width"), y=alt.Y("label_at:Q", scale=share), text=alt.Text("label:N"))
     heading = alt.TitleParams(
         "Performance profile",
         subtitle="share of tasks on which a rule takes at most τ times the fastest rule's steps; "

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
-from scipy.stats import t as student
 
 START = 353.446764  # test loss before step one, in float32
 CONVERGES, DIVERGES = 0.0251189, 0.0398107  # learning rates of gradient descent
@@ -148,6 +147,8 @@ def welch(
     >>> [round(float(v), 3) for v in welch(87.05, 0.025, 87.11, 0.024)]
     [-0.06, -0.083, -0.037]
     """
+    from scipy.stats import t as student
+
     one, two = sd**2 / runs, other_sd**2 / runs
     if one + two == 0:
         return mean - other, mean - other, mean - other

@@ -5,7 +5,6 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
-from scipy.stats import binom, binomtest
 
 CONFIDENCE = 0.95
 
@@ -28,6 +27,8 @@ def median_interval(values: Sequence[float]) -> Spread:
     Of 12 values, the third to the tenth, which covers in 96.1 %. Conover, Practical Nonparametric
     Statistics, 1999, section 3.2. A percentile bootstrap covers in 90 % at 10 values.
     """
+    from scipy.stats import binom
+
     ordered = np.sort(np.asarray(values, dtype=float))
     rank = int(binom.ppf((1 - CONFIDENCE) / 2, len(ordered), 0.5))
     low, high = ordered[max(rank, 1) - 1], ordered[len(ordered) - max(rank, 1)]
@@ -48,6 +49,8 @@ def quartiles(values: Sequence[float]) -> Spread:
 
 def sign_test(speedups: Sequence[float]) -> float:
     """Exact two-sided p-value of the medians being equal; ties are left out."""
+    from scipy.stats import binomtest
+
     wins = sum(s > 1 for s in speedups)
     losses = sum(s < 1 for s in speedups)
     return float(binomtest(wins, wins + losses).pvalue) if wins + losses else 1.0

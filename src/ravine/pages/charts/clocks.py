@@ -100,12 +100,12 @@ def clocks(results: Results, paint: style.Paint = style.LIGHT) -> Any:
             limit=BESIDE - 24,
             color=paint.ink,
         )
-        layers.append(text.encode(y=alt.Y("label_at:Q", axis=None), text="label:N"))
+        layers.append(text.encode(y=alt.Y("label_at:Q", axis=None), text=alt.Text("label:N")))
     heads = pd.DataFrame({"x": [0.0, 1.0], "head": ["in steps", "in seconds"]})
     layers.append(
         alt.Chart(heads)
         .mark_text(color=paint.muted, fontSize=12, baseline="bottom")
-        .encode(x=x, y=alt.value(-4), text="head:N")
+        .encode(x=x, y=alt.YValue(-4), text=alt.Text("head:N"))
     )
     heading = drawing.heading(
         "Speed-up over gradient descent, in steps and in seconds",
@@ -125,7 +125,7 @@ def _one(scale: style.Axis, edges: list[float], paint: style.Paint) -> Any:
         .mark_rule(color=paint.muted, strokeDash=[1, 3])
         .encode(
             x=alt.X("x:Q", axis=None, scale=alt.Scale(domain=edges, nice=False)),
-            x2="to",
+            x2=alt.X2("to"),
             y=alt.Y("shown:Q", axis=None),
         )
     )

@@ -128,4 +128,7 @@ def _labels(
     glyph = base.mark_text(align="center", dx=12, fontSize=11)
     name = base.mark_text(align="left", dx=22, limit=drawing.LABEL_LIMIT, color=paint.ink)
     colour = drawing.encodings(results, paint)["color"]
-    return [glyph.encode(text="glyph:N", color=colour), name.encode(text="name:N")]
+    return [
+        glyph.encode(text=alt.Text("glyph:N"), color=colour),
+        name.encode(text=alt.Text("name:N")),
+    ]

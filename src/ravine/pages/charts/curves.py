@@ -72,7 +72,7 @@ def curves(
     beyond = bool((lines[["median", "low"]] > axis.high).to_numpy().any())
     layers = [
         base.mark_area(fillOpacity=0.1, clip=beyond).encode(
-            y=drawing.value_axis("low", axis, "test loss"), y2="high"
+            y=drawing.value_axis("low", axis, "test loss"), y2=alt.Y2("high")
         ),
         base.mark_line(strokeWidth=2, clip=beyond).encode(y=y, strokeDash=looks["strokeDash"]),
         *drawing.end_labels(
@@ -116,10 +116,10 @@ def _cursor(data: "pd.DataFrame", order: list[str], period: int, paint: style.Pa
         alt.Chart(wide)
         .mark_rect(color=paint.muted)
         .encode(
-            x="left:Q",
-            x2="right",
-            y=alt.value(0),
-            y2=alt.value("height"),
+            x=alt.X("left:Q"),
+            x2=alt.X2("right"),
+            y=alt.YValue(0),
+            y2=alt.Y2Value("height"),
             fillOpacity=alt.condition(here, alt.value(0.25), alt.value(0)),
             tooltip=tooltip,
         )

@@ -118,7 +118,7 @@ def reached(results: Results, paint: style.Paint = style.LIGHT, by: str = "steps
     y = alt.Y("top:Q", axis=None, scale=alt.Scale(domain=[0, len(order)], nice=False))
     colour = drawing.encodings(results, paint)["color"]
     area = rows.mark_area(interpolate="step-after", opacity=0.25).encode(
-        x=x, y=y, y2="base:Q", color=colour
+        x=x, y=y, y2=alt.Y2("base:Q"), color=colour
     )
     edge = rows.mark_line(interpolate="step-after", strokeWidth=2).encode(x=x, y=y, color=colour)
     names = pd.DataFrame({"rule": order, "label": [title(rule) for rule in order]})
@@ -126,7 +126,7 @@ def reached(results: Results, paint: style.Paint = style.LIGHT, by: str = "steps
     names["middle"] = names["base"] + FULL / 2
     ground = alt.Chart(names).encode(y=alt.Y("base:Q", axis=None))
     floor = ground.mark_rule(color=paint.hairline, strokeWidth=1).encode(
-        x=alt.value(0), x2=alt.value(alt.expr("width"))
+        x=alt.XValue(0), x2=alt.X2Value(alt.expr("width"))
     )
     label = (
         alt.Chart(names)
@@ -137,7 +137,11 @@ def reached(results: Results, paint: style.Paint = style.LIGHT, by: str = "steps
             align="left",
             color=paint.ink,
         )
-        .encode(x=alt.value(alt.expr("width")), y=alt.Y("middle:Q", axis=None), text="label:N")
+        .encode(
+            x=alt.XValue(alt.expr("width")),
+            y=alt.Y("middle:Q", axis=None),
+            text=alt.Text("label:N"),
+        )
     )
     clock = drawing.CLOCKS[by]
     heading = alt.TitleParams(

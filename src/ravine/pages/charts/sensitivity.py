@@ -90,7 +90,7 @@ def _spans(rows: "pd.DataFrame", x: Any, scale: style.Axis, colour: str) -> list
     ends = [("least", "most", 1), ("low", "high", 6)]
     return [
         base.mark_rule(color=colour, strokeWidth=width, opacity=0.7).encode(
-            y=drawing.value_axis(low, scale, None), y2=high
+            y=drawing.value_axis(low, scale, None), y2=alt.Y2(high)
         )
         for low, high, width in ends
     ]
@@ -147,7 +147,7 @@ def _panel(
     rail = (
         alt.Chart(pd.DataFrame({"unused": [0]}))
         .mark_rule(color=paint.muted, strokeDash=[1, 3], strokeWidth=1)
-        .encode(x=alt.value(0), x2=alt.value("width"), y=alt.value(RAIL))
+        .encode(x=alt.XValue(0), x2=alt.X2Value("width"), y=alt.YValue(RAIL))
     )
     ends = rows.assign(lost=lost).groupby("learning_rate")["lost"].agg(["sum", "size"])
     ends = ends[ends["sum"] > 0].reset_index()
@@ -157,9 +157,9 @@ def _panel(
     )
     crosses = diverged.mark_point(
         shape=drawing.CROSS, stroke=colour, size=36, strokeWidth=1.8, opacity=1
-    ).encode(y=alt.value(RAIL))
+    ).encode(y=alt.YValue(RAIL))
     counts = diverged.mark_text(color=paint.ink, fontSize=11, baseline="bottom").encode(
-        y=alt.value(RAIL - 5), text="sum:Q"
+        y=alt.YValue(RAIL - 5), text=alt.Text("sum:Q")
     )
     heading = alt.TitleParams(
         title(rule), subtitle=f"chosen: {chosen:.3g}", limit=PANEL, fontSize=14, offset=6

@@ -99,15 +99,15 @@ def _ribbon(results: Results, span: Any, looks: Any, paint: style.Paint) -> list
         alt.Tooltip("high:Q", format=".4g", title="from"),
         alt.Tooltip("low:Q", format=".4g", title="down to"),
     ]
-    x, top = alt.X("high:Q", scale=span), alt.value(0)
+    x, top = alt.X("high:Q", scale=span), alt.YValue(0)
     band = base.mark_rect(opacity=1).encode(
-        x=x, x2="low", y=top, y2=alt.value(RIBBON), color=looks["color"], tooltip=tooltip
+        x=x, x2=alt.X2("low"), y=top, y2=alt.Y2Value(RIBBON), color=looks["color"], tooltip=tooltip
     )
     names = base.transform_filter("datum.room").mark_text(
         color=paint.muted, fontSize=11, baseline="top"
     )
-    at = {"x": alt.X("middle:Q", scale=span), "y": alt.value(RIBBON + 5)}
-    return [band, names.encode(**at, text="said:N")]
+    at = {"x": alt.X("middle:Q", scale=span), "y": alt.YValue(RIBBON + 5)}
+    return [band, names.encode(**at, text=alt.Text("said:N"))]
 
 
 def _room(way: style.Axis, stretch: Stretch) -> bool:
