@@ -27,6 +27,7 @@ from ravine.racing.cost import Cost
 from ravine.racing.crew import Local
 from ravine.racing.driver import Driver
 from ravine.racing.engines import JAX, MustMove, device, framework, on_device
+from ravine.racing.files import tidy
 from ravine.racing.gpus import Gpus
 from ravine.racing.luggage import Luggage
 from ravine.racing.plan import Plan
@@ -70,6 +71,7 @@ def conduct(
     with display, _beside(vega.prepare), _cluster(ray, display) as cluster, ExitStack() as pools:
 
         def opened(engine: str) -> Driver:
+            pools.callback(tidy, work)  # of what workers were writing, once they are gone
             bench = {**workbench, "engine": engine}
             here = Gpus if device(engine) == "gpu" else Local
             crew = here(workers, bench) if cluster is None else cluster.crew(workers, bench)

@@ -18,7 +18,7 @@ from ravine.racing.climb import Climb, group_of
 from ravine.racing.cost import Cost
 from ravine.racing.crew import Place
 from ravine.racing.engines import KERAS, MustMove
-from ravine.racing.files import PARTIAL
+from ravine.racing.files import tidy
 from ravine.racing.jobs import (
     Advanced,
     Begun,
@@ -102,8 +102,7 @@ class Driver:
         """Do what the protocol says is due until nothing is. What is stored is not run again."""
         self._plan, self._store = plan, store
         self._proven = bool(store.segments_done())
-        for torn in self._work.glob(f"*{PARTIAL}"):
-            torn.unlink(missing_ok=True)
+        tidy(self._work)
         self._rules = {name: self._pickled(plan, name) for name in self._listed}
         try:
             while runs := self._due(course):

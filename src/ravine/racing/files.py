@@ -49,6 +49,12 @@ def write(path: Path, groups: dict[str, list[Any]], durable: bool = True) -> Non
         raise RavineError(f"cannot write to '{path.parent}': {error.strerror or error}") from error
 
 
+def tidy(folder: Path) -> None:
+    """Remove what nobody writes on: their writers were killed."""
+    for torn in folder.glob(f"*{PARTIAL}"):
+        torn.unlink(missing_ok=True)
+
+
 def sync(folder: Path) -> None:
     """Make the new names in a folder durable too; Windows has no way to."""
     if hasattr(os, "O_DIRECTORY"):
