@@ -10,7 +10,7 @@ from typing import Any
 
 import cloudpickle
 
-from ravine.conduct import check_workers, conduct
+from ravine.conduct import check_workers, conduct, here
 from ravine.errors import WrongCall, install, unknown
 from ravine.folder import locked
 from ravine.frameworks.names import BACKENDS, CALLED
@@ -271,7 +271,7 @@ def confirm(
 
         lost = _undrawn(found.folder / WORK, runs)
         if lost:  # whoever wrote the pages again meanwhile took them away
-            with Pool(Local(1, {**workbench, "engine": plan.facts.engine})) as pool:
+            with Pool(here(1, {**workbench, "engine": plan.facts.engine})) as pool:
                 pool.work(Fits([Job("draw", {"seeds": lost})]))
         # One at a time: their time is told.
         with Pool(Local(1, {**workbench, "fits": True}, framework)) as pool:

@@ -13,6 +13,7 @@ from contextlib import (
 )
 from pathlib import Path
 from threading import Thread
+from typing import Any
 
 from ravine import winner
 from ravine.errors import RavineError, WrongCall
@@ -24,7 +25,7 @@ from ravine.pages import vega
 from ravine.pages.live.display import Display
 from ravine.racing import luggage
 from ravine.racing.cost import Cost
-from ravine.racing.crew import Local
+from ravine.racing.crew import Crew, Local
 from ravine.racing.driver import Driver
 from ravine.racing.engines import JAX, MustMove, device, framework, on_device
 from ravine.racing.files import tidy
@@ -73,15 +74,15 @@ def conduct(
         def opened(engine: str) -> Driver:
             pools.callback(tidy, work)  # of what workers were writing, once they are gone
             bench = {**workbench, "engine": engine}
-            here = Gpus if device(engine) == "gpu" else Local
             crew = here(workers, bench) if cluster is None else cluster.crew(workers, bench)
             return Driver(pools.enter_context(Pool(crew)), rules, display, folder)
 
-        driver = opened(_engine(folder, engine or task.engine))
+        engine = _engine(folder, engine or task.engine)
+        driver = opened(engine)
         try:
             store = start(driver)
         except MustMove as move:
-            on_device(move.engine, device(engine or task.engine))
+            on_device(move.engine, device(engine))
             pools.close()
             display.trouble(_natively(move))
             driver = opened(move.engine)
@@ -110,6 +111,12 @@ def conduct(
                 way = f"ravine.resume({str(folder)!r}, …), naming your own rules and task again"
             stop.add_note(f"{kept} of {planned} runs are kept in '{folder}'; go on with: {way}")
             raise
+
+
+def here(workers: int | None, workbench: Mapping[str, Any]) -> Crew:
+    """The workers of this machine for an engine."""
+    crew = Gpus if device(workbench["engine"]) == "gpu" else Local
+    return crew(workers, workbench)
 
 
 def _cluster(ray: str | None, display: Display) -> AbstractContextManager[Cluster | None]:

@@ -56,11 +56,11 @@ def suite(
 
     ``tasks``: names, ``"digits-mlp,quadratic-deep"`` or a list, or tasks of your own; by default
     all that ravine ships. ``rules`` and the other options, ``seeds``, ``fresh_seeds``, ``epochs``,
-    ``learning_rates``, ``schedule``, ``early_stopping``, ``studies``, ``search`` and ``trials``,
-    are those of ``ravine.race``. ``out``: a folder, in which each task has one of its own; by
-    default ``ravine-runs/suite-<UTC time>``. Called again with the same folder and options it goes
-    on: what is finished is not run again. Raises ``WrongCall`` before anything runs if something
-    asked for cannot be, or if the folder holds a suite of other options.
+    ``learning_rates``, ``schedule``, ``early_stopping``, ``studies``, ``search``, ``trials`` and
+    ``device``, are those of ``ravine.race``. ``out``: a folder, in which each task has one of its
+    own; by default ``ravine-runs/suite-<UTC time>``. Called again with the same folder and options
+    it goes on: what is finished is not run again. Raises ``WrongCall`` before anything runs if
+    something asked for cannot be, or if the folder holds a suite of other options.
 
     Example::
 

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import jax
+import keras
 import numpy as np
 import pytest
 from torch import nn
@@ -38,6 +39,8 @@ def test_without_a_gpu_that_is_said(tmp_path: Path) -> None:
 def test_another_device_is_refused() -> None:
     with pytest.raises(WrongCall, match="unknown device 'gpus': did you mean 'gpu'"):
         ravine.race("diabetes-linear", device="gpus")
+    with pytest.raises(WrongCall, match="unknown device '0'"):
+        ravine.race("diabetes-linear", device=0)  # type: ignore[arg-type]
 
 
 def test_a_module_of_pytorch_is_not_raced_on_a_gpu() -> None:
@@ -47,6 +50,29 @@ def test_a_module_of_pytorch_is_not_raced_on_a_gpu() -> None:
         ravine.race(task, device="gpu")
 
 
+class Squares(keras.layers.Layer):
+    def call(self, x: Any) -> Any:
+        import tensorflow
+
+        return tensorflow.square(x)
+
+
+def test_a_model_that_is_bound_to_a_framework_is_not_raced_on_a_gpu(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Elsewhere it would be raced in that framework, on the CPU."""
+    monkeypatch.setattr(engines, "PLATFORM", "cpu")
+
+    def make_model() -> Any:
+        return keras.Sequential([keras.Input((3,)), Squares(), keras.layers.Dense(1)])
+
+    rows = np.zeros((40, 3), np.float32), np.zeros((40, 1), np.float32)
+    out = tmp_path / "race"
+    with pytest.raises(WrongCall, match=r"Keras on TensorFlow, .* trains on the CPU here"):
+        ravine.race(make_model, rows, loss="mse", device="gpu", out=out, progress=False)
+    assert not out.exists()
+
+
 def test_a_worker_has_a_gpu_to_itself(monkeypatch: pytest.MonkeyPatch) -> None:
     """Of two devices, with JAX told to use the CPU in their place."""
     monkeypatch.setattr(engines, "PLATFORM", "cpu")
@@ -54,6 +80,15 @@ def test_a_worker_has_a_gpu_to_itself(monkeypatch: pytest.MonkeyPatch) -> None:
     crew = Gpus(None, {"engine": engines.GPU})
     assert crew.seats() == 2
     assert crew.place().machine["gpu"] == "2 × cpu"
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "4,7")
+    hired = [crew.hire(seat, lambda *_: None) for seat in range(2)]
+    try:
+        found = [Path(f"/proc/{worker.pid}/environ").read_text("utf-8") for worker in hired]
+    finally:
+        for worker in hired:
+            worker.end()
+    assert "\0CUDA_VISIBLE_DEVICES=4\0" in found[0]
+    assert "\0CUDA_VISIBLE_DEVICES=7\0" in found[1]
     with pytest.raises(WrongCall, match=r"workers=3 is not allowed: .* has 2 × cpu"):
         Gpus(3, {"engine": engines.GPU})
 

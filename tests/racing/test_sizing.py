@@ -11,6 +11,7 @@ from ravine.racing import memory, sizing
 from ravine.racing.choices import choose
 from ravine.racing.cost import Cost, estimate, share_done
 from ravine.racing.crew import Place
+from ravine.racing.engines import GPU, JAX
 from ravine.racing.plan import Facts, Plan, settle
 from ravine.racing.profile import Profile
 from ravine.racing.sizing import check, said, sized
@@ -21,12 +22,12 @@ from ravine.verdict.statistics import fewest_seeds
 COST = Cost(2, 1e-4, 0, 0, 0, 0, 0, 3e8, 1e8, 4e8, 2e8)
 
 
-def planned(epochs: int = 30, parameters: int = 1000, **options: Any) -> Plan:
+def planned(epochs: int = 30, parameters: int = 1000, engine: str = JAX, **options: Any) -> Plan:
     given: dict[str, Any] = {"learning_rates": None, "seeds": 3, "fresh_seeds": 12} | options
     choices, rules = choose(
         TASKS["digits-mlp"], [SGD(), Adam()], epochs=epochs, batch_size=32, **given
     )
-    facts = Facts(parameters, (1078, 359, 360), ("loss",), "0", 6.0 * parameters)
+    facts = Facts(parameters, (1078, 359, 360), ("loss",), "0", 6.0 * parameters, engine=engine)
     return settle(choices, rules, facts)
 
 
@@ -76,6 +77,14 @@ def test_a_program_that_proved_too_large_is_refused(tmp_path: Path) -> None:
     huge = COST._replace(step=0.0, grown_bytes=1e15, worker_bytes=1e15)
     with pytest.raises(WrongCall, match=r"batch_size or the size of the model"):
         size(planned(), tmp_path, huge)
+
+
+def test_what_would_take_cores_months_is_tried_on_a_gpu(tmp_path: Path) -> None:
+    large: Any = {"epochs": 20_000, "parameters": 10**8}
+    with pytest.raises(WrongCall, match=r"at least \d+ (h|days)"):
+        size(planned(**large), tmp_path)
+    plan = planned(**large, engine=GPU)
+    assert size(plan, tmp_path, COST) == (plan, COST)
 
 
 def test_months_are_refused_hours_are_not(tmp_path: Path) -> None:

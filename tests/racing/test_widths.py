@@ -12,6 +12,7 @@ import pytest
 from ravine.racing import widths
 from ravine.racing.choices import choose
 from ravine.racing.crew import Place
+from ravine.racing.engines import GPU
 from ravine.racing.plan import Facts, Plan, settle
 from ravine.racing.pool import Job, Source
 from ravine.rules import SGD, Adam
@@ -78,6 +79,16 @@ def test_more_lanes_are_tried_as_long_as_they_gain(plan: Plan, tmp_path: Path) -
     assert slower.fit(plan, tmp_path) == 1
     assert slower.timed == [1, 2, 4, 8]  # two are timed at once; the second two gained nothing
     assert slower.doing == ["timing how many lanes are fastest"]
+
+
+def test_on_a_gpu_as_many_are_tried_as_can_go_together(tmp_path: Path) -> None:
+    """A small race before it decides nothing."""
+    facts = Facts(1000, (1078, 359, 360), ("loss",), "0", 6000.0, engine=GPU)
+    for seeds, most in ((3, 32), (40, 512)):
+        choices, rules = choose(TASKS["digits-mlp"], [SGD(), Adam()], None, seeds, 12, 900, 32)
+        machine = Machine({width: 1 + width / 1000 for width in widths.GPU_WIDTHS})
+        assert machine.fit(settle(choices, rules, facts), tmp_path) == most
+        assert max(machine.timed) == most
 
 
 def test_what_was_measured_is_remembered(plan: Plan, tmp_path: Path, cache: Path) -> None:

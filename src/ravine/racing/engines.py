@@ -55,8 +55,8 @@ def on_device(name: str, device: str) -> str:
 
     Raises ``WrongCall`` where there is no such device, or none of that engine.
     """
-    if device not in DEVICES:
-        raise unknown("device", device, DEVICES)
+    if not isinstance(device, str) or device not in DEVICES:
+        raise unknown("device", str(device), DEVICES)
     if name != JAX and device != "cpu":
         raise WrongCall(
             f"device='{device}' is not allowed: {called(name)} trains on the CPU here, only models "
@@ -82,7 +82,14 @@ def environment(name: str) -> dict[str, str]:
     if name == GPU:
         # As on a CPU and in PyTorch: no factor is rounded to the ten bits that tensor cores take.
         precision = os.environ.get("JAX_DEFAULT_MATMUL_PRECISION", "highest")
-        return {"JAX_PLATFORMS": PLATFORM, "JAX_DEFAULT_MATMUL_PRECISION": precision}
+        return {
+            "JAX_PLATFORMS": PLATFORM,
+            "JAX_DEFAULT_MATMUL_PRECISION": precision,
+            # Whoever confirms a race trains on the same GPU, beside what has raced.
+            "XLA_PYTHON_CLIENT_PREALLOCATE": os.environ.get(
+                "XLA_PYTHON_CLIENT_PREALLOCATE", "false"
+            ),
+        }
     if name not in KERAS.values():
         return {}
     one = ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS")

@@ -17,7 +17,8 @@ from ravine.racing import memory, provenance
 from ravine.racing.crew import Hear, Place, Process, told
 from ravine.racing.engines import GPU
 
-MAKERS = ("CUDA", "ROCM")  # whose GPUs JAX can be told apart
+# By which a maker's own driver is told what a process may see; JAX itself reads no such variable.
+VISIBLE = ("CUDA_VISIBLE_DEVICES", "HIP_VISIBLE_DEVICES")
 
 
 class Gpus:
@@ -48,8 +49,7 @@ class Gpus:
 
     def hire(self, seat: int, hear: Hear) -> Process:
         """See ``Crew``."""
-        own = {f"JAX_{maker}_VISIBLE_DEVICES": str(seat) for maker in MAKERS}
-        worker = Process(None, {**self._told, **own}, hear)
+        worker = Process(None, {**self._told, **_alone(seat)}, hear)
         worker.give("open", {"path": sys.path, **self._workbench})
         return worker
 
@@ -78,6 +78,12 @@ def here() -> list[Any]:
             "'ravine[cuda]' there, or race without --device gpu"
         )
     return devices
+
+
+def _alone(seat: int) -> dict[str, str]:
+    """The environment with one device, of those that this process may use itself."""
+    mine = {name: os.environ.get(name) for name in VISIBLE}
+    return {name: ids.split(",")[seat] if ids else str(seat) for name, ids in mine.items()}
 
 
 def _kinds(environment: Mapping[str, str]) -> list[str]:

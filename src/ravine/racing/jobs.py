@@ -95,7 +95,7 @@ class Workbench:
         try:
             network = self._keras()
         except Immovable as error:
-            if self._name != engines.JAX:
+            if engines.framework(self._name) != engines.JAX:
                 raise
             return Bound(error.framework, str(error))
         data = self._task.load()

@@ -19,9 +19,9 @@ REFERENCE_SEEDS = 10
 EVALUATIONS = 100  # a run, about: fine enough to time, cheap beside the training
 LANE_BYTES = 1 << 20  # lanes × parameters × 16 bytes stay within a core's L2 cache
 LANES = 8  # more gain nothing, unless it was measured otherwise
-GPU_LANES, GPU_LANE_BYTES = 64, 1 << 30  # the same on a GPU, which is not full of a few small ones
 LONE_STEP = 5e6  # operations of a step from which on one lane at a time is fastest
 SEGMENT_OPERATIONS = 2e11  # some 10 s of one core: what a crash may cost
+GPU_LANES, GPU_LANE_BYTES, GPU_SEGMENT_OPERATIONS = 64, 1 << 30, 2e12  # the same on a GPU
 SEGMENT_ROWS = 1 << 22  # numbers of a segment's batches: what bounds a worker's memory
 STAGE_SEEDS = 1_000_000
 DECISIVE = 6  # of the facts
@@ -212,8 +212,9 @@ def settle(choices: Choices, rules: Mapping[str, Rule], facts: Facts) -> Plan:
     evaluations = math.ceil(wanted / period)
     steps = evaluations * period
     operations = step_operations(choices, facts)
-    numbers = _most(facts)[0] * period * choices.batch_size
-    most = min(evaluations, SEGMENT_OPERATIONS // (operations * period), SEGMENT_ROWS // numbers)
+    together, _, longest = _most(facts)
+    numbers = together * period * choices.batch_size
+    most = min(evaluations, longest // (operations * period), SEGMENT_ROWS // numbers)
     raced = {name: scheduled(rule, choices.schedule, steps) for name, rule in rules.items()}
     return Plan(
         choices=choices,
@@ -260,12 +261,14 @@ def lanes(facts: Facts, operations: float, at_once: int) -> int:
     """How many runs a program takes at once, by rule of thumb: a power of two."""
     if not facts.lanes or (operations > LONE_STEP and facts.engine != GPU):
         return 1
-    most, room = _most(facts)
+    most, room, _ = _most(facts)
     fitting = max(1, min(most, room // (16 * max(1, facts.parameters))))
     found = 1 << (fitting.bit_length() - 1)
     return min(found, at_once) if facts.engine == GPU else found
 
 
-def _most(facts: Facts) -> tuple[int, int]:
-    """How many lanes, and how many bytes of them, a worker can do well with."""
-    return (GPU_LANES, GPU_LANE_BYTES) if facts.engine == GPU else (LANES, LANE_BYTES)
+def _most(facts: Facts) -> tuple[int, int, float]:
+    """What a worker does well with: lanes, bytes of them, operations of one in a segment."""
+    if facts.engine == GPU:
+        return GPU_LANES, GPU_LANE_BYTES, GPU_SEGMENT_OPERATIONS
+    return LANES, LANE_BYTES, SEGMENT_OPERATIONS

@@ -11,7 +11,7 @@ from ravine.racing.crew import Crew, Message, Place, Worker
 from ravine.racing.patience import Patience
 
 TICK = 1.0  # seconds between two looks at who is stuck
-VANISHED = 20  # times that workers may vanish over a job before it is to blame
+VANISHED = 20  # times that workers may vanish over a job, beside one a seat, until it is to blame
 STILLBORN = 20  # workers in a row that vanished before they were ready, beside one a seat
 
 
@@ -232,7 +232,7 @@ class Pool:
         self._replace(seat)
         if seat.job is not None:
             seat.vanished += 1
-            if seat.vanished > VANISHED:
+            if seat.vanished > VANISHED + len(self._seats):
                 self._lose(source, seat, seat.job, why)
                 return
         self._settle(seat)

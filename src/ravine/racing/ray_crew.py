@@ -64,7 +64,7 @@ def connected(address: str, say: Callable[[str], None]) -> Iterator["Cluster"]:
     nobody answers.
     """
     ours = _join(address)
-    cluster = Cluster(say)
+    cluster = Cluster(say, grows=not ours or address != "local")
     try:
         yield cluster
     finally:
@@ -109,8 +109,9 @@ def _join(address: str) -> bool:
 class Cluster:
     """What all workers of a race on a cluster share: files in the object store, who carries."""
 
-    def __init__(self, say: Callable[[str], None]) -> None:
+    def __init__(self, say: Callable[[str], None], grows: bool) -> None:
         self.say = say
+        self.grows = grows  # whether nodes may come
         self.leaving: list[Any] = []
         self.processors: set[str] = set()
         self._carriers = ThreadPoolExecutor(CARRIERS, "ravine-ray")
@@ -186,6 +187,8 @@ class RayCrew:
         self.opening = Opening(uuid4().hex[:12], dict(workbench), told(engine), sys.path, versions)
         self._unit = {"cpu": "CPU", "gpu": "GPU"}[device(engine)]  # what a worker has one of
         gpus = 1 if self._unit == "GPU" else 0
+        if not cluster.grows and not ray.cluster_resources().get(self._unit):
+            raise WrongCall(f"Ray finds no {self._unit} on this machine: leave out --device gpu")
         self.post: Any = ray.remote(num_cpus=1, num_gpus=gpus, max_restarts=0)(Post)
         self.there: set[RayWorker] = set()  # who is ready
         self._count = count
@@ -208,7 +211,7 @@ class RayCrew:
         elif self._alone is None:
             self._alone = now
         elif now - self._alone > SILENT:
-            waits = f"waiting for a free {self._unit}"
+            waits = f"waiting for a free {'CPU' if self._unit == 'CPU' else 'GPU and CPU'}"
             self.cluster.say(f"no worker on the Ray cluster is ready: {waits}")
             self._alone = float("inf")
         return self._seats

@@ -66,8 +66,8 @@ class Post:
         engine = opening.workbench.get("engine", "jax")
         if other := provenance.differing(provenance.versions(engine), opening.versions):
             raise RavineError(
-                f"a node of the cluster has {', '.join(other)}: install on all nodes what the "
-                "driver has"
+                f"a node of the cluster has {', '.join(other)}: install the same on all nodes "
+                "and where ravine runs"
             )
         node: str = ray.get_runtime_context().get_node_id()
         self._folder, self._held = _shared(f"{opening.race}-{node[:8]}")

@@ -11,12 +11,13 @@ from ravine.racing.cost import Cost, Estimate, estimate
 from ravine.racing.crew import Place
 from ravine.racing.driver import Driver
 from ravine.racing.durations import said_bytes, said_seconds
+from ravine.racing.engines import device
 from ravine.racing.plan import Plan
 from ravine.racing.widths import CALL, RATE
 from ravine.update_rule import Rule
 
 LONGEST = 30 * 86400.0  # seconds: what takes longer was not meant
-FASTER = 10  # times as fast as the rule of thumb a machine may be
+FASTER = {"cpu": 10, "gpu": 10_000}  # times as fast as the rule of thumb a device may be
 ARRAYS = 4  # weights, gradients, two memories: what training holds of each parameter at least
 
 
@@ -53,7 +54,7 @@ def sized(
 
 def by_rule_of_thumb(plan: Plan, workers: int) -> Cost:
     """What a race costs at the very least."""
-    step = plan.width * max(CALL, plan.operations / RATE) / FASTER
+    step = plan.width * max(CALL, plan.operations / RATE) / FASTER[device(plan.facts.engine)]
     rows = plan.segment * plan.period * plan.choices.batch_size
     weights, batches = (4.0 * plan.width * n for n in (ARRAYS * plan.facts.parameters, rows))
     seconds = dict.fromkeys(("around", "drawing", "tracing", "compiling", "pacing"), 0.0)

@@ -25,7 +25,7 @@ from ravine.racing.pool import Job, Pool
 
 WIDTHS = (1, 2, 4, 8, 16, 32)
 MEMORY = 1 << 23  # lanes × parameters × 16 bytes: more lanes than this holds are not tried
-GPU_WIDTHS = (8, 16, 32, 64, 128, 256, 512)
+GPU_WIDTHS = (1, 8, 16, 32, 64, 128, 256, 512)
 GPU_MEMORY = 1 << 32
 WORTH = 15.0  # seconds of one core that a race must take before a search pays
 RATE = 2e10  # operations a second of one core, about
@@ -143,7 +143,7 @@ def _candidates(plan: Plan) -> list[int]:
     size = 16 * max(1, plan.facts.parameters)
     if plan.facts.engine == GPU:
         most = most_at_once(plan.choices)
-        return [w for w in GPU_WIDTHS if w <= most and w * size <= GPU_MEMORY] or [1]
+        return [w for w in GPU_WIDTHS if w == 1 or (w <= most and w * size <= GPU_MEMORY)]
     # Large steps gain nothing by company; whatever else the machine does must not say they do.
     most = 2 if plan.operations > LONE_STEP else WIDTHS[-1]
     return [w for w in WIDTHS if w == 1 or (w <= most and w * size <= MEMORY)]
@@ -152,5 +152,6 @@ def _candidates(plan: Plan) -> list[int]:
 def _kept(plan: Plan, machine: Mapping[str, Any]) -> Path:
     """Where what was measured is remembered: by task, batch, machine and versions."""
     decisive = [plan.facts, plan.choices.batch_size, plan.period, plan.segment]
+    decisive.append(_candidates(plan))
     decisive += [machine, provenance.versions(plan.facts.engine)]
     return cache_folder() / "widths" / f"{digest(decisive)[:32]}.json"
