@@ -80,7 +80,7 @@ def test_a_program_that_proved_too_large_is_refused(tmp_path: Path) -> None:
 
 
 def test_what_would_take_cores_months_is_tried_on_a_gpu(tmp_path: Path) -> None:
-    large: Any = {"epochs": 20_000, "parameters": 10**8}
+    large: Any = {"epochs": 60_000, "parameters": 10**8}
     with pytest.raises(WrongCall, match=r"at least \d+ (h|days)"):
         size(planned(**large), tmp_path)
     plan = planned(**large, engine=GPU)
