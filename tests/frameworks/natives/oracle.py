@@ -2,7 +2,7 @@
 
 ``python oracle.py DIGITS.npz RESULTS`` with KERAS_BACKEND set: Keras on that backend, and beside it
 PyTorch with torch, Optax with jax, TensorFlow 1 with tensorflow. RESULTS.json and RESULTS.npz then
-hold what ``test_felt.py`` and ``test_pairs.py`` look at.
+hold what ``test_walked.py`` looks at.
 """
 
 import importlib
