@@ -2,6 +2,8 @@
 
 import importlib
 import inspect
+import json
+import sys
 from collections.abc import Callable, Sequence
 from types import SimpleNamespace
 from typing import Any
@@ -121,3 +123,7 @@ def signatures() -> dict[str, dict[str, Any]]:
         for name, kind in known.items()
         if kind is not train.Optimizer
     }
+
+
+if __name__ == "__main__":
+    sys.stdout.write(json.dumps(signatures()))

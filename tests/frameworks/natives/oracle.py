@@ -38,10 +38,7 @@ def main(digits: str, results: str) -> None:
     walker = importlib.import_module(f"by_{BACKEND}")
     given = np.load(digits)
     problem = network(given["inputs"], given["targets"])
-    found: dict[str, Any] = {
-        "felt": {},
-        "signatures": walker.signatures() if OTHER == "tf1" else {},
-    }
+    found: dict[str, Any] = {"felt": {}}
     arrays: dict[str, Floats] = {}
     both: Sequence[Any]
     for text in FELT["keras"]:
