@@ -185,10 +185,10 @@ class RayCrew:
         engine = workbench.get("engine", JAX)
         versions = provenance.versions(engine)
         self.opening = Opening(uuid4().hex[:12], dict(workbench), told(engine), sys.path, versions)
-        self._unit = {"cpu": "CPU", "gpu": "GPU"}[device(engine)]  # what a worker has one of
+        self._unit = device(engine).upper()  # as Ray calls what a worker has one of
         gpus = 1 if self._unit == "GPU" else 0
-        if not cluster.grows and not ray.cluster_resources().get(self._unit):
-            raise WrongCall(f"Ray finds no {self._unit} on this machine: leave out --device gpu")
+        if gpus and not cluster.grows and not ray.cluster_resources().get("GPU"):
+            raise WrongCall("Ray finds no GPU on this machine: leave out --device gpu")
         self.post: Any = ray.remote(num_cpus=1, num_gpus=gpus, max_restarts=0)(Post)
         self.there: set[RayWorker] = set()  # who is ready
         self._count = count
