@@ -62,7 +62,7 @@ def resume(
     """
     check_workers(workers, ray)
     found = Race(Path(folder))
-    keeping = found.best is None and luggage.signed(found.folder / WORK) is not None
+    keeping = found.best is None and found.payload is not None
     if found.finished and not keeping:  # the model that is kept is the last that a race makes
         if (framework := found.unconfirmed) is not None:
             confirm(folder, framework, task=task, rules=rules, workers=workers, progress=progress)
@@ -197,16 +197,14 @@ def check_framework(framework: str, task: Task | None = None) -> None:
         raise WrongCall(f"'{task.name}' cannot be confirmed by model.fit: {task.unfit}")
 
 
-def check_trains(folder: Path, task: Task, framework: str) -> None:
+def check_trains(driver: Driver, folder: Path, task: Task, framework: str) -> None:
     """Raises ``WrongCall`` if a model of the user's own cannot take a step of ``fit`` there.
 
     For who is about to train it, with its data described: what ravine ships can.
     """
-    work = folder / WORK
-    digest = luggage.signed(work)
-    if task.name in TASKS or digest is None:
+    if task.name in TASKS:
         return
-    bench = {"folder": str(work), "digest": digest, "fits": True}
+    bench = {"folder": str(folder / WORK), "digest": driver.payload, "fits": True}
     with Pool(Local(1, bench, framework)) as pool:
         pool.work(Fits([Job("step", {"framework": CALLED[framework]})]))
 
@@ -245,7 +243,7 @@ def confirm(
     def start(driver: Driver) -> Store:
         _check_same(found, found.plan, by_name, driver)
         if framework != found.to_confirm:  # else that was asked before the race
-            check_trains(found.folder, own_task, framework)
+            check_trains(driver, found.folder, own_task, framework)
         store = Store(found.folder)
         kept = [*(c for c in found.confirmations if c != confirmation), confirmation]
         store.write_meta(CONFIRMATIONS, [c.to_json() for c in kept])
@@ -296,18 +294,21 @@ def _confirmation(
     rates = {s.rule: s.learning_rate for s in verdict.standings if s.rule in names}
     target = Target(verdict.target, measures.index(verdict.measure), verdict.rising)
     whole = [one.confirmation for one in found.confirmed]
+
+    def asked(study: int) -> Confirmation:
+        one = Confirmation(verdict.leader.rule, rates, target, seeds, study, framework, {})
+        first = {run.rule: run for run in reversed(one.runs(found.plan))}
+        lines = {
+            rule: translation(_raced(found.plan, rules[rule], first[rule]), "keras").text
+            for rule in rates
+        }
+        return replace(one, optimizers=lines)
+
     for begun in found.confirmations:
-        same = (framework, seeds, rates) == (begun.framework, begun.seeds, begun.rates)
-        if same and begun not in whole:
+        # What its optimizers are is not taken from the folder: it says it as they are made here.
+        if begun not in whole and begun == asked(begun.study):
             return begun
-    study = unused_study(found.plan, [*found.checks, *found.confirmations])
-    asked = Confirmation(verdict.leader.rule, rates, target, seeds, study, framework, {})
-    first = {run.rule: run for run in reversed(asked.runs(found.plan))}
-    lines = {
-        rule: translation(_raced(found.plan, rules[rule], first[rule]), "keras").text
-        for rule in rates
-    }
-    return replace(asked, optimizers=lines)
+    return asked(unused_study(found.plan, [*found.checks, *found.confirmations]))
 
 
 def _undrawn(work: Path, runs: Sequence[Run]) -> list[int]:
@@ -337,8 +338,8 @@ def _own(
     """
     choices, folder = race.plan.choices, race.folder
     own = {str(rule): rule for rule in map(read_rule, rules)}
-    if (digest := luggage.signed(folder / WORK)) is not None:
-        then = luggage.unpack(folder / WORK, digest)
+    if race.payload is not None:
+        then = luggage.unpack(folder / WORK, race.payload)
         task, own = task or then.task, {**then.rules, **own}
     strange = [n for n in choices.rules if n not in own and not is_spelled(n)]
     if strange or (task is None and choices.task not in TASKS):
@@ -358,6 +359,11 @@ def _own(
 def _check_same(race: Race, plan: Plan, rules: Mapping[str, Rule], driver: Driver) -> Facts:
     """Raises ``WrongCall`` unless what would be run now is the experiment that was begun."""
     facts = driver.describe()
+    if facts.engine != plan.facts.engine:
+        raise WrongCall(
+            f"the race in '{race.folder}' cannot go on: its folder says that it is trained by "
+            f"{plan.facts.engine}, but its task is trained by {facts.engine}"
+        )
     settled = settle(plan.choices, {n: rules[n] for n in plan.choices.rules}, facts)
     if replace(settled, width=plan.width) != plan:
         raise WrongCall(

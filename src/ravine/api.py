@@ -164,7 +164,7 @@ def race(
     def start(driver: Driver) -> Store:
         settled = settle(choices, by_name, driver.describe())
         if confirm is not None:
-            again.check_trains(folder, chosen_task, confirm)
+            again.check_trains(driver, folder, chosen_task, confirm)
         plan, cost = sized(settled, by_name, driver, folder, seconds, fewest_seeds)
         meta = {
             "plan": plan.to_json(),

@@ -27,9 +27,10 @@ from ravine.racing import luggage
 from ravine.racing.cost import Cost
 from ravine.racing.crew import Crew, Local
 from ravine.racing.driver import Driver
-from ravine.racing.engines import JAX, MustMove, device, framework, on_device
+from ravine.racing.engines import MustMove, device, framework, on_device
 from ravine.racing.files import tidy
 from ravine.racing.gpus import Gpus
+from ravine.racing.jobs import discard_programs
 from ravine.racing.luggage import Luggage
 from ravine.racing.plan import Plan
 from ravine.racing.pool import Pool
@@ -65,6 +66,7 @@ def conduct(
     work = folder / WORK
     with using(folder):
         work.mkdir(exist_ok=True)
+        discard_programs(work)
     packed = luggage.pack(work, Luggage(task, rules))
     workbench = {"folder": str(work), "digest": packed}
     for note in task.notes:
@@ -75,7 +77,7 @@ def conduct(
             pools.callback(tidy, work)  # of what workers were writing, once they are gone
             bench = {**workbench, "engine": engine}
             crew = here(workers, bench) if cluster is None else cluster.crew(workers, bench)
-            return Driver(pools.enter_context(Pool(crew)), rules, display, folder)
+            return Driver(pools.enter_context(Pool(crew)), rules, display, folder, packed)
 
         engine = _engine(folder, engine or task.engine)
         driver = opened(engine)
@@ -90,6 +92,7 @@ def conduct(
         try:
             with closing(store):
                 try:
+                    store.sign(packed)
                     display.measured(_cost(store, driver))
                     (announce or display.planned)(store.plan, store.curves())
                     driver.run(store.plan, store, course)
@@ -100,6 +103,7 @@ def conduct(
                         display.trouble(note)
                 finally:
                     kept, planned = len(store.curves()), store.plan.count
+                    signed = store.payload() is not None
             began = time.monotonic()
             publish_pages(Race(folder))
             published(time.monotonic() - began)
@@ -107,7 +111,7 @@ def conduct(
         except (KeyboardInterrupt, RavineError) as stop:
             way = f"ravine resume {shlex.quote(str(folder))}" + (f" --ray {ray}" if ray else "")
             own = not all(map(is_spelled, rules)) or task.name not in TASKS
-            if own and luggage.signed(work) is None:
+            if own and not signed:
                 way = f"ravine.resume({str(folder)!r}, …), naming your own rules and task again"
             stop.add_note(f"{kept} of {planned} runs are kept in '{folder}'; go on with: {way}")
             raise
@@ -124,9 +128,12 @@ def _cluster(ray: str | None, display: Display) -> AbstractContextManager[Cluste
 
 
 def _engine(folder: Path, engine: str) -> str:
-    """What trains the task: of a race that is there, what has trained it so far."""
-    if engine == JAX and (folder / FILE).exists():
-        return Race(folder).plan.facts.engine
+    """What trains the task: of a race that is there, on the device that has trained it so far.
+
+    That the task needs another engine is for the task to show, never for a folder to say.
+    """
+    if (folder / FILE).exists():
+        return on_device(engine, device(Race(folder).plan.facts.engine))
     return engine
 
 

@@ -31,12 +31,19 @@ class Gathering:
     def asked(self, folder: Path) -> dict[str, Any]:
         """What was asked for. Raises ``WrongCall`` for a folder that is none."""
         try:
-            asked: dict[str, Any] = json.loads((folder / self.file).read_text(encoding="utf-8"))
+            asked: dict[str, Any] = json.loads(self.text(folder))
+        except ValueError as error:
+            raise RavineError(f"cannot read '{folder / self.file}': {error}") from error
+        return asked
+
+    def text(self, folder: Path) -> str:
+        """What was asked for, as it is written. Raises ``WrongCall`` for a folder that is none."""
+        try:
+            return (folder / self.file).read_text(encoding="utf-8")
         except FileNotFoundError:
             raise WrongCall(f"no {self.kind} in '{folder}': no {self.file}") from None
         except (OSError, ValueError) as error:
             raise RavineError(f"cannot read '{folder / self.file}': {error}") from error
-        return asked
 
     def begin(self, folder: Path, asked: Mapping[str, Any]) -> None:
         """Keep what was asked for. For whoever holds the folder's lock."""

@@ -15,6 +15,7 @@ from ravine.folder import locked, using
 from ravine.frameworks.spelling import AnyRule
 from ravine.pages import charts, notebook, report, style
 from ravine.pages.results import Results
+from ravine.racing import luggage
 from ravine.racing.store import BEST, CHECKS, CONFIRM, CONFIRMATIONS, STEP_SECONDS, WORK, Store
 from ravine.tasks import TASKS
 from ravine.tasks.task import Task
@@ -54,6 +55,10 @@ class Race:
             kept = store.read_meta(CONFIRMATIONS) or ()
             self.confirmations = [Confirmation.from_json(one) for one in kept]
             self.to_confirm: str | None = store.read_meta(CONFIRM)
+            # The digest of the pickle that this user signed with the plan, where it is there.
+            payload = store.payload()
+            there = payload is not None and luggage.has(self.folder / WORK, payload)
+            self.payload = payload if there else None
             self._elsewhere = store.elsewhere()
             self._rules = store.read_meta("rules")
             self._step_seconds = store.read_meta(STEP_SECONDS) or {}

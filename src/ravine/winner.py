@@ -31,7 +31,7 @@ class Winner(Standing):
     def path(self) -> Path:
         """The file of the trained model. Raises ``RavineError`` where there is none."""
         file = self.best.get("file")
-        if not file:
+        if file not in FILES:
             why = self.best.get("note") or "it was raced by a ravine that kept none"
             raise RavineError(f"the race in '{self.folder}' has no model to open: {why}")
         return self.folder / str(file)
@@ -82,7 +82,8 @@ def kept(results: Results, folder: Path, driver: Driver, store: Store) -> str:
         store.write_meta(BEST, {"file": None, "note": "no run of the winner ended well"})
         return ""
     run = curve.run
-    if before.get("run") == run.id and (folder / before["file"]).exists():
+    here = before.get("file") in FILES and (folder / before["file"]).exists()
+    if before.get("run") == run.id and here:
         return ""
     try:
         done = driver.keep(curve)

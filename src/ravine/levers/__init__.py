@@ -93,7 +93,7 @@ def resume(
         found.publish()
         return found
     work = found.folder / WORK
-    if (digest := luggage.signed(work)) is not None:
+    if (digest := luggage.signed(work, FOLDER.text(found.folder))) is not None:
         raced = luggage.unpack(work, digest)
     elif asked["task"] in TASKS and all(map(is_spelled, asked["rules"])):
         raced = Luggage(find(asked["task"]), {name: read_rule(name) for name in asked["rules"]})
@@ -125,6 +125,7 @@ def _race_all(
     combinations, rules = axes.combinations(vary), list(raced.rules.values())
     (folder / WORK).mkdir(exist_ok=True)
     digest = luggage.pack(folder / WORK, raced)
+    luggage.sign(folder / WORK, digest, FOLDER.text(folder))
     try:
         variants = tried_out(folder, raced.task, digest, vary, options, progress)
         for i, variant in enumerate(variants, 1):

@@ -93,7 +93,8 @@ class Process:
         self._log: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 — closed in end()
         # -m and pipes, not multiprocessing: scripts without a main guard and notebooks work too.
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "ravine.racing.worker", "" if core is None else str(core)],
+            # -P: what lies in the current folder is not imported in the place of what is installed.
+            [sys.executable, "-P", "-m", "ravine.racing.worker", "" if core is None else str(core)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._log,

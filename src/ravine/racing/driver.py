@@ -47,8 +47,14 @@ class Driver:
     """One race being run; a source of jobs for the pool."""
 
     def __init__(
-        self, pool: Pool, rules: Mapping[str, Rule], watcher: Watcher, folder: Path
+        self,
+        pool: Pool,
+        rules: Mapping[str, Rule],
+        watcher: Watcher,
+        folder: Path,
+        payload: str = "",
     ) -> None:
+        self.payload = payload  # the digest of the pickle that workers have the task from
         self._pool = pool
         self._work = folder / WORK
         self._listed = rules

@@ -49,7 +49,7 @@ class Bench:
     def __init__(self, folder: str, digest: str) -> None:
         self._folder = Path(folder)
         self._task = luggage.unpack(self._folder, digest).task
-        self._arrays = read(self._folder / DATA)
+        self._arrays = read(self._folder / DATA, elsewhere=True)
         _one_thread()
 
     def do(self, name: str, arguments: Mapping[str, Any]) -> Any:
@@ -214,7 +214,10 @@ def _native(text: str) -> Any:
     import keras
 
     call = parse(text)
-    return getattr(keras.optimizers, call.name.rpartition(".")[2])(*call.arguments, **call.named)
+    kind = getattr(keras.optimizers, call.name.rpartition(".")[2], None)
+    if not isinstance(kind, type) or not issubclass(kind, keras.optimizers.Optimizer):
+        raise WrongCall(f"'{call.name}' is no optimizer of Keras")
+    return kind(*call.arguments, **call.named)
 
 
 def _ours(rule: Rule) -> Any:

@@ -153,8 +153,10 @@ def lanes(network: Any, drawn: Any, sample: Any) -> bool:
     return True
 
 
-def load(exported: Sequence[bytes], network: Any = None, levers: Levers = CPU) -> Programs:
-    """The programs that ``export`` traced, compiled; they need no network any more."""
+def load(
+    exported: Sequence[bytes], network: Any = None, rule: Any = None, levers: Levers = CPU
+) -> Programs:
+    """The programs that ``export`` traced, compiled; they need no network or rule any more."""
     return Programs(*(_compiled(one, levers.compiler) for one in exported))
 
 

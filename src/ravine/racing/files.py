@@ -63,13 +63,20 @@ def sync(folder: Path) -> None:
         os.close(held)
 
 
-def read(path: Path) -> dict[str, list[Any]]:
-    """What ``write`` wrote. Its checksums tell whether anything is missing or changed."""
+def read(path: Path, elsewhere: bool = False) -> dict[str, list[Any]]:
+    """What ``write`` wrote. Its checksums tell whether anything is missing or changed.
+
+    ``elsewhere``: whether it may name rows in other files, which are mapped. Only of a file that a
+    worker of this very race wrote: one that came with the folder could name any file.
+    """
     groups: dict[str, list[Any]] = {}
     try:
         with np.load(path, allow_pickle=False) as arrays:
             for key in arrays.files:  # in the order in which they were written
-                groups.setdefault(key.rpartition(".")[0], []).append(_there(arrays[key]))
+                array = arrays[key]
+                if elsewhere and array.dtype.kind == "U":  # no array of a race holds text
+                    array = _there(array)
+                groups.setdefault(key.rpartition(".")[0], []).append(array)
     except (MemoryError, RavineError):
         raise
     except Exception as error:  # zip, zlib, NumPy and the system each have their own
@@ -88,9 +95,7 @@ def _place(array: Any) -> Any:
 
 
 def _there(array: Any) -> Any:
-    """What was written, or what it says the place of: no array of a race holds text."""
-    if array.dtype.kind != "U":
-        return array
+    """What an array says the place of."""
     name, dtype, offset, shape = json.loads(str(array))
     if not os.path.exists(name):
         raise RavineError(

@@ -26,10 +26,10 @@ def network_of(task: Any) -> Any:
     return engine.network_of(task)
 
 
-def load(exported: Sequence[bytes], network: Any = None) -> Programs:
+def load(exported: Sequence[bytes], network: Any = None, rule: Any = None) -> Programs:
     """See ``engine``. Raises ``WrongCall`` where there is no GPU."""
     gpus.here()
-    return engine.load(exported, network, LEVERS)
+    return engine.load(exported, network, rule, LEVERS)
 
 
 def memory(program: Any) -> float:

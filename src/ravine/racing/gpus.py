@@ -89,7 +89,7 @@ def _alone(seat: int) -> dict[str, str]:
 def _kinds(environment: Mapping[str, str]) -> list[str]:
     """What JAX calls each device; this process stays without them."""
     asked = subprocess.run(
-        [sys.executable, "-m", "ravine.racing.gpus"],
+        [sys.executable, "-P", "-m", "ravine.racing.gpus"],
         env=dict(environment),
         capture_output=True,
         text=True,

@@ -162,7 +162,7 @@ class Workbench:
         train, held_out = self._splits()
         watch = Watch()
         with watch:
-            begin, advance = self._program(program)
+            begin, advance = self._program(program, rule)
         compiling, evaluation = watch.seconds, 0.0
         data, frozen = (plan.facts.rows[0], plan.choices.batch_size), plan.facts.frozen_order
         short = plan.steps * data[1] <= KEPT
@@ -241,7 +241,7 @@ class Workbench:
         engine = self._engine  # to import its framework is no part of what the program takes
         before = memory.peak()
         with (compiling := Watch()):
-            needed = max(map(engine.memory, self._program(program)))
+            needed = max(map(engine.memory, self._program(program, rule)))
         if needed > memory.available():
             return Rehearsed(compiling.seconds, needed, memory.peak())
         step = self._trial(plan, program, rule, run).usual_step(plan)
@@ -259,7 +259,7 @@ class Workbench:
     def _trial(self, plan: Plan, program: str, rule: bytes, run: Run) -> Trial:
         hyper = _hyper(plan, rule, [run] * plan.width)
         train, held_out = self._splits()
-        begin, advance = self._program(program)
+        begin, advance = self._program(program, rule)
         weights = [self._weights(run.seed, plan)[0]] * plan.width
         drawn = _stack(weights, ("trainable", "state"))
         carry, _ = begin(hyper, *drawn, held_out)
@@ -311,7 +311,7 @@ class Workbench:
 
     def _splits(self) -> Any:
         if self._data is None:
-            x = read(self._folder / DATA)
+            x = read(self._folder / DATA, elsewhere=True)
             train, *held_out = (
                 (one_or_all(x[f"{name}_x"]), one_or_all(x[f"{name}_y"]))
                 for name in ("train", "validation", "test")
@@ -319,11 +319,11 @@ class Workbench:
             self._data = self._engine.resident((train, held_out))
         return self._data
 
-    def _program(self, name: str) -> Any:
+    def _program(self, name: str, rule: bytes) -> Any:
         if name not in self._programs:
-            exported = read(self._folder / name)["program"]
+            exported = read(self._folder / name).get("program", [])
             self._programs[name] = self._engine.load(
-                [array.tobytes() for array in exported], self._keras
+                [array.tobytes() for array in exported], self._keras, cloudpickle.loads(rule)
             )
         return self._programs[name]
 
@@ -341,6 +341,12 @@ def weights_file(seed: int) -> str:
 def program_file(rule: str, width: int) -> str:
     """Where a rule's traced programs are."""
     return f"program-{digest(rule)[:16]}-{width}.npz"
+
+
+def discard_programs(folder: Path) -> None:
+    """Remove all programs: they are code, which whoever goes on with a race traces anew."""
+    for program in folder.glob("program-*"):
+        program.unlink()
 
 
 def checkpoint_file(run: Run, segment: int) -> str:

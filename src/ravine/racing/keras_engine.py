@@ -11,7 +11,6 @@ from operator import itemgetter
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import cloudpickle
 import keras
 import numpy as np
 
@@ -89,13 +88,13 @@ def lanes(network: NativeNetwork, drawn: Any, sample: Any) -> bool:
 
 
 def export(network: NativeNetwork, rule: Rule, shape: Shape, sample: Any, data: Any) -> list[bytes]:
-    """The rule, which every worker steps its own model by: nothing is traced."""
-    return [cloudpickle.dumps(rule)]
+    """Nothing: every worker makes the programs of the rule with its own model."""
+    return []
 
 
-def load(exported: Sequence[bytes], network: Callable[[], NativeNetwork]) -> Programs:
-    """The programs of what was exported."""
-    return programs(network(), cloudpickle.loads(exported[0]))
+def load(exported: Sequence[bytes], network: Callable[[], NativeNetwork], rule: Rule) -> Programs:
+    """The programs of a rule."""
+    return programs(network(), rule)
 
 
 def programs(network: NativeNetwork, rule: Rule) -> Programs:

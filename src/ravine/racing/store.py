@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ravine.errors import RavineError, WrongCall
+from ravine.racing import signing
 from ravine.racing.plan import FIRST_SEED, Plan, Run
 
 FILE = "race.sqlite"
@@ -21,6 +22,7 @@ COST = "cost"  # what the race was found to cost, as ``racing.cost`` has it; for
 BEST = "best"  # what is known of the winner's model that is kept
 CHECKS = "checks"  # claims that were run again, as ``verdict.checking`` writes them
 CONFIRMATIONS = "confirmations"  # the same, of runs in a framework of the user's
+PAYLOAD = "payload"  # the digest of the pickle that belongs to the plan, and the signature of both
 CONFIRM = "confirm"  # the framework in which a race is to be confirmed once it is finished
 WORK = "work"  # the folder, inside that of the race, through which workers share files
 FORMAT = 3  # 1 had no marks: whatever went wrong ended the race; 2 stopped no run early
@@ -156,7 +158,7 @@ class Store:
     def write_meta(self, key: str, value: Any) -> None:
         """Keep a value, in the place of the one before."""
         with self._writing():
-            self._db.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (key, json.dumps(value)))
+            self._put(key, value)
 
     @property
     def plan(self) -> Plan:
@@ -165,7 +167,23 @@ class Store:
 
     def replan(self, plan: Plan) -> None:
         """The race sets out to do more."""
-        self.write_meta("plan", plan.to_json())
+        payload = self.payload()
+        with self._writing():  # killed at any moment, the plan has its own signature
+            self._put("plan", plan.to_json())
+            if payload is not None:
+                self._put(PAYLOAD, _signed(plan.to_json(), payload))
+
+    def sign(self, payload: str) -> None:
+        """Sign that the pickle of this digest belongs to the plan."""
+        self.write_meta(PAYLOAD, _signed(self.read_meta("plan"), payload))
+
+    def payload(self) -> str | None:
+        """The digest of the pickle that this user signed with the plan; None without one."""
+        match self.read_meta(PAYLOAD):
+            case [str(payload), str(signature)]:
+                known = signing.is_signed(self.read_meta("plan"), payload, signature)
+                return payload if known else None
+        return None
 
     def segments_done(self) -> dict[str, int]:
         """How many segments of each run are stored, by run id."""
@@ -278,6 +296,9 @@ class Store:
             )
         }
 
+    def _put(self, key: str, value: Any) -> None:
+        self._db.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (key, json.dumps(value)))
+
     def _curves(self) -> list[Curve]:
         plan = self.plan
         shape = (-1, 2, len(plan.facts.measures))
@@ -350,6 +371,14 @@ class Store:
             yield
         except sqlite3.Error as error:
             raise RavineError(f"cannot read '{self.folder / FILE}': {error}") from error
+
+
+def _signed(plan: str, payload: str) -> tuple[str, str]:
+    """What ``PAYLOAD`` keeps; who has no place for a key names the task again."""
+    try:
+        return payload, signing.signature(plan, payload)
+    except OSError:
+        return payload, ""
 
 
 def _failed(run: Run, why: str, plan: Plan, start: tuple[str, str, bytes] | None) -> Curve:

@@ -4,7 +4,6 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
-import cloudpickle
 import numpy as np
 import torch
 from torch.func import grad_and_value, vmap
@@ -48,14 +47,13 @@ def lanes(network: ModuleNetwork, drawn: Any, sample: Any) -> bool:
 
 
 def export(network: ModuleNetwork, rule: Rule, shape: Shape, sample: Any, data: Any) -> list[bytes]:
-    """The rule, which every worker makes programs of with its own module: nothing is traced."""
-    return [cloudpickle.dumps(rule)]
+    """Nothing: every worker makes the programs of the rule with its own model."""
+    return []
 
 
-def load(exported: Sequence[bytes], network: Callable[[], ModuleNetwork]) -> Programs:
-    """The programs of what was exported."""
-    held = cloudpickle.loads(exported[0])
-    return programs(network(), held)
+def load(exported: Sequence[bytes], network: Callable[[], ModuleNetwork], rule: Rule) -> Programs:
+    """The programs of a rule."""
+    return programs(network(), rule)
 
 
 def programs(network: ModuleNetwork, rule: Rule) -> Programs:

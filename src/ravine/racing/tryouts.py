@@ -141,7 +141,7 @@ def _pretrain(task: Task, network: Any, data: Any, how: Pretraining) -> Cost:
     splits = (tuple(data.train), held_out)
     shape = Shape(*order.shape)
     begin, advance = engine.load(
-        engine.export(network, rule, shape, tuple(drawn), splits), lambda: network
+        engine.export(network, rule, shape, tuple(drawn), splits), lambda: network, rule
     )
     hyper = {name: np.full(1, v, np.float32) for name, v in numeric(rule).items()}
     lanes = [[array[None] for array in group] for group in drawn]

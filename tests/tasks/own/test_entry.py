@@ -9,8 +9,8 @@ from pathlib import Path
 import keras
 import pytest
 
-from ravine.errors import WrongCall
-from ravine.racing import luggage
+from ravine.errors import RavineError, WrongCall
+from ravine.racing import luggage, signing
 from ravine.tasks import TASKS
 from ravine.tasks.own.entry import named, task_of
 from ravine.tasks.own.moving import move_model
@@ -45,8 +45,8 @@ def test_a_task_of_a_file_is_opened_from_anywhere(tmp_path: Path) -> None:
         f"place = Path({str(tmp_path)!r})\n{act}\n"
         for act in (
             "task = task_of(f'{place}/code/elsewhere_task.py:make', None)\n"
-            "print(luggage.pack(place, luggage.Luggage(task, {})))",
-            "print(luggage.unpack(place, luggage.signed(place)).task.epochs)",
+            "luggage.sign(place, luggage.pack(place, luggage.Luggage(task, {})), 'plan')",
+            "print(luggage.unpack(place, luggage.signed(place, 'plan')).task.epochs)",
         )
     )
     run = partial(subprocess.run, check=True, capture_output=True, text=True, cwd=tmp_path)
@@ -65,18 +65,30 @@ def test_a_model_is_made_again_and_again(kind: str) -> None:
     assert [len(moved().trainable_variables) for _ in range(3)] == [4, 4, 4]
 
 
-def test_nothing_is_unpickled_that_this_user_did_not_write(
+def test_nothing_is_unpickled_that_this_user_did_not_sign_with_its_plan(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("RAVINE_CACHE", str(tmp_path / "cache"))
-    digest = luggage.pack(tmp_path, luggage.Luggage(TASKS["digits-mlp"], {}))
-    assert luggage.signed(tmp_path) == digest
+
+    def packed() -> str:
+        digest = luggage.pack(tmp_path, luggage.Luggage(TASKS["digits-mlp"], {}))
+        luggage.sign(tmp_path, digest, "plan")
+        return digest
+
+    digest = packed()
+    assert luggage.signed(tmp_path, "plan") == digest
+    assert luggage.signed(tmp_path, "another plan") is None
     assert luggage.unpack(tmp_path, digest).task.name == "digits-mlp"
     (tmp_path / luggage.FILE).write_bytes(json.dumps("changed").encode())
-    assert luggage.signed(tmp_path) is None
-    luggage.pack(tmp_path, luggage.Luggage(TASKS["digits-mlp"], {}))
-    key = tmp_path / "cache" / luggage.KEY
+    assert luggage.signed(tmp_path, "plan") is None
+    with pytest.raises(RavineError, match="has changed"):
+        luggage.unpack(tmp_path, digest)
+    packed()
+    key = tmp_path / "cache" / signing.KEY
     key.chmod(0o644)  # others may have written with it
-    assert luggage.signed(tmp_path) is None
+    assert luggage.signed(tmp_path, "plan") is None
     key.unlink()
-    assert luggage.signed(tmp_path) is None
+    assert luggage.signed(tmp_path, "plan") is None
+    for damaged in ("", "[]", "{}", '{"payload": 1, "signature": null}', "\xff"):
+        (tmp_path / luggage.SIGNATURE).write_text(damaged, encoding="latin-1")
+        assert luggage.signed(tmp_path, "plan") is None

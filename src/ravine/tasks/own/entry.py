@@ -97,7 +97,8 @@ def called(make: Any) -> Task:
 def _from_file(path: Path) -> Any:
     if not path.is_file():
         raise WrongCall(f"there is no file '{path}'")
-    sys.path.insert(0, str(path.resolve().parent))
+    # Last: what lies next to the file is not imported in the place of what is installed.
+    sys.path.append(str(path.resolve().parent))
     spec = importlib.util.spec_from_file_location(path.stem, path)
     if spec is None or spec.loader is None:
         raise WrongCall(f"'{path}' is not a Python file")
@@ -109,7 +110,7 @@ def _from_file(path: Path) -> Any:
 
 def _imported(name: str) -> Any:
     if "" not in sys.path and str(Path.cwd()) not in sys.path:
-        sys.path.insert(0, str(Path.cwd()))
+        sys.path.append(str(Path.cwd()))
     return importlib.import_module(name)
 
 
