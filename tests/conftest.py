@@ -4,15 +4,17 @@ import atexit
 import os
 import shutil
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import HealthCheck, settings
 
 if TYPE_CHECKING:
     from ravine.racing.store import Curve
+    from ravine.tasks.task import Task
 
 # Keras chooses its backend once, at its first import.
 os.environ["KERAS_BACKEND"] = "jax"
@@ -24,6 +26,10 @@ os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 if "RAVINE_CACHE" not in os.environ:
     os.environ["RAVINE_CACHE"] = tempfile.mkdtemp(prefix="ravine-test-cache-")
     atexit.register(shutil.rmtree, os.environ["RAVINE_CACHE"], ignore_errors=True)
+# So are those of tests that compile in their own process.
+os.environ["JAX_COMPILATION_CACHE_DIR"] = os.environ["RAVINE_CACHE"]
+os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0"
+os.environ["JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES"] = "-1"
 # Beside others, a process of tests keeps to one core, and so do the races that it starts, which
 # have a worker a core: where all took all cores they would only wait for each other.
 if (beside := os.environ.get("PYTEST_XDIST_WORKER")) and hasattr(os, "sched_setaffinity"):
@@ -77,6 +83,74 @@ def same(ours: "Sequence[Curve]", theirs: "Sequence[Curve]", ids: bool = True) -
 @pytest.fixture(scope="session")
 def assert_same() -> Callable[..., None]:
     return same
+
+
+@pytest.fixture(scope="session")
+def tiny_task() -> "Task":
+    """A straight line through 64 points: a run takes a millisecond."""
+    import numpy as np
+
+    from ravine.tasks.task import Data, Split, Task
+
+    def points() -> Data:
+        x = np.linspace(-1, 1, 64, dtype="float32")[:, None]
+        return Data(*[Split(x, 3 * x + 1)] * 3)
+
+    def model() -> Any:
+        import keras
+
+        return keras.Sequential([keras.Input((1,)), keras.layers.Dense(1)])
+
+    def squared(y_true: Any, y_pred: Any) -> Any:
+        return (y_true - y_pred)[:, 0] ** 2
+
+    return Task("line", "a line through points", model, points, squared, {}, 5, 8)
+
+
+@contextmanager
+def pages_unwritten() -> Iterator[None]:
+    """Races write no report and no pictures, which take most of a small race's time."""
+    from ravine import again, conduct
+    from ravine.racing.store import WORK
+
+    def without(race: Any) -> None:
+        shutil.rmtree(race.folder / WORK, ignore_errors=True)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(conduct, "publish_pages", without)
+        patch.setattr(again, "publish_pages", without)
+        patch.setattr(conduct.vega, "prepare", lambda: None)
+        yield
+
+
+@pytest.fixture
+def no_pages() -> Iterator[None]:
+    """See ``pages_unwritten``."""
+    with pages_unwritten():
+        yield
+
+
+@pytest.fixture(scope="session")
+def tiny_race(tiny_task: "Task", tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a finished race of two rules in this process, without pages.
+
+    It is for all: whoever changes something copies it first.
+    """
+    import ravine
+
+    folder = tmp_path_factory.mktemp("tiny") / "race"
+    with pages_unwritten():
+        ravine.race(
+            *(tiny_task,),
+            rules=["sgd", "adam"],
+            learning_rates=[0.01, 0.1],
+            seeds=1,
+            fresh_seeds=6,
+            workers=0,
+            progress=False,
+            out=folder,
+        )
+    return folder
 
 
 # Programs of their own, which import what lies beside them.

@@ -499,7 +499,7 @@ def test_a_folder_that_was_there_before_stays(tmp_path: Path) -> None:
         (["--learning-rates", "1:0.1:9"], "run backwards"),
         (["--seeds", "0"], "seeds=0"),
         (["--fresh-seeds", "0"], "fresh_seeds=0"),
-        (["--workers", "0"], "workers=0"),
+        (["--workers", "-1"], "workers=-1"),
         (["--schedule", "cosin"], "unknown schedule 'cosin': did you mean 'cosine'?"),
         (["--rules", "decay(adamw)"], "adamw already has a weight_decay of its own"),
         (["--batch-size", "5000"], "larger than the training data"),

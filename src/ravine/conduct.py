@@ -30,6 +30,7 @@ from ravine.racing.driver import Driver
 from ravine.racing.engines import MustMove, device, framework, on_device
 from ravine.racing.files import tidy
 from ravine.racing.gpus import Gpus
+from ravine.racing.in_process import InProcess
 from ravine.racing.jobs import discard_programs
 from ravine.racing.luggage import Luggage
 from ravine.racing.plan import Plan
@@ -118,7 +119,9 @@ def conduct(
 
 
 def here(workers: int | None, workbench: Mapping[str, Any]) -> Crew:
-    """The workers of this machine for an engine."""
+    """The workers of this machine for an engine; of none, this process does the work itself."""
+    if workers == 0:
+        return InProcess(workbench)
     crew = Gpus if device(workbench["engine"]) == "gpu" else Local
     return crew(workers, workbench)
 
@@ -170,5 +173,11 @@ def _beside(work: Callable[[], None]) -> Iterator[None]:
 def check_workers(workers: int | None, ray: str | None = None) -> None:
     """Raises ``WrongCall`` unless that many workers can be, on a cluster if one is named."""
     check_ray(ray)
-    if workers is not None and (not isinstance(workers, int) or workers < 1):
-        raise WrongCall(f"workers={workers!r} is not allowed: give a whole number of at least 1")
+    if workers is None:
+        return
+    if not isinstance(workers, int) or isinstance(workers, bool) or workers < 0:
+        raise WrongCall(
+            f"workers={workers!r} is not allowed: give a whole number, 0 for no process but this"
+        )
+    if workers == 0 and ray is not None:
+        raise WrongCall("workers=0 is this process alone: leave it out to race on a Ray cluster")

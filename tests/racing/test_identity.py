@@ -13,8 +13,9 @@ from ravine.racing.identity import described, digest, source_digest
 from ravine.racing.provenance import command
 from ravine.rules import SGD
 from ravine.tasks import TASKS
+from ravine.tasks.own.canonical import canonical
 from ravine.tasks.own.entry import task_of
-from ravine.tasks.own.moving import anonymous, portable
+from ravine.tasks.own.moving import portable
 from ravine.tasks.task import Task
 
 X = [[float(i)] for i in range(40)]
@@ -107,10 +108,28 @@ def test_a_script_and_the_module_it_is_have_the_same_classes(tmp_path: Path) -> 
             task = Task.from_model(
                 keras.Sequential(layers, name="own"), (X, [0] * 40), loss=loss(name="late")
             )
-            config = anonymous(task.make_model.moved.config)  # type: ignore[attr-defined]
+            config = canonical(task.make_model.moved.config)  # type: ignore[attr-defined]
             found.add(str([config, *map(described, task.told), source_digest(halved())]))
     assert len(found) == 1
 
 
 def test_a_loss_that_is_handed_over_keeps_its_name() -> None:
     assert described(portable(keras.losses.Huber())) == described(portable(keras.losses.Huber()))
+
+
+def test_a_model_that_is_built_twice_in_a_process_is_one_task() -> None:
+    """Keras counts its layers on: the second has a ``dense_1`` where the first had a ``dense``."""
+
+    def model(activation: str = "relu") -> keras.Model:
+        inputs = keras.Input((1,))
+        hidden = keras.layers.Dense(3, activation=activation)(inputs)
+        return keras.Model(inputs, keras.layers.Add()([hidden, keras.layers.Dense(3)(hidden)]))
+
+    def network(make: Any) -> str:
+        task = Task.from_model(make, (X, [[0.0] * 3] * 40), loss="mse")
+        return digest([task.network().config, *map(described, task.told)])
+
+    assert model().layers[1].name != model().layers[1].name
+    assert network(model()) == network(model())
+    assert network(model) == network(model)
+    assert len({network(model()), network(model("tanh"))}) == 2

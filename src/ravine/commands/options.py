@@ -34,7 +34,10 @@ EarlyStopping = Annotated[
     ),
 ]
 Workers = Annotated[
-    int | None, typer.Option(metavar="N", help="Worker processes. Default: one a core.")
+    int | None,
+    typer.Option(
+        metavar="N", help="Worker processes, 0 for none but this one. Default: one a core."
+    ),
 ]
 Ray = Annotated[
     str | None,

@@ -32,7 +32,10 @@ CPU = Levers(
     evaluated=16,
     # Without it each step copies the weights that its backward pass reads, though it has read them
     # all by the time they change.
-    compiler={"xla_cpu_copy_insertion_use_region_analysis": True},
+    compiler={
+        "xla_cpu_copy_insertion_use_region_analysis": True,
+        "xla_cpu_multi_thread_eigen": False,  # sums of one thread, as workers have, in any process
+    },
 )
 
 
@@ -141,6 +144,11 @@ def export(
     rows = jax.ShapeDtypeStruct(shape, np.int32)
     advanced = jax.export.export(jax.jit(advance))(hyper, like(leaves), span, rows, train, held_out)
     return [bytes(program.serialize()) for program in (begun, advanced)]
+
+
+def computes_as_workers() -> bool:
+    """Whether JAX computes in this process as in a worker: on the CPU, with 32-bit numbers."""
+    return jax.default_backend() == "cpu" and jnp.asarray(1.0).dtype.itemsize == 4
 
 
 def network_of(task: Any) -> Any:

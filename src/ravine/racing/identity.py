@@ -8,7 +8,8 @@ from collections.abc import Mapping
 from types import CodeType, FunctionType
 from typing import Any
 
-from ravine.tasks.own.moving import Moved, anonymous
+from ravine.tasks.own.canonical import canonical
+from ravine.tasks.own.moving import Moved
 from ravine.update_rule import Rule
 from ravine.wrapping.wrapper import inside
 
@@ -35,7 +36,7 @@ def source_digest(rule: Rule) -> str:
 def described(value: Any) -> Any:
     """A loss, metrics and the like as text that is equal only if they do the same."""
     if isinstance(value, Moved):
-        value = [str(anonymous(value.config)), value.own, value.options]
+        value = [str(canonical(value.config)), value.own, value.options]
     if isinstance(value, Mapping):
         value = [*value.items()]
     if isinstance(value, list | tuple):

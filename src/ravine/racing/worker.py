@@ -11,6 +11,7 @@ import struct
 import sys
 import threading
 import traceback
+from collections.abc import Mapping
 from queue import SimpleQueue
 from typing import IO, Any
 
@@ -46,23 +47,34 @@ def main(core: str) -> None:
     bench: Any = None
     while True:
         name, arguments = jobs.get()
-        try:
-            if bench is None:
-                sys.path[:] = arguments.pop("path")  # to find what the driver could import
-                bench = _bench(**arguments)
-                continue
-            send(replies, ("done", bench.do(name, arguments)))
-        except WrongCall as error:
-            send(replies, ("wrong", str(error)))
-        except RavineError as error:
-            send(replies, ("stopped", str(error)))
-        except Exception as error:
-            # What XLA raises is known by its text alone.
-            full = isinstance(error, MemoryError) or "RESOURCE_EXHAUSTED" in str(error)
-            send(replies, ("exhausted" if full else "failed", traceback.format_exc()))
+        if bench is None:
+            sys.path[:] = arguments.pop("path")  # to find what the driver could import
+            try:
+                bench = opened(**arguments)
+            except Exception as error:
+                send(replies, _failed(error))
+            continue
+        send(replies, answered(bench, name, arguments))
 
 
-def _bench(fits: bool = False, engine: str = "jax", **arguments: Any) -> Any:
+def answered(bench: Any, name: str, arguments: Mapping[str, Any]) -> tuple[str, Any]:
+    """Do a job, and give the message that says what came of it: see ``crew.Message``."""
+    try:
+        return "done", bench.do(name, arguments)
+    except Exception as error:
+        return _failed(error)
+
+
+def _failed(error: Exception) -> tuple[str, str]:
+    if isinstance(error, RavineError):
+        return "wrong" if isinstance(error, WrongCall) else "stopped", str(error)
+    # What XLA raises is known by its text alone.
+    full = isinstance(error, MemoryError) or "RESOURCE_EXHAUSTED" in str(error)
+    return "exhausted" if full else "failed", "".join(traceback.format_exception(error))
+
+
+def opened(fits: bool = False, engine: str = "jax", **arguments: Any) -> Any:
+    """What keeps a worker's memory between its jobs: ``jobs.Workbench``, or that of fits."""
     if fits:
         from ravine.racing.elsewhere import Bench
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from ravine.errors import RavineError
-from ravine.tasks.own.moving import anonymous
+from ravine.tasks.own.canonical import canonical, canonical_paths
 from ravine.tasks.saved import Saved, save_keras
 from ravine.tasks.task import Task
 
@@ -41,11 +41,13 @@ class Network:
     def config(self) -> str:
         """The model's architecture as JSON, or its variables; and what it was pretrained to."""
         try:
-            found = json.dumps(anonymous(json.loads(self._model.to_json())))
+            found = json.dumps(canonical(json.loads(self._model.to_json())))
         except (NotImplementedError, TypeError, ValueError):
-            found = str([(v.path, v.shape, v.dtype) for v in self._model.variables])
-        held = self._task.pretrained
-        return found if held is None else f"{found} from {held.digest}"
+            held = self._model.variables
+            paths = canonical_paths([v.path for v in held])
+            found = str([(p, v.shape, v.dtype) for p, v in zip(paths, held, strict=True)])
+        start = self._task.pretrained
+        return found if start is None else f"{found} from {start.digest}"
 
     @property
     def names(self) -> list[str]:

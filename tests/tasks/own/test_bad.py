@@ -86,11 +86,12 @@ BAD = {
 
 
 @pytest.mark.parametrize("name", BAD)
-def test_it_is_named_in_one_line(name: str, tmp_path: Path, in_this_process: None) -> None:
+def test_it_is_named_in_one_line(name: str, tmp_path: Path) -> None:
     (task, data), options, said = BAD[name]
     out = tmp_path / "out"
+    asked = {"loss": SPARSE, "out": out, "workers": 0, "progress": False, **options}
     with pytest.raises(WrongCall, match=said) as told:
-        ravine.race(task, data, **{"loss": SPARSE, "out": out, "progress": False, **options})
+        ravine.race(task, data, **asked)
     assert len(str(told.value).splitlines()) == 1
     assert not out.exists()
 

@@ -63,7 +63,6 @@ def by_optax(rate: float, seed: int, rows: Any, train: Any) -> Any:
     return params, losses
 
 
-@pytest.mark.usefixtures("in_this_process")
 def test_it_trains_as_with_optax(tmp_path: Path) -> None:
     task = ravine.Task.from_jax(
         init, loss, (X, Y), metrics={"away": mean_away}, name="pair", epochs=8, batch_size=10
@@ -74,6 +73,7 @@ def test_it_trains_as_with_optax(tmp_path: Path) -> None:
         learning_rates=[0.01, 0.03],
         seeds=1,
         fresh_seeds=2,
+        workers=0,
         progress=False,
         out=tmp_path / "out",
     )
@@ -128,9 +128,8 @@ BAD: dict[str, tuple[Any, Any, str]] = {
 
 
 @pytest.mark.parametrize("name", BAD)
-@pytest.mark.usefixtures("in_this_process")
 def test_what_cannot_be_trained_is_named(name: str, tmp_path: Path) -> None:
     start, cost, said = BAD[name]
     task = ravine.Task.from_jax(start, cost, (X, Y))
     with pytest.raises(WrongCall, match=said):
-        ravine.race(task, out=tmp_path / "out", progress=False)
+        ravine.race(task, out=tmp_path / "out", workers=0, progress=False)

@@ -11,6 +11,7 @@ from types import FunctionType
 from typing import Any
 
 from ravine.errors import WrongCall
+from ravine.tasks.own.canonical import is_own
 from ravine.tasks.own.nested import is_nest, leaves, mapped
 
 
@@ -49,19 +50,6 @@ class Model:
     def __call__(self) -> Any:
         """A fresh model."""
         return self.moved.restore()
-
-
-def anonymous(config: Any) -> Any:
-    """A configuration without the modules of the user's own classes.
-
-    One class is ``__main__``'s where its file is run, and its file's where that is imported.
-    """
-    if isinstance(config, list | tuple):
-        return [anonymous(one) for one in config]
-    if not isinstance(config, dict):
-        return config
-    own = "class_name" in config and _is_own(config.get("module"))
-    return {k: anonymous(v) for k, v in config.items() if not (own and k == "module")}
 
 
 def is_keras(value: Any, kind: str) -> bool:
@@ -190,11 +178,7 @@ def _own(thing: Any, keras: Any) -> Iterator[tuple[str, Any]]:
             yield from _named(type(value), keras)
 
 
-def _is_own(module: str | None) -> bool:
-    return (module or "").split(".")[0] not in ("keras", "builtins")
-
-
 def _named(kind: Any, keras: Any) -> Iterator[tuple[str, Any]]:
-    if _is_own(kind.__module__):
+    if is_own(kind.__module__):
         yield keras.saving.get_registered_name(kind), kind
         yield kind.__name__, kind

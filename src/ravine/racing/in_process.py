@@ -1,0 +1,75 @@
+"""One worker that is the driver's own process: no start-up, no pipe, and a debugger can stop in it.
+
+For races that take seconds. A crash of the framework ends the race; it is resumed as any other.
+"""
+
+import os
+import sys
+from collections.abc import Mapping
+from typing import Any
+
+from ravine.errors import WrongCall
+from ravine.frameworks.names import CALLED
+from ravine.racing import engines, memory, provenance
+from ravine.racing.crew import Hear, Place
+from ravine.racing.engines import GPU, JAX, TORCH, framework
+from ravine.racing.worker import answered, opened
+
+
+class InProcess:
+    """See ``crew.Crew``. Raises ``WrongCall`` where this process cannot do what a worker does."""
+
+    def __init__(self, workbench: Mapping[str, Any]) -> None:
+        _check(workbench.get("engine", JAX))
+        self._bench = opened(**workbench)
+
+    def seats(self) -> int:
+        """See ``Crew``."""
+        return 1
+
+    def place(self) -> Place:
+        """See ``Crew``."""
+        return Place("this process", provenance.machine(), memory.total())
+
+    def hire(self, seat: int, hear: Hear) -> "Here":
+        """See ``Crew``."""
+        return Here(self._bench, hear)
+
+
+class Here:
+    """See ``crew.Worker``. A job is done by the time that it was given."""
+
+    ready = True
+
+    def __init__(self, bench: Any, hear: Hear) -> None:
+        self.known: set[str] = set()
+        self._bench, self._hear = bench, hear
+
+    def give(self, name: str, arguments: Mapping[str, Any]) -> None:
+        """See ``Worker``."""
+        self._hear(self, answered(self._bench, name, arguments))
+
+    def end(self) -> None:
+        """See ``Worker``: it ends with this process."""
+
+
+def _check(engine: str) -> None:
+    """Raises ``WrongCall`` unless what this process has imported computes as a worker would."""
+    way = "leave out workers=0, so that it is raced in processes of its own"
+    if engine == GPU:
+        raise WrongCall(f"workers=0 trains on the CPU of this process, not on a GPU: {way}")
+    needed = framework(engine)
+    if engine != TORCH:
+        os.environ.setdefault("KERAS_BACKEND", needed)
+        has = os.environ["KERAS_BACKEND"]
+        if "keras" in sys.modules:
+            has = sys.modules["keras"].backend.backend()
+        if has != needed:
+            raise WrongCall(
+                f"workers=0 needs Keras on {CALLED[needed]} in this process, where it is on "
+                f"{CALLED.get(has, has)}: {way}"
+            )
+    if engine == JAX and not engines.engine(engine).computes_as_workers():
+        raise WrongCall(
+            f"workers=0 needs JAX on the CPU with 32-bit numbers in this process: {way}"
+        )

@@ -1,0 +1,72 @@
+"""``workers=0``: a race in the process that asked for it."""
+
+import shutil
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import jax
+import pytest
+
+import ravine
+from ravine.errors import RavineError, WrongCall
+from ravine.racing.engines import GPU, KERAS
+from ravine.racing.in_process import InProcess
+from ravine.racing.store import Store
+from ravine.tasks.task import Task
+
+SAME: Any = {"rules": ["sgd", "adam"], "learning_rates": [0.01, 0.1], "seeds": 1}
+SAME |= {"fresh_seeds": 6, "progress": False}
+
+
+def test_it_gives_the_curves_of_worker_processes(
+    tiny_task: Task,
+    tiny_race: Path,
+    tmp_path: Path,
+    no_pages: None,
+    assert_same: Callable[..., None],
+) -> None:
+    race = ravine.race(tiny_task, **SAME, workers=1, out=tmp_path / "race")
+    assert_same(ravine.Race.open(tiny_race).stored, race.stored)
+
+
+def test_an_unfinished_one_goes_on(tiny_task: Task, tiny_race: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "race"
+    shutil.copytree(tiny_race, folder)
+    before = ravine.Race.open(folder).stored
+    with closing(Store(folder)) as store, store._writing():
+        store._db.execute("DELETE FROM segments WHERE run IN (SELECT id FROM runs LIMIT 3)")
+    assert len(ravine.Race.open(folder).stored) == len(before) - 3
+    race = ravine.resume(folder, task=tiny_task, workers=0, progress=False)
+    assert [c.losses.tobytes() for c in race.stored] == [c.losses.tobytes() for c in before]
+    assert (folder / "report.html").exists()
+
+
+def test_what_a_job_raises_ends_the_race(tiny_task: Task, tmp_path: Path) -> None:
+    def broken() -> Any:
+        raise ZeroDivisionError("in the user's own model")
+
+    task = ravine.Task("broken", "", broken, tiny_task.load, tiny_task.loss, {}, 5, 8)
+    with pytest.raises(RavineError, match=r"(?s)Traceback.*in the user's own model"):
+        ravine.race(task, **SAME, workers=0, out=tmp_path / "race")
+    assert not (tmp_path / "race").exists()
+
+
+@pytest.mark.parametrize("engine", [GPU, *KERAS.values()])
+def test_what_this_process_cannot_do_is_refused(engine: str) -> None:
+    with pytest.raises(WrongCall, match="leave out workers=0"):
+        InProcess({"engine": engine})
+
+
+def test_numbers_of_64_bits_are_refused() -> None:
+    with jax.enable_x64(True), pytest.raises(WrongCall, match="32-bit numbers"):
+        InProcess({"engine": "jax"})
+
+
+@pytest.mark.parametrize("workers", [-1, True, 1.5])
+def test_other_numbers_are_refused(workers: Any, tiny_task: Task) -> None:
+    with pytest.raises(WrongCall, match="is not allowed: give a whole number"):
+        ravine.race(tiny_task, workers=workers)
+    with pytest.raises(WrongCall, match="leave it out to race on a Ray cluster"):
+        ravine.race(tiny_task, workers=0, ray="local")
