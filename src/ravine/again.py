@@ -269,7 +269,8 @@ def confirm(
 
         lost = _undrawn(found.folder / WORK, runs)
         if lost:  # whoever wrote the pages again meanwhile took them away
-            with Pool(here(1, {**workbench, "engine": plan.facts.engine})) as pool:
+            bench = {**workbench, "engine": plan.facts.engine}
+            with Pool(here(0 if workers == 0 else 1, bench)) as pool:
                 pool.work(Fits([Job("draw", {"seeds": lost})]))
         # One at a time: their time is told.
         with Pool(Local(1, {**workbench, "fits": True}, framework)) as pool:

@@ -6,10 +6,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from ravine.conduct import here
 from ravine.folder import using
 from ravine.gathering import say
 from ravine.levers.outcome import TRIED_OUT
-from ravine.racing.crew import Local
 from ravine.racing.pool import Pool
 from ravine.racing.store import WORK
 from ravine.racing.tryouts import Pretraining, Tryouts
@@ -27,6 +27,7 @@ def tried_out(
     digest: str,
     vary: Mapping[str, Sequence[Any]],
     options: Mapping[str, Any],
+    workers: int | None,
     progress: bool,
 ) -> list[Task]:
     """The variants of the task. Each is built once before any is raced, and its gradients taken.
@@ -43,7 +44,7 @@ def tried_out(
     try:
         if not known:
             bench = {"folder": str(folder / WORK), "digest": digest, "engine": task.engine}
-            pool = Pool(Local(1, bench))
+            pool = Pool(here(0 if workers == 0 else 1, bench))
             costs = _pretrain(pool, folder, task, vary, options, progress)
         variants = [
             axes.varied(task, values, vary, _weights(folder, values, held))

@@ -1,0 +1,159 @@
+"""Whether the tests notice when a line of ravine is wrong.
+
+python -m benchmarks.mutants --coverage FILE --durations FILE [--count 165] [--seed 19]
+                             [--clone DIR ...] [--mutants FILE] [--out FILE]
+
+A seeded sample of changes, each made in a clone of the repository of its own (``--clone``, one for
+every process), in which the tests that run the changed line are run until one fails. Which tests
+those are says ``--coverage``, a file of coverage.py with the context of each test; how long they
+take ``--durations``, pytest's ``--junitxml``. ``--mutants`` names the results of an earlier run,
+whose changes are tried again on the source of today.
+"""
+
+import argparse
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict
+from itertools import count
+from pathlib import Path
+from queue import SimpleQueue
+from typing import Any
+from xml.etree import ElementTree
+
+from benchmarks.mutants.sites import Mutant, sample
+
+ALIKE = 3  # of the cases of one test function, the quickest, that are tried
+SECONDS = 300.0  # that the tests of a mutant may take when nothing is wrong
+PATIENCE = 240.0  # seconds more, after which a mutant has hung, which is noticed too
+moments = count(2_000_000_000)  # of files: no bytecode of before passes for that of now
+
+
+def main() -> None:
+    """Draw the mutants, try each, say what came of it."""
+    raw = argparse.RawTextHelpFormatter
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=raw)
+    parser.add_argument("--coverage", type=Path, required=True)
+    parser.add_argument("--durations", type=Path, required=True)
+    parser.add_argument("--count", type=int, default=165)
+    parser.add_argument("--seed", type=int, default=19)
+    parser.add_argument("--clone", type=Path, action="append", required=True)
+    parser.add_argument("--mutants", type=Path)
+    parser.add_argument("--out", type=Path, required=True)
+    asked = parser.parse_args()
+    if asked.mutants:
+        known = json.loads(asked.mutants.read_text(encoding="utf-8"))
+        drawn = [Mutant(**one["mutant"]) for one in known]
+    else:
+        drawn = sample(asked.count, asked.seed)
+    durations = seconds(asked.durations)
+    clones: SimpleQueue[Path] = SimpleQueue()
+    for clone in asked.clone:
+        clones.put(clone.resolve())
+    found: list[dict[str, Any]] = []
+
+    def try_(mutant: Mutant) -> None:
+        clone = clones.get()
+        try:
+            ids = tests(mutant, asked.coverage, durations)
+            said = attempt(mutant, clone, ids)
+        finally:
+            clones.put(clone)
+        found.append({"mutant": asdict(mutant), "tests": len(ids), "result": said})
+        asked.out.write_text(json.dumps(found, indent=1), encoding="utf-8")
+        print(f"{len(found)}/{len(drawn)} {said[:60]:60} {mutant.name}", flush=True)
+
+    with ThreadPoolExecutor(len(asked.clone)) as pool:
+        list(pool.map(try_, drawn))
+    results = Counter(one["result"].partition(" ")[0] for one in found)
+    print(dict(results))
+
+
+def seconds(junit: Path) -> Mapping[str, float]:
+    """How long each test took, by file, function and case."""
+    cases = ElementTree.parse(junit).iter("testcase")  # noqa: S314 — our own file
+    return {
+        f"{case.get('classname')}::{case.get('name')}": float(case.get("time") or 0)
+        for case in cases
+    }
+
+
+def tests(mutant: Mutant, coverage: Path, durations: Mapping[str, float]) -> list[str]:
+    """The tests that run the line, the quickest first, as many as may be tried."""
+    from coverage import CoverageData
+
+    data = CoverageData(str(coverage))
+    data.read()
+    (file,) = [f for f in data.measured_files() if f.endswith(f"/src/ravine/{mutant.file}")]
+    by_line = data.contexts_by_lineno(file)
+    contexts = {c for line in _lines(mutant) for c in by_line.get(line, ())}
+    known = {name for context in contexts if (name := _test(context))}
+    if not known:  # it runs when the file is imported
+        known = {name for some in by_line.values() for c in some if (name := _test(c))}
+    functions: dict[str, list[tuple[float, str]]] = defaultdict(list)
+    for name in known:
+        path, _, case = name.partition("::")
+        took = durations.get(f"{path.removesuffix('.py').replace('/', '.')}::{case}", 5.0)
+        functions[name.partition("[")[0]].append((took, name))
+    tried = sorted(one for cases in functions.values() for one in sorted(cases)[:ALIKE])
+    chosen, total = [], 0.0
+    for took, name in tried:
+        total += took
+        if total < SECONDS:
+            chosen.append(name)
+    return chosen
+
+
+def attempt(mutant: Mutant, clone: Path, ids: Sequence[str]) -> str:
+    """``caught`` and by which test, ``survived``, ``unseen`` without a test, or ``gone``."""
+    if not ids:
+        return "unseen"
+    path = clone / "src" / "ravine" / mutant.file
+    text = path.read_text(encoding="utf-8")
+    try:
+        path.write_text(mutant.apply(text), encoding="utf-8")
+    except ValueError:
+        return "gone"
+    cache = tempfile.mkdtemp(prefix="ravine-mutant-")
+    try:
+        os.utime(path, (moment := next(moments), moment))
+        done = subprocess.run(
+            [clone / ".venv/bin/python", "-m", "pytest", "-xq", "-p", "no:cacheprovider", *ids],
+            cwd=clone,
+            check=False,
+            capture_output=True,
+            text=True,
+            timeout=SECONDS + PATIENCE,
+            env={**os.environ, "RAVINE_CACHE": cache},
+        )
+    except subprocess.TimeoutExpired:
+        return "caught hung"
+    finally:
+        path.write_text(text, encoding="utf-8")
+        os.utime(path, (moment := next(moments), moment))
+        shutil.rmtree(cache, ignore_errors=True)
+    if done.returncode == 0:
+        return "survived"
+    failed = re.findall(r"^(?:FAILED|ERROR) (\S+)", done.stdout, re.MULTILINE)
+    return f"caught {failed[0] if failed else done.stdout[-300:]}"
+
+
+def _lines(mutant: Mutant) -> range:
+    return range(mutant.line, mutant.line + mutant.before.count("\n") + 1)
+
+
+def _test(context: str) -> str:
+    """The test of a context: ``none|ID`` in the tests' process, ``ID (call)`` in its children."""
+    name = re.sub(r" \((setup|call|teardown)\)$", "", context.rpartition("|")[2])
+    return name if "::" in name else ""
+
+
+if __name__ == "__main__":
+    sys.exit(main())
