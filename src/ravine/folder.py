@@ -1,5 +1,7 @@
 """The folder of a race: who may write to it, and what is said when that cannot be."""
 
+import shutil
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -7,7 +9,7 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from ravine.errors import WrongCall
-from ravine.racing.store import FILE
+from ravine.racing.store import FILE, WORK
 
 LOCK = ".lock"  # held while a race is run; the system lets go of it when its process ends
 
@@ -24,6 +26,7 @@ def locked(folder: Path) -> Iterator[None]:
             except Timeout:
                 raise WrongCall(f"the race in '{folder}' is being run by another ravine") from None
         try:
+            check_links(folder)
             yield
         finally:
             # While it is held, or the file may be another's by then. Whoever has it open already
@@ -44,6 +47,32 @@ def using(folder: Path, what: str = "write to") -> Iterator[None]:
         yield
     except OSError as error:
         raise WrongCall(f"cannot {what} '{folder}': {error.strerror or error}") from error
+
+
+def check_links(folder: Path) -> None:
+    """Raises ``WrongCall`` if a link lies where ravine writes: it could lead out of the folder."""
+    with using(folder, "read"):
+        for place in (folder, folder / WORK):
+            if place is folder or place.is_dir():
+                for path in sorted(place.iterdir()):
+                    if path.is_symlink():
+                        raise WrongCall(
+                            f"'{path}' is a link, and a race writes only into its own folder: put "
+                            "a copy in its place, or remove it"
+                        )
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """A new file to write, which takes the place of ``path`` once it is whole, be that a link."""
+    with using(path.parent):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        aside = Path(tempfile.mkdtemp(prefix=".ravine-", dir=path.parent))
+        try:
+            yield aside / path.name
+            (aside / path.name).replace(path)
+        finally:
+            shutil.rmtree(aside, ignore_errors=True)
 
 
 def check_new(folder: Path) -> None:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from ravine import verdict as verdicts
 from ravine.errors import RavineError
-from ravine.folder import locked, using
+from ravine.folder import locked, replacing, using
 from ravine.frameworks.spelling import AnyRule
 from ravine.pages import charts, notebook, report, style
 from ravine.pages.results import Results
@@ -175,9 +175,8 @@ class Race:
     def report(self, path: str | os.PathLike[str] | None = None) -> Path:
         """Write the report, one HTML file that needs no network; by default into the folder."""
         target = self.folder / "report.html" if path is None else Path(path)
-        with using(target.parent):
-            target.parent.mkdir(parents=True, exist_ok=True)
-            report.write(self.results, target)
+        with replacing(target) as made:
+            report.write(self.results, made)
         return target
 
     def publish(self) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ravine.errors import RavineError
-from ravine.folder import locked, using
+from ravine.folder import locked, replacing
 from ravine.gathering import Gathering, publish
 from ravine.outcome import Race
 from ravine.pages import lever_page
@@ -106,9 +106,8 @@ class Levers:
     def report(self, path: str | os.PathLike[str] | None = None) -> Path:
         """Write the page, one HTML file; by default into the folder, beside the races it names."""
         target = self.folder / "levers.html" if path is None else Path(path)
-        with using(target.parent):
-            target.parent.mkdir(parents=True, exist_ok=True)
-            lever_page.write(self.told, target)
+        with replacing(target) as made:
+            lever_page.write(self.told, made)
         return target
 
     def publish(self) -> None:
