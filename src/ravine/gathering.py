@@ -26,7 +26,8 @@ class Gathering:
 
     def here(self, folder: Path) -> bool:
         """Whether a folder is one, finished or not."""
-        return (folder / self.file).exists()
+        with using(folder, "read"):
+            return (folder / self.file).exists()
 
     def asked(self, folder: Path) -> dict[str, Any]:
         """What was asked for. Raises ``WrongCall`` for a folder that is none."""

@@ -10,7 +10,7 @@ from scipy.stats import qmc
 
 from ravine.errors import WrongCall
 from ravine.racing.choices import choose
-from ravine.racing.grids import log_grid, scattered, widened
+from ravine.racing.grids import LARGEST, MOST, SMALLEST, log_grid, read_rates, scattered, widened
 from ravine.rules import RULES, Adam, AdamW, Momentum
 from ravine.tasks import TASKS
 
@@ -115,3 +115,33 @@ def test_a_rule_that_joins_gets_what_the_others_got() -> None:
     searched = joined(chosen("sgd", "adam", search="beta_2"), TASK, {**both, "adamw": AdamW()})
     assert set(searched.others) == {"adam", "adamw"}
     assert {len(rates) for rates in searched.learning_rates.values()} == {27}
+
+
+@pytest.mark.parametrize(
+    ("rates", "said"),
+    [
+        ("1e308:1.7e308:3", "from 1e-37 to 1e+38"),
+        ("1e-320:1:3", "from 1e-37 to 1e+38"),  # a subnormal number
+        ([1e-40, 0.1], "32-bit numbers"),
+        ("0.1:1:1000000000", "1000000000 learning rates are not allowed: give at most 1000"),
+        ([0.1 + i for i in range(MOST + 1)], "give at most 1000"),
+        ("0:1:3", "must be > 0 and finite"),
+        ("0.1:inf:3", "must be > 0 and finite"),
+    ],
+)
+def test_rates_that_no_run_could_have_are_refused_before_they_are_built(
+    rates: Any, said: str
+) -> None:
+    with pytest.raises(WrongCall) as error:
+        read_rates(rates)
+    assert said in str(error.value)
+
+
+def test_a_rate_that_is_written_in_two_ways_is_one() -> None:
+    assert read_rates("0.1,1e-1,.1") == (0.1,)
+
+
+def test_a_grid_grows_as_far_as_numbers_go() -> None:
+    low, high = log_grid(SMALLEST, 1e-33, 5), log_grid(1e34, LARGEST, 5)
+    assert widened(low, 5, upwards=False) == low
+    assert widened(high, 5, upwards=True) == high

@@ -31,6 +31,8 @@ def new(
     with exit_codes():
         if kind not in KINDS:
             raise unknown("kind", kind, KINDS)
+        if not file.name:
+            raise WrongCall(f"'{file}' is a folder: name a file, such as my_task.py")
         if not file.suffix:
             file = file.with_suffix(".py")
         if file.suffix != ".py":

@@ -12,6 +12,8 @@ POINTS = 9  # over four decades, both ends included
 TRIALS = 27  # where other hyperparameters are searched too
 EXTENSIONS = 2  # of all grids, at most
 DECADES = 4  # that a rule's own range spans
+MOST = 1000  # learning rates of a rule
+SMALLEST, LARGEST = 1e-37, 1e38  # learning rates: those of 32-bit numbers of full precision
 LOGARITHMIC = 100  # a range from whose ends' ratio on its scale is logarithmic
 
 Rates = str | Sequence[float] | Mapping[str, Sequence[float]] | None
@@ -34,8 +36,7 @@ def grids(task: Any, rules: Mapping[str, Rule], given: Rates, points: int) -> di
 
 def log_grid(low: float, high: float, count: int) -> tuple[float, ...]:
     """``count`` learning rates from ``low`` to ``high``, evenly spaced on a log scale."""
-    if not (0 < low < math.inf and 0 < high < math.inf):
-        raise WrongCall(f"learning rates {low:g}:{high:g} are not allowed: both must be > 0")
+    _check((low, high), count)
     if count == 1 and low == high:
         return (low,)
     if low == high:
@@ -72,8 +73,11 @@ def widened(rates: Sequence[float], points: int, upwards: bool) -> tuple[float, 
     step = (rates[-1] / rates[0]) ** (1 / (len(rates) - 1))
     more = a_decade(points)
     if upwards:
-        return (*rates, *(_short(rates[-1] * step**k) for k in range(1, more + 1)))
-    return (*(_short(rates[0] / step**k) for k in range(more, 0, -1)), *rates)
+        added = [rates[-1] * step**k for k in range(1, more + 1)]
+    else:
+        added = [rates[0] / step**k for k in range(more, 0, -1)]
+    added = [_short(rate) for rate in added if SMALLEST <= rate <= LARGEST]
+    return (*rates, *added) if upwards else (*added, *rates)
 
 
 def a_decade(points: int) -> int:
@@ -113,9 +117,7 @@ def read_rates(given: str | Sequence[float]) -> tuple[float, ...]:
     if isinstance(given, int | float):
         given = (given,)
     rates = sorted({float(rate) for rate in given})
-    for rate in rates:
-        if not 0 < rate < math.inf:
-            raise WrongCall(f"learning rate {rate:g} is not allowed: it must be > 0 and finite")
+    _check(rates, len(rates))
     if not rates:
         raise WrongCall("no learning rates given")
     return tuple(rates)
@@ -205,6 +207,19 @@ def _scaled(
     if low > 0 and high >= LOGARITHMIC * low:
         return tuple(_short(low * (high / low) ** share) for share in shares)
     return tuple(_short(low + (high - low) * share) for share in shares)
+
+
+def _check(rates: Sequence[float], count: int) -> None:
+    for rate in rates:
+        if not 0 < rate < math.inf:
+            raise WrongCall(f"learning rate {rate:g} is not allowed: it must be > 0 and finite")
+        if not SMALLEST <= rate <= LARGEST:
+            raise WrongCall(
+                f"learning rate {rate:g} is not allowed: runs compute with 32-bit numbers, so it "
+                f"must be from {SMALLEST:g} to {LARGEST:g}"
+            )
+    if count > MOST:
+        raise WrongCall(f"{count} learning rates are not allowed: give at most {MOST}")
 
 
 def _short(value: float) -> float:

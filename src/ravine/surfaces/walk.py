@@ -12,6 +12,7 @@ from ravine.errors import WrongCall
 from ravine.surfaces import Surface, find
 from ravine.update_rule import Rule, step
 
+MOST_STEPS = 1_000_000
 ValueAndGradient = tuple[Callable[[Any], Any], Callable[[Any], Any]]
 Walkable = Surface | str | ValueAndGradient
 
@@ -52,8 +53,10 @@ def walk(rule: Rule, f: Walkable, start: Any, steps: int, seed: int = 0) -> Path
             "f is a surface, its name, a formula in x and y, or a pair of functions, "
             f"(value, gradient), not {f!r}"
         )
-    if not isinstance(steps, int) or steps < 1:
+    if not isinstance(steps, int) or isinstance(steps, bool) or steps < 1:
         raise WrongCall(f"steps={steps!r} is not allowed: give a whole number of at least 1")
+    if steps > MOST_STEPS:
+        raise WrongCall(f"steps={steps} is not allowed: at most {MOST_STEPS}, as all are kept")
     value, gradient = f
     w: Any = np.array(start, dtype=np.float64)
     w = float(w) if w.ndim == 0 else w

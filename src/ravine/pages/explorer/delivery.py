@@ -18,13 +18,13 @@ def deliver(page: Explorer, out: Path | None, show: bool) -> Path:
     """
     if out is None:
         out = Path(tempfile.mkdtemp(prefix="ravine-")) / NAME
-    if out.is_dir():
-        out = out / NAME
-    if out.exists():
-        raise WrongCall(f"'{out}' exists; give --out another name, or remove it first")
-    if not out.parent.is_dir():
-        raise WrongCall(f"there is no folder '{out.parent}' to write '{out.name}' into")
     try:
+        if out.is_dir():
+            out = out / NAME
+        if out.exists():
+            raise WrongCall(f"'{out}' exists; give --out another name, or remove it first")
+        if not out.parent.is_dir():
+            raise WrongCall(f"there is no folder '{out.parent}' to write '{out.name}' into")
         page.write(out)
     except OSError as error:
         raise RavineError(f"cannot write '{out}': {error.strerror}") from error
