@@ -31,6 +31,7 @@ FLOORS = [
     {"rules", "schedules"},
     {"update_rule"},
     {"ops"},
+    {"names"},
     {"errors", "cache"},
 ]
 FLOOR = {room: height for height, rooms in enumerate(reversed(FLOORS)) for room in rooms}

@@ -13,6 +13,7 @@ from ravine.conduct import check_workers, conduct
 from ravine.errors import WrongCall
 from ravine.folder import check_new, locked
 from ravine.frameworks.spelling import AnyRule, read_rule, read_rules
+from ravine.names import file_name
 from ravine.outcome import Race
 from ravine.pages.notebook import display as shown
 from ravine.racing import provenance
@@ -157,7 +158,7 @@ def race(
     check_workers(workers, ray)
     if confirm is not None:
         again.check_framework(confirm, chosen_task)
-    name = f"{chosen_task.name}-{datetime.now(UTC):%Y%m%dT%H%M%SZ}"
+    name = f"{file_name(chosen_task.name)}-{datetime.now(UTC):%Y%m%dT%H%M%SZ}"
     folder = FilePath("ravine-runs", name) if out is None else FilePath(out)
     check_new(folder)
 

@@ -15,6 +15,7 @@ from ravine.errors import RavineError, WrongCall, unknown
 from ravine.folder import locked
 from ravine.frameworks.spelling import AnyRule, read_rule, read_rules
 from ravine.gathering import Gathering, publish, say
+from ravine.names import file_name
 from ravine.outcome import Race
 from ravine.pages import performance, suite_page
 from ravine.pages.results import Results
@@ -93,7 +94,7 @@ def suite(
             try:  # who reads that a task has begun may stop it at once
                 say(f"suite: {task.name}, task {i} of {len(chosen)}", progress)
                 FOLDER.race(
-                    *(api.race, folder / task.name, task),
+                    *(api.race, folder / file_name(task.name), task),
                     rules=list(by_name.values()),
                     workers=workers,
                     ray=ray,
@@ -101,7 +102,7 @@ def suite(
                     options=options,
                 )
             except (RavineError, KeyboardInterrupt) as stop:
-                if (folder / task.name / FILE).exists() or i > 1:
+                if (folder / file_name(task.name) / FILE).exists() or i > 1:
                     stop.add_note(f"the whole suite goes on with: ravine resume {folder}")
                 else:
                     FOLDER.forget(folder)
@@ -148,8 +149,9 @@ class Suite:
     def __init__(self, folder: str | os.PathLike[str]) -> None:
         self.folder = Path(folder)
         self.asked = FOLDER.asked(self.folder)
-        begun = [name for name in self.asked["tasks"] if (self.folder / name / FILE).exists()]
-        self.races: Mapping[str, Race] = {name: Race(self.folder / name) for name in begun}
+        places = {name: self.folder / file_name(name) for name in self.asked["tasks"]}
+        begun = {name: place for name, place in places.items() if (place / FILE).exists()}
+        self.races: Mapping[str, Race] = {name: Race(place) for name, place in begun.items()}
 
     @property
     def finished(self) -> bool:

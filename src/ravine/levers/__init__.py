@@ -16,6 +16,7 @@ from ravine.frameworks.spelling import AnyRule, is_spelled, read_rule
 from ravine.gathering import publish, say
 from ravine.levers.outcome import FOLDER, TRIED_OUT, Levers
 from ravine.levers.variants import FILES, files, tried_out
+from ravine.names import file_name
 from ravine.outcome import Race
 from ravine.racing import luggage
 from ravine.racing.choices import named, read_target
@@ -60,7 +61,7 @@ def race_each(
         raise WrongCall("confirm= is for one race: confirm those of interest when all are done")
     read_target(options.get("target"))
     by_name = named([read_rule(rule) for rule in (RULES if rules is None else rules)])
-    name = f"{task.name}-levers-{datetime.now(UTC):%Y%m%dT%H%M%SZ}"
+    name = f"{file_name(task.name)}-levers-{datetime.now(UTC):%Y%m%dT%H%M%SZ}"
     folder = Path("ravine-runs", name) if out is None else Path(out)
     asked = {"task": task.name, "vary": varied, "rules": list(by_name), "options": dict(options)}
     try:

@@ -1,12 +1,12 @@
 """A race for other programs: CSV, Parquet, or what TensorBoard reads."""
 
-import re
 import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ravine.errors import WrongCall, install, unknown
+from ravine.names import file_name
 from ravine.pages import runs
 from ravine.pages.results import SPLITS, Results
 from ravine.racing.store import Curve
@@ -100,9 +100,7 @@ def _event(step: int, tag: str, value: float, at: float) -> Any:
 def _named(curve: Curve) -> str:
     """A run as the name of a folder: whatever a rule is called, it stays in there."""
     run = curve.run
-    rule = re.sub(r"[^\w.,=()+-]+", "_", run.rule)
-    unlike = "" if rule == run.rule else f"-{run.id[:6]}"
-    return f"{rule}-{run.learning_rate:g}-seed{run.seed}{unlike}"
+    return f"{file_name(run.rule)}-{run.learning_rate:g}-seed{run.seed}"
 
 
 def _lacking(what: str, library: str, extra: str) -> WrongCall:

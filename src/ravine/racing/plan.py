@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass, replace
 from functools import cache
 from typing import NamedTuple
 
+from ravine import names
 from ravine.errors import WrongCall, unknown
 from ravine.racing import stopping
 from ravine.racing.choices import BASELINE, STUDY_SEEDS, Choices, decays, scheduled
@@ -74,6 +75,11 @@ class Plan:
     segment: int  # most periods between checkpoints
     width: int  # lanes of a program
     decaying: tuple[str, ...] = ()  # the rules whose rate falls over the steps of a run
+
+    def __post_init__(self) -> None:
+        names.check("the task", [self.choices.task])
+        names.check("the rule", self.choices.rules)
+        names.check("the measure", self.facts.measures)
 
     @property
     def evaluations(self) -> int:

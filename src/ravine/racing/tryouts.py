@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import cloudpickle
 import numpy as np
 
+from ravine import names
 from ravine.errors import RavineError, WrongCall
 from ravine.racing import engines
 from ravine.racing.batches import batch_rows
@@ -171,5 +172,5 @@ def _rows(split: Any, rows: slice) -> tuple[Any, Any]:
 
 def _layer(path: str) -> str:
     """``"sequential/dense_1/kernel"`` without the model and the array."""
-    parts = path.split("/")
+    parts = names.shown(path).split("/")
     return "/".join(parts[1:-1]) or parts[0]

@@ -2,7 +2,6 @@
 
 import inspect
 import itertools
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
@@ -10,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ravine.errors import WrongCall, unknown
+from ravine.names import file_name
 from ravine.tasks.layers import KNOWN, check
 from ravine.tasks.own.module import TorchTask
 from ravine.tasks.own.moving import Model
@@ -181,7 +181,7 @@ def spelled(values: Values) -> str:
     'activation=tanh,batch_size=16'
     """
     said = ",".join(f"{name}={shown(value)}" for name, value in values.items())
-    return re.sub(r"[^\w.=,+-]", "-", said)
+    return file_name(said)
 
 
 def varied(task: Task, values: Values, vary: Vary, held: Pretrained | None = None) -> Task:
