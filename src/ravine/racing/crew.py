@@ -63,7 +63,8 @@ class Local:
         self._cores: list[int | None] = [None] if backend else cores()
         self._count = len(self._cores) if count is None else count
         self._workbench = workbench
-        self._told = told(workbench.get("engine", JAX), backend)
+        kept = os.environ if backend else without_settings(os.environ)
+        self._environment = {**kept, **told(workbench.get("engine", JAX), backend)}
 
     def seats(self) -> int:
         """See ``Crew``."""
@@ -77,7 +78,7 @@ class Local:
         """See ``Crew``."""
         # More workers than cores share them; a system without affinity places them itself.
         core = self._cores[seat % len(self._cores)]
-        worker = Process(core, {**os.environ, **self._told}, hear)
+        worker = Process(core, self._environment, hear)
         worker.give("open", {"path": sys.path, **self._workbench})
         return worker
 
@@ -149,6 +150,11 @@ def cores() -> list[int | None]:
     return [None] * (os.cpu_count() or 1)
 
 
+def without_settings(environment: Mapping[str, str]) -> dict[str, str]:
+    """An environment without what JAX could be told in it: numbers are not to depend on that."""
+    return {k: v for k, v in environment.items() if not k.startswith(("JAX_", "XLA_FLAGS"))}
+
+
 def told(engine: str, backend: str = "") -> dict[str, str]:
     """The environment of a worker: JAX on one thread of the CPU, or on a GPU; programs are kept.
 
@@ -156,11 +162,10 @@ def told(engine: str, backend: str = "") -> dict[str, str]:
     """
     if backend:
         return {"KERAS_BACKEND": backend, "TF_CPP_MIN_LOG_LEVEL": "3"}
-    flags = os.environ.get("XLA_FLAGS", "")
     return {
         "JAX_PLATFORMS": "cpu",
         "KERAS_BACKEND": "jax",
-        "XLA_FLAGS": f"{flags} --xla_cpu_multi_thread_eigen=false".strip(),
+        "XLA_FLAGS": "--xla_cpu_multi_thread_eigen=false",
         "OMP_NUM_THREADS": "1",
         "JAX_COMPILATION_CACHE_DIR": str(cache_folder()),
         "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",

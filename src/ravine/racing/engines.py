@@ -84,6 +84,7 @@ def environment(name: str) -> dict[str, str]:
         precision = os.environ.get("JAX_DEFAULT_MATMUL_PRECISION", "highest")
         return {
             "JAX_PLATFORMS": PLATFORM,
+            "XLA_FLAGS": os.environ.get("XLA_FLAGS", ""),  # which may say where CUDA is
             "JAX_DEFAULT_MATMUL_PRECISION": precision,
             # Whoever confirms a race trains on the same GPU, beside what has raced.
             "XLA_PYTHON_CLIENT_PREALLOCATE": os.environ.get(

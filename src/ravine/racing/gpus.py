@@ -14,7 +14,7 @@ from typing import Any
 
 from ravine.errors import RavineError, WrongCall
 from ravine.racing import memory, provenance
-from ravine.racing.crew import Hear, Place, Process, told
+from ravine.racing.crew import Hear, Place, Process, told, without_settings
 from ravine.racing.engines import GPU
 
 # By which a maker's own driver is told what a process may see; JAX itself reads no such variable.
@@ -29,7 +29,7 @@ class Gpus:
 
     def __init__(self, count: int | None, workbench: Mapping[str, Any]) -> None:
         self._workbench = workbench
-        self._told = {**os.environ, **told(GPU)}
+        self._told = {**without_settings(os.environ), **told(GPU)}
         self._kinds = _kinds(self._told)
         self._count = len(self._kinds) if count is None else count
         if self._count > len(self._kinds):

@@ -14,6 +14,7 @@ from ravine.racing import engines, memory, provenance
 from ravine.racing.crew import Hear, Place
 from ravine.racing.engines import GPU, JAX, TORCH, framework
 from ravine.racing.worker import answered, opened
+from ravine.tasks import settings
 
 
 class InProcess:
@@ -69,6 +70,10 @@ def _check(engine: str) -> None:
                 f"workers=0 needs Keras on {CALLED[needed]} in this process, where it is on "
                 f"{CALLED.get(has, has)}: {way}"
             )
+    if "keras" in sys.modules:
+        settings.check_keras(sys.modules["keras"])
+    if engine == JAX and os.environ.get("XLA_FLAGS"):
+        raise WrongCall(f"workers=0 needs a process without XLA_FLAGS, which change numbers: {way}")
     if engine == JAX and not engines.engine(engine).computes_as_workers():
         raise WrongCall(
             f"workers=0 needs JAX on the CPU with 32-bit numbers in this process: {way}"

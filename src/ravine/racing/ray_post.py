@@ -20,7 +20,7 @@ from typing import IO, Any, NamedTuple
 from ravine.cache import cache_folder
 from ravine.errors import RavineError
 from ravine.racing import parcels, provenance
-from ravine.racing.crew import Message, Process, Worker, cores
+from ravine.racing.crew import Message, Process, Worker, cores, without_settings
 from ravine.racing.engines import device
 from ravine.racing.parcels import Version
 
@@ -75,7 +75,11 @@ class Post:
         self._said: SimpleQueue[Message] = SimpleQueue()
         # A GPU's worker waits for it more than it computes.
         core, self._core = (None, None) if device(engine) == "gpu" else _core()
-        told = {**os.environ, **opening.told, "JAX_COMPILATION_CACHE_DIR": str(cache_folder())}
+        told = {
+            **without_settings(os.environ),
+            **opening.told,
+            "JAX_COMPILATION_CACHE_DIR": str(cache_folder()),
+        }
         self._process = Process(core, told, self._hear)
         # Ray's own copies of packages are none of ours.
         own = [p for p in sys.path if "thirdparty_files" not in p]

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from ravine.errors import RavineError
+from ravine.tasks import settings
 from ravine.tasks.own.canonical import canonical, canonical_paths
 from ravine.tasks.saved import Saved, save_keras
 from ravine.tasks.task import Task
@@ -30,6 +31,7 @@ class Network:
 
     def __init__(self, task: Task, backend: str = "jax") -> None:
         keras = import_keras(backend)
+        settings.agree(keras, own=not _ships(task))
         self._task = task
         self._keras = keras
         self._model, self.taken = self._built()
@@ -164,6 +166,12 @@ def _without_tensorflow() -> Iterator[None]:
         yield
     finally:
         del sys.modules["tensorflow"]
+
+
+def _ships(task: Task) -> bool:
+    """Whether ravine ships the task, or what a variant of it is made of."""
+    made = getattr(task.make_model, "func", task.make_model)
+    return type(task) is Task and str(made.__module__).startswith("ravine.tasks.")
 
 
 def import_keras(backend: str = "jax") -> Any:

@@ -1,10 +1,12 @@
 """A user's Keras model on the user's data, as a task."""
 
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from ravine.errors import WrongCall
+from ravine.tasks import settings
 from ravine.tasks.own import checks, fitting
 from ravine.tasks.own.judge import Judge
 from ravine.tasks.own.moving import Model, Moved, is_keras, keep, move_model, portable
@@ -102,6 +104,8 @@ def own_model(
     batch_size: int = BATCH_SIZE,
 ) -> OwnModel:
     """The task of a Keras model, or of a function that builds one. See ``ravine.race``."""
+    if "keras" in sys.modules:  # else a worker sees what it was told
+        settings.check_keras(sys.modules["keras"])
     splits, like, said = splits_of(data, validation_data, test_data, class_weight)
     moved = move_model(model) if is_keras(model, "Model") else model
     if loss is None and getattr(model, "compiled", False):

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from ravine.errors import WrongCall, install
+from ravine.tasks import settings
 from ravine.tasks.own.own_task import BATCH_SIZE, EPOCHS, OwnTask, name_of, of_data
 from ravine.tasks.own.splits import splits_of
 
@@ -55,6 +56,7 @@ def torch_task(
     """The task of a module. See ``Task.from_torch``."""
     if importlib.util.find_spec("torch") is None:
         raise WrongCall(f"PyTorch is not installed: {install('torch')}")
+    settings.check_torch()
     metrics = {} if metrics is None else metrics
     if not isinstance(metrics, Mapping):
         raise WrongCall(
