@@ -2,24 +2,19 @@
 
 import json
 import re
-import subprocess
-import sys
 
 import pytest
+from typer.testing import CliRunner
 
 from ravine import validation
+from ravine.cli import app
 from ravine.rules import Momentum
 from ravine.verdict.published import ADAM, DESCENT, MOMENTUM
 
 
 def test_what_was_published_is_found_again() -> None:
-    done = subprocess.run(
-        [sys.executable, "-m", "ravine", "validate", "--json"],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
+    done = CliRunner().invoke(app, ["validate", "--json", "--workers", "0"])
+    assert done.exit_code == 0, done.stderr
     found = json.loads(done.stdout)
     assert found["holds"]
     assert len(found["checks"]) == 12
@@ -44,7 +39,7 @@ def test_what_was_published_is_found_again() -> None:
 def test_another_rule_does_not_agree(monkeypatch: pytest.MonkeyPatch) -> None:
     mean_form = {**validation.OPTIMIZERS, MOMENTUM: Momentum(momentum=0.99)}
     monkeypatch.setattr(validation, "OPTIMIZERS", mean_form)
-    found = validation.validate(retune=False, progress=False)
+    found = validation.validate(retune=False, workers=0, progress=False)
     assert not found.holds
     wrong = [check.what for check in found.checks if not check.holds]
     assert wrong == [f"{MOMENTUM} at 0.00251189: final loss", "momentum − Adam"]
