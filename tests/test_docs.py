@@ -17,6 +17,7 @@ from typer.testing import CliRunner
 import ravine
 from ravine import again, conduct, ops
 from ravine.cli import app
+from ravine.levers import variants
 from ravine.pages.explorer.scenes import SCENES
 from ravine.racing.in_process import InProcess
 
@@ -64,8 +65,9 @@ def races_in_brief(monkeypatch: pytest.MonkeyPatch, no_pages: None) -> Iterator[
         return race(*given, **few | asked | epochs)
 
     monkeypatch.setattr(ravine, "race", briefly)
-    for module in (conduct, again):
-        monkeypatch.setattr(module, "here", lambda _, bench: InProcess(bench))
+    processes = ((conduct, "here"), (again, "here"), (again, "Local"), (variants, "Local"))
+    for module, name in processes:
+        monkeypatch.setattr(module, name, lambda _, bench, *__: InProcess(bench))
     yield
     keras.distribution.set_distribution(None)  # which a page sets for its whole process
 
