@@ -8,6 +8,9 @@ from typing import Any
 
 import pytest
 
+from ravine import conduct
+from ravine.racing.in_process import InProcess
+
 EXAMPLES = Path(__file__).parents[1] / "examples"
 
 
@@ -15,17 +18,40 @@ def names_of(example: str) -> dict[str, Any]:
     return runpy.run_path(str(EXAMPLES / example))
 
 
-@pytest.mark.parametrize("example", sorted(p.name for p in EXAMPLES.glob("*.py")))
-def test_it_runs(example: str, tmp_path: Path) -> None:
+# As users run it: a script that defines its model, trained by worker processes.
+AS_A_SCRIPT = "own_model_on_tensorflow.py"
+
+
+def test_a_script_runs_with_keras_on_tensorflow(tmp_path: Path) -> None:
     done = subprocess.run(
-        [sys.executable, EXAMPLES / example],
+        [sys.executable, EXAMPLES / AS_A_SCRIPT],
         cwd=tmp_path,
         capture_output=True,
         text=True,
         check=False,
     )
     assert done.returncode == 0, done.stderr
-    assert done.stdout
+    assert "Sequential on tensorflow" in done.stdout
+    (report,) = tmp_path.glob("ravine-runs/*/report.html")
+    assert report.stat().st_size
+
+
+@pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")  # in Keras
+@pytest.mark.parametrize(
+    "example", sorted(p.name for p in EXAMPLES.glob("*.py") if p.name != AS_A_SCRIPT)
+)
+def test_it_runs(
+    example: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    no_pages: None,
+) -> None:
+    """A race trains in this process, and its pages are left out."""
+    monkeypatch.setattr(conduct, "here", lambda _, bench: InProcess(bench))
+    monkeypatch.chdir(tmp_path)
+    runpy.run_path(str(EXAMPLES / example), run_name="__main__")
+    assert capsys.readouterr().out
 
 
 def test_momentum_forms_agree_until_the_rate_changes_inside_the_velocity() -> None:

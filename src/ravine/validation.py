@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ravine.conduct import check_workers
+from ravine.conduct import check_workers, here
 from ravine.pages.validated import Progress
-from ravine.racing.crew import Local
+from ravine.racing.engines import JAX
 from ravine.racing.luggage import Luggage, pack
 from ravine.racing.pool import Pool
 from ravine.racing.replay import Replay, Replayed, Replays
@@ -99,11 +99,10 @@ def validate(
     """
     began = time.monotonic()
     check_workers(workers)
-    luggage = Luggage(find("quadratic-deep"), {str(rule): rule for rule in OPTIMIZERS.values()})
     with (
         tempfile.TemporaryDirectory() as folder,
         Progress(progress) as display,
-        Pool(Local(workers, {"folder": folder, "digest": pack(Path(folder), luggage)})) as pool,
+        Pool(here(workers, _workbench(folder))) as pool,
     ):
         run = partial(_run, pool, display)
         frozen, shuffled = (_rows(SEEDS, frozen) for frozen in (True, False))
@@ -138,6 +137,11 @@ def validate(
         rates=rates,
     )
     return Validation(found, checks(found), time.monotonic() - began)
+
+
+def _workbench(folder: str) -> dict[str, str]:
+    luggage = Luggage(find("quadratic-deep"), {str(rule): rule for rule in OPTIMIZERS.values()})
+    return {"folder": folder, "digest": pack(Path(folder), luggage), "engine": JAX}
 
 
 Wanted = Mapping[Any, tuple[Sequence[float], NDArray[np.int32]]]  # by a key whose last part names

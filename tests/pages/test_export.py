@@ -2,6 +2,7 @@
 
 import math
 import sys
+from types import ModuleType
 
 import numpy as np
 import pandas as pd
@@ -22,7 +23,9 @@ def test_tables_hold_every_run_and_every_measurement(results, tmp_path, to, read
     np.testing.assert_allclose(curves["value"], frame["value"], rtol=1e-6)
 
 
-def test_tensorboard_opens_the_result(make_results, tmp_path):
+def test_tensorboard_opens_the_result(make_results, tmp_path, monkeypatch):
+    # TensorBoard's own way to read without TensorFlow, whose import takes seconds.
+    monkeypatch.setitem(sys.modules, "tensorboard.compat.notf", ModuleType("notf"))
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
     results = make_results(speed={"sgd": 0.02, "../../own": 0.05})

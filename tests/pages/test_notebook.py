@@ -8,7 +8,10 @@ from nbclient import NotebookClient
 
 RACE = """
 import ravine
-race = ravine.race(rules="sgd,adam", learning_rates="0.03,0.3", seeds=1, fresh_seeds=1, epochs=1)
+from ravine.pages import notebook
+notebook.PAUSE = 0  # so that a race however short is seen to move
+small = {"seeds": 1, "fresh_seeds": 1, "epochs": 1, "workers": 0}
+race = ravine.race(rules="sgd,adam", learning_rates="0.03,0.3", **small)
 race
 """
 

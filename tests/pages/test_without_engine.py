@@ -1,5 +1,6 @@
 """A finished race is shown, compared and exported where no engine is installed."""
 
+import json
 import os
 import subprocess
 import sys
@@ -20,6 +21,16 @@ class NotInstalled(MetaPathFinder):
         if name.partition(".")[0] in {ENGINE}:
             raise ModuleNotFoundError(name)
 sys.meta_path.insert(0, NotInstalled())
+"""
+# What each prints; one that fails ends the process.
+ONE_AFTER_THE_OTHER = """
+import json, sys
+from typer.testing import CliRunner
+from ravine.cli import app
+done = [CliRunner().invoke(app, words) for words in json.loads(sys.argv[1])]
+wrong = [one.output for one in done if one.exit_code]
+print(json.dumps([one.stdout for one in done]))
+sys.exit("\\n".join(wrong) or 0)
 """
 
 
@@ -54,23 +65,25 @@ def folder(results, tmp_path: Path) -> Path:
 
 def test_everything_that_is_shown_needs_no_engine(folder: Path, results):
     (folder.parent / "sitecustomize.py").write_text(BLOCK, encoding="utf-8")
-
-    def ravine(*arguments: str) -> str:
-        done = subprocess.run(
-            [sys.executable, "-m", "ravine", *arguments],
-            cwd=folder.parent,
-            env=os.environ | {"PYTHONPATH": str(folder.parent)},
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        assert done.returncode == 0, done.stderr
-        return done.stdout
-
-    assert results.verdict.sentence in " ".join(ravine("report", "race").split())
-    assert all((folder / page).stat().st_size for page in PAGES)
-    assert "Leaderboard" in (folder / "report.html").read_text(encoding="utf-8")
     (folder.parent / "again").mkdir()
     (folder.parent / "again" / "race.sqlite").write_bytes((folder / "race.sqlite").read_bytes())
-    ravine("compare", "race", "again", "--out", "compared.html")
-    assert "files in" in ravine("export", "race", "--to", "csv")
+    commands = [
+        ["report", "race"],
+        ["compare", "race", "again", "--out", "compared.html"],
+        ["export", "race", "--to", "csv"],
+    ]
+    done = subprocess.run(
+        [sys.executable, "-c", ONE_AFTER_THE_OTHER, json.dumps(commands)],
+        cwd=folder.parent,
+        env=os.environ | {"PYTHONPATH": str(folder.parent)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    reported, _, exported = json.loads(done.stdout)
+    assert results.verdict.sentence in " ".join(reported.split())
+    assert all((folder / page).stat().st_size for page in PAGES)
+    assert "Leaderboard" in (folder / "report.html").read_text(encoding="utf-8")
+    assert (folder.parent / "compared.html").stat().st_size
+    assert "files in" in exported
