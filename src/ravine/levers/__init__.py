@@ -127,7 +127,7 @@ def _race_all(
     digest = luggage.pack(folder / WORK, raced)
     luggage.sign(folder / WORK, digest, FOLDER.text(folder))
     try:
-        variants = tried_out(folder, raced.task, digest, vary, options, progress)
+        variants = tried_out(folder, raced.task, digest, vary, options, progress, workers)
         for i, variant in enumerate(variants, 1):
             name = axes.spelled(variant.levers)
             say(f"levers: {name}, race {i} of {len(variants)}", progress)

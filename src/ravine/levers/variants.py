@@ -10,6 +10,7 @@ from ravine.folder import using
 from ravine.gathering import say
 from ravine.levers.outcome import TRIED_OUT
 from ravine.racing.crew import Local
+from ravine.racing.in_process import InProcess
 from ravine.racing.pool import Pool
 from ravine.racing.store import WORK
 from ravine.racing.tryouts import Pretraining, Tryouts
@@ -28,10 +29,12 @@ def tried_out(
     vary: Mapping[str, Sequence[Any]],
     options: Mapping[str, Any],
     progress: bool,
+    workers: int | None = None,
 ) -> list[Task]:
     """The variants of the task. Each is built once before any is raced, and its gradients taken.
 
-    What pretraining there is to do is done first; of files a copy is kept, and raced.
+    One process does it, or this one if there are to be no ``workers``. What pretraining there is
+    to do is done first; of files a copy is kept, and raced.
     """
     combinations = axes.combinations(vary)
     held = {file: _copy(folder, Path(file)) for file in files(vary)}
@@ -43,7 +46,7 @@ def tried_out(
     try:
         if not known:
             bench = {"folder": str(folder / WORK), "digest": digest, "engine": task.engine}
-            pool = Pool(Local(1, bench))
+            pool = Pool(InProcess(bench) if workers == 0 else Local(1, bench))
             costs = _pretrain(pool, folder, task, vary, options, progress)
         variants = [
             axes.varied(task, values, vary, _weights(folder, values, held))
