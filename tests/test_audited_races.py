@@ -8,13 +8,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.conftest import pages_unwritten
 
 import ravine
 from ravine.tasks import find
 from ravine.tasks.task import Data, Task
 
 TINY: dict[str, Any] = {"learning_rates": "1e-5,1e-4", "epochs": 2, "seeds": 1, "fresh_seeds": 7}
-TINY |= {"progress": False, "workers": 1}
+TINY |= {"progress": False, "workers": 0}
 
 
 def leaking(rows: int, frozen: bool = False) -> Task:
@@ -36,32 +37,34 @@ def leaking(rows: int, frozen: bool = False) -> Task:
 def warned(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A race whose batches are the same in every epoch, and that was trained on some test rows."""
     out = tmp_path_factory.mktemp("audited") / "out"
-    ravine.race(leaking(4, frozen=True), rules=["sgd", "adam"], out=out, **TINY)
+    with pages_unwritten():
+        ravine.race(leaking(4, frozen=True), rules=["sgd", "adam"], out=out, **TINY)
     return out
 
 
-def results(folder: Path) -> dict[str, str]:
+def results(race: ravine.Race) -> dict[str, str]:
     """Of each audit, as another program reads them."""
-    content = json.loads((folder / "verdict.json").read_text(encoding="utf-8"))
+    content = json.loads(race.results.to_json())
     return {audit["what"]: audit["result"] for audit in content["audits"]}
 
 
-def test_what_is_doubtful_is_said(warned: Path) -> None:
-    assert results(warned) == {
+def test_what_is_doubtful_is_said(warned: Path, tmp_path: Path) -> None:
+    race = ravine.Race.open(warned)
+    assert results(race) == {
         "initial weights": "passed",
         "batch order": "passed",
         "loss before step one": "passed",
         "repeated batches": "warning",
         "rows shared between splits": "warning",
     }
-    race = ravine.Race.open(warned)
     assert race.plan.facts.shared == (0, 4 / 114, 0)
     assert race.plan.facts.repeats == 345 // 32
     assert race.winner.rule in ("sgd", "adam")
     frozen, shared = race.verdict.warnings[:2]
     assert "the batch order is frozen, as the task declares" in frozen
     assert shared == "3.5% of the test rows are in the training data"
-    page = (warned / "report.html").read_text(encoding="utf-8")
+    page = race.report(tmp_path / "report.html").read_text(encoding="utf-8")
+    assert page.lower().startswith("<!doctype html>")
     assert "Not a fair race" not in page
     assert shared in page
 
@@ -78,15 +81,13 @@ def test_a_store_that_was_tampered_with_ranks_nobody(
         db.execute(f"UPDATE runs SET {column} = 'others' WHERE rule = 'adam' AND stage = 'fresh'")
     db.close()
     race = ravine.Race.open(out)
-    race.publish()
-    assert {k for k, v in results(out).items() if v == "refused"} == {what}
+    assert {k for k, v in results(race).items() if v == "refused"} == {what}
     assert f"not all rules had the same {what} on equal seeds" in str(race.verdict)
-    page = (out / "report.html").read_text(encoding="utf-8")
-    assert page.index("Not a fair race") < page.index("Leaderboard")
-    assert '<tr class="leads">' not in page
 
 
-def test_who_starts_elsewhere_or_knows_the_answers_is_not_ranked(tmp_path: Path) -> None:
+def test_who_starts_elsewhere_or_knows_the_answers_is_not_ranked(
+    tmp_path: Path, no_pages: None
+) -> None:
     @ravine.rule
     class HeadStart(ravine.Rule):
         """Gradient descent whose weights are read a step further than they are."""
@@ -100,8 +101,11 @@ def test_who_starts_elsewhere_or_knows_the_answers_is_not_ranked(tmp_path: Path)
             return w + 1e-3
 
     race = ravine.race(leaking(100), rules=[HeadStart], out=tmp_path / "out", **TINY)
-    refused = {k for k, v in results(tmp_path / "out").items() if v == "refused"}
+    refused = {k for k, v in results(race).items() if v == "refused"}
     assert refused == {"loss before step one", "rows shared between splits"}
     assert str(race.verdict).startswith("No ranking")
     assert "87.7% of the test rows are in the training data" in str(race.verdict)
     assert {s.finding for s in race.verdict.standings} == {"reference", "no ranking"}
+    page = race.report(tmp_path / "report.html").read_text(encoding="utf-8")
+    assert page.index("Not a fair race") < page.index("Leaderboard")
+    assert '<tr class="leads">' not in page

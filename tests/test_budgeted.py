@@ -16,7 +16,10 @@ SLOW = Cost(1, 100.0, 0, 0, 0, 0, 0, 3e8, 1e8, 4e8, 2e8)
 
 
 def test_a_budget_settles_the_plan_for_good(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    no_pages: None,
 ) -> None:
     def rehearse(self: Driver, plan: Plan) -> Cost:
         return SLOW
@@ -32,7 +35,7 @@ def test_a_budget_settles_the_plan_for_good(
         "rules": ["adam"],
         "learning_rates": "1e-4:1e-2:7",
         "epochs": 1,
-        "workers": 1,
+        "workers": 0,
     }
     with monkeypatch.context() as patched:
         patched.setattr(Driver, "rehearse", rehearse)
@@ -47,14 +50,14 @@ def test_a_budget_settles_the_plan_for_good(
         "to fit 2 h 30 min: 2 tuning seeds instead of 3, 8 fresh seeds instead of 12; all"
     )
     monkeypatch.setattr(Driver, "rehearse", never)
-    race = ravine.resume(folder, workers=1, progress=False)
+    race = ravine.resume(folder, workers=0, progress=False)
     assert capsys.readouterr().err == ""
     assert race.plan == settled
     assert len(race.stored) == settled.count
-    content = json.loads((folder / "verdict.json").read_text(encoding="utf-8"))
+    content = json.loads(race.results.to_json())
     assert content["protocol"]["budget"] == settled.choices.fitted
     assert content["protocol"]["fresh_seeds"] == 8
-    assert settled.choices.fitted in (folder / "report.html").read_text(encoding="utf-8")
+    assert settled.choices.fitted in race.report().read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize("given", ["soon", "5 parsecs", "-3min", 0, "1h1h", True])

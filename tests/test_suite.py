@@ -1,45 +1,51 @@
 """A suite of two real races: interrupted, gone on with, and not run again."""
 
 import json
-import os
-import signal
-import subprocess
-import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
+from typer.testing import CliRunner
 
 import ravine
+from ravine.cli import app
 from ravine.errors import RavineError, WrongCall
+from ravine.gathering import Gathering
+from ravine.outcome import PAGES
 
 TASKS = ["diabetes-linear", "breast-cancer-logistic"]
 TINY = {"seeds": 1, "fresh_seeds": 1, "epochs": 1}
-RAVINE = [sys.executable, "-m", "ravine"]
 
 
 def changed(folder: Path, tasks: list[str]) -> dict[str, int]:
     return {str(f): f.stat().st_mtime_ns for name in tasks for f in (folder / name).iterdir()}
 
 
-def test_a_suite_that_is_interrupted_goes_on(tmp_path: Path) -> None:
-    out = tmp_path / "out"
+@pytest.fixture
+def interrupted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, no_pages: None) -> Path:
+    """On the command line, as the second task begins; the first race's pages are empty."""
+    out, race = tmp_path / "out", Gathering.race
+
+    def stopping(self: Gathering, begin: Any, folder: Path, *rest: Any, **options: Any) -> None:
+        if folder.name == TASKS[1]:
+            raise KeyboardInterrupt
+        race(self, begin, folder, *rest, **options)
+        for page in PAGES:
+            (folder / page).touch()
+
     words = ["suite", "--tasks", ",".join(TASKS), "--rules", "sgd,adagrad", "--out", str(out)]
-    words += ["--seeds", "1", "--fresh-seeds", "1", "--epochs", "1"]
-    with subprocess.Popen(
-        [*RAVINE, *words],
-        stderr=subprocess.PIPE,
-        stdout=subprocess.DEVNULL,
-        text=True,
-        start_new_session=True,
-    ) as process:
-        assert process.stderr is not None
-        for line in process.stderr:
-            if "breast-cancer-logistic, task 2 of 2" in line:
-                os.killpg(process.pid, signal.SIGINT)
-                break
-        heard = process.stderr.read()
-    assert process.returncode == 130
-    assert f"the whole suite goes on with: ravine resume {out}" in heard
+    words += ["--seeds", "1", "--fresh-seeds", "1", "--epochs", "1", "--workers", "0"]
+    with monkeypatch.context() as patch:
+        patch.setattr(Gathering, "race", stopping)
+        done = CliRunner().invoke(app, words)
+    assert "breast-cancer-logistic, task 2 of 2" in done.stderr
+    assert done.exit_code == 130
+    assert f"the whole suite goes on with: ravine resume {out}" in done.stderr
+    return out
+
+
+def test_a_suite_that_is_interrupted_goes_on(interrupted: Path) -> None:
+    out = interrupted
     found = ravine.Suite(out)
     assert not found.finished
     assert found.races["diabetes-linear"].finished
@@ -47,12 +53,10 @@ def test_a_suite_that_is_interrupted_goes_on(tmp_path: Path) -> None:
         _ = found.scores
     before = changed(out, TASKS[:1])
     # As a kill leaves it, before there is a plan.
-    (out / TASKS[1] / "work").mkdir(parents=True, exist_ok=True)
+    (out / TASKS[1] / "work").mkdir(parents=True)
 
-    done = subprocess.run(
-        [*RAVINE, "resume", str(out)], capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 0, done.stderr
+    done = CliRunner().invoke(app, ["resume", str(out), "--workers", "0"], catch_exceptions=False)
+    assert done.exit_code == 0, done.stderr
     assert changed(out, TASKS[:1]) == before
     assert str(out / "suite.html") in done.stdout
     content = json.loads((out / "suite.json").read_text(encoding="utf-8"))
@@ -62,6 +66,8 @@ def test_a_suite_that_is_interrupted_goes_on(tmp_path: Path) -> None:
     assert (out / "suite.html").exists()
 
     # The same once more, from Python: nothing is run again.
+    for page in PAGES:
+        (out / TASKS[1] / page).touch()
     before = changed(out, TASKS)
     again = ravine.suite(TASKS, rules="sgd,adagrad", out=out, progress=False, **TINY)
     assert changed(out, TASKS) == before

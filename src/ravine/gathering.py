@@ -31,8 +31,9 @@ class Gathering:
 
     def asked(self, folder: Path) -> dict[str, Any]:
         """What was asked for. Raises ``WrongCall`` for a folder that is none."""
+        text = self.text(folder)
         try:
-            asked: dict[str, Any] = json.loads(self.text(folder))
+            asked: dict[str, Any] = json.loads(text)
         except ValueError as error:
             raise RavineError(f"cannot read '{folder / self.file}': {error}") from error
         return asked

@@ -1,6 +1,11 @@
-"""Whole studies of simulated runs, tuning included: are the claims as sure as they say?"""
+"""Whole studies of simulated runs, tuning included: are the claims as sure as they say?
+
+``RAVINE_TEST_STUDIES=1`` takes as many as docs/decisions/0007-the-verdict.md reports, which takes a
+minute of a core; otherwise it is a part of them.
+"""
 
 import math
+import os
 from collections.abc import Mapping
 from typing import NamedTuple
 
@@ -14,6 +19,7 @@ from ravine.racing.store import Curve
 EVALUATIONS = 100
 START = 2.3
 RATES = tuple(10 ** (k / 2 - 3) for k in range(9))
+SHARE = float(os.environ.get("RAVINE_TEST_STUDIES", "0.4"))
 BANK = 2001  # runs from which the true median of a study's speed-up is taken
 
 
@@ -100,7 +106,7 @@ class Simulation:
 
 def studies(baseline: Model, other: Model, count: int, seed: int, each: int = 1) -> list[Study]:
     simulation = Simulation({"sgd": baseline, "other": other}, seed, each)
-    return [simulation.study() for _ in range(count)]
+    return [simulation.study() for _ in range(round(SHARE * count))]
 
 
 def standing(study: Study) -> verdict.Standing:

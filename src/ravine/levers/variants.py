@@ -32,7 +32,8 @@ def tried_out(
 ) -> list[Task]:
     """The variants of the task. Each is built once before any is raced, and its gradients taken.
 
-    What pretraining there is to do is done first; of files a copy is kept, and raced.
+    One process does it, or this one if there are to be no ``workers``. What pretraining there is
+    to do is done first; of files a copy is kept, and raced.
     """
     combinations = axes.combinations(vary)
     held = {file: _copy(folder, Path(file)) for file in files(vary)}

@@ -1,0 +1,293 @@
+"""Real races in processes of their own: from a shell, from a script, two at once, interrupted."""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+import pytest
+from typer.testing import CliRunner
+
+import ravine
+from ravine import verdict
+from ravine.cli import app
+from ravine.errors import RavineError
+from ravine.outcome import PAGES
+from ravine.tasks import TASKS
+
+SMALL = ["--rules", "adam(beta_1=0.8)", "--learning-rates", "0.01,0.1,30,1e20"]
+SMALL += ["--seeds", "2", "--fresh-seeds", "2", "--epochs", "3"]
+RAVINE = [sys.executable, "-m", "ravine"]
+
+
+class Ended(NamedTuple):
+    """What a process left."""
+
+    code: int
+    stdout: str
+    stderr: str
+
+
+class Raced(NamedTuple):
+    """A finished race, and the two processes that wanted to run it."""
+
+    folder: Path
+    winner: Ended
+    refused: Ended
+
+
+@pytest.fixture(scope="module")
+def raced(tmp_path_factory: pytest.TempPathFactory) -> Raced:
+    """A race by two workers, made on the command line; begun twice at once."""
+    folder = tmp_path_factory.mktemp("race") / "out"
+    words = [*RAVINE, "race", *SMALL, "--workers", "2", "--out", str(folder)]
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    with (
+        subprocess.Popen(words, text=True, **pipes) as one,  # type: ignore[call-overload]
+        subprocess.Popen(words, text=True, **pipes) as other,  # type: ignore[call-overload]
+    ):
+        said = [process.communicate() for process in (one, other)]
+    both = [Ended(p.returncode, *texts) for p, texts in zip((one, other), said, strict=True)]
+    return Raced(folder, *sorted(both))
+
+
+@pytest.fixture(scope="module")
+def folder(raced: Raced) -> Path:
+    return raced.folder
+
+
+def test_of_two_races_into_one_folder_one_is_run(raced: Raced) -> None:
+    assert raced.winner.code == 0, raced.winner.stderr
+    assert raced.refused.code == 2
+    assert raced.refused.stdout == ""
+    assert len(raced.refused.stderr.splitlines()) == 1
+    assert sorted(os.listdir(raced.folder)) == sorted([*PAGES, "best.keras", "race.sqlite"])
+
+
+def test_a_race_leaves_what_it_promises(raced: Raced, folder: Path) -> None:
+    said = raced.winner.stdout
+    content = json.loads((folder / "verdict.json").read_text(encoding="utf-8"))
+    assert content["verdict"] in said
+    assert str(folder / "report.html") in said
+    assert content["task"] == "digits-mlp"
+    assert {rule["rule"] for rule in content["rules"]} == {"sgd", "adam(beta_1=0.8)"}
+    for rule in content["rules"]:
+        assert rule["runs"] == 2
+        assert set(rule["speedup"]) == set(rule["steps_to_target"]) == {"median", "low", "high"}
+        assert len(rule["final_losses"]) == 2
+    # The answer is code, which reads as the rule that won, and its model.
+    for line in content["code"].values():
+        assert line in said
+    won = content["rules"][0]
+    rule = ravine.translate(content["code"]["keras"], to="ravine")
+    assert rule.learning_rate == won["learning_rate"]
+    assert type(rule).__name__.lower() == won["rule"].partition("(")[0]
+    assert content["best"]["learning_rate"] == won["learning_rate"]
+    assert str(folder / content["best"]["file"]) in said
+    progress = raced.winner.stderr.splitlines()
+    assert any("30 runs of 99 steps" in line for line in progress)
+    assert any("30/30 runs" in line for line in progress)
+
+
+def test_equal_seeds_start_equal_whatever_the_rule(folder: Path) -> None:
+    by_seed: dict[int, set[tuple[str, str, float]]] = {}
+    for curve in ravine.Race.open(folder).stored:
+        start = (curve.weights_digest, curve.batches_digest, float(curve.measures[0, 1, 0]))
+        by_seed.setdefault(curve.run.seed, set()).add(start)
+    assert len(by_seed) == 2 + 10 + 2
+    assert all(len(starts) == 1 for starts in by_seed.values())
+    # And each seed is its own.
+    assert all(len({s[i] for starts in by_seed.values() for s in starts}) == 14 for i in range(3))
+
+
+def test_divergence_is_a_result(folder: Path) -> None:
+    stored = ravine.Race.open(folder).stored
+    diverged = [c for c in stored if verdict.diverged_at(c, verdict.VALIDATION)]
+    assert {c.run.learning_rate for c in diverged} == {30.0, 1e20}
+    for curve in diverged:
+        at = verdict.diverged_at(curve, verdict.VALIDATION)
+        assert at is not None
+        assert np.isfinite(curve.losses[: at - 1]).all()
+        if curve.run.learning_rate == 1e20:
+            assert np.isnan(curve.losses[at - 1 :]).all()
+        else:  # finite to the end, and above its start
+            assert at == (12 if curve.stopped else 99) == len(curve.losses)
+    assert "30" in (folder / "report.html").read_text(encoding="utf-8")
+
+
+def test_the_race_in_python(folder: Path) -> None:
+    race = ravine.Race.open(folder)
+    assert race.leaderboard["rule"].tolist() == [s.rule for s in race.verdict.standings]
+    curves = race.curves()
+    assert list(curves.columns) == (
+        ["rule", "learning_rate", "seed", "stage", "step", "metric", "split", "value"]
+    )
+    run = curves.query("rule == 'sgd' and learning_rate == 0.1 and stage == 'tuning' and seed == 0")
+    assert run.query("split == 'train'")["step"].tolist() == list(range(1, 100))
+    assert run.query("split == 'test' and metric == 'accuracy'")["step"].tolist() == (
+        list(range(100))
+    )
+    assert isinstance(race.leaderboard, pd.DataFrame)
+    assert race.winner.rule in ("sgd", "adam(beta_1=0.8)")
+
+
+def test_the_winners_model_is_its_best_run(folder: Path) -> None:
+    race = ravine.Race.open(folder)
+    assert race.best is not None
+    assert race.best["note"] == ""  # trained once more, it gave the same bits
+    curve = next(c for c in race.stored if c.run.id == race.best["run"])
+    own = [c for c in race.stored if c.run.stage == "fresh" and c.run.rule == race.winner.rule]
+    ends = [c.measures[-1, verdict.VALIDATION, 0] for c in own]
+    assert curve.measures[-1, verdict.VALIDATION, 0] == min(ends)
+    x, y = TASKS["digits-mlp"].load().test
+    right = np.asarray(race.winner.model().predict(x, verbose=0)).argmax(1) == y
+    assert right.mean() == pytest.approx(race.best["test"]["accuracy"], abs=1e-6)
+    assert race.code == race.results.code
+
+
+def test_a_race_that_is_interrupted_goes_on(
+    folder: Path,
+    tmp_path: Path,
+    no_pages: None,
+    capsys: pytest.CaptureFixture[str],
+    assert_same: Callable[..., None],
+) -> None:
+    """By Ctrl-C, which all its processes get; kills are in ``racing/test_safety.py``.
+
+    Two workers, or first one and then this process: the same numbers.
+    """
+    out = tmp_path / "out"
+    with subprocess.Popen(
+        [*RAVINE, "race", *SMALL, "--workers", "1", "--out", str(out)],
+        stderr=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        text=True,
+        start_new_session=True,
+    ) as process:
+        assert process.stderr is not None
+        heard = ""
+        for line in process.stderr:
+            heard += line
+            if re.search(r"\d/30 runs", line):
+                os.killpg(process.pid, signal.SIGINT)
+                break
+        heard += process.stderr.read()
+    assert process.returncode == 130
+    assert f"go on with: ravine resume {out}" in heard
+    assert "Traceback" not in heard
+    unfinished = ravine.Race.open(out)
+    with pytest.raises(RavineError, match="unfinished"):
+        _ = unfinished.verdict
+    kept = len(unfinished.stored)
+    assert 0 < kept < 30
+
+    race = ravine.resume(out, workers=0)
+    assert f"{kept} of them stored already" in capsys.readouterr().err
+    assert race.finished
+    assert_same(ravine.Race.open(folder).stored, race.stored)
+    assert not (out / "work").exists()
+
+
+def test_where_nothing_is_left_to_do_it_is_no_fault_to_go_on(folder: Path) -> None:
+    done = CliRunner().invoke(app, ["resume", str(folder)])
+    assert done.exit_code == 0
+    assert "Report:" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--rules", "adm"], "unknown rule 'adm': did you mean 'adam'?"),
+        (["digit-mlp"], "unknown task 'digit-mlp': did you mean 'digits-mlp'?"),
+        (["--rules", "adam(beta_1=1)"], "beta_1=1 is not allowed"),
+        (["--rules", "adam(beta1=0.5)"], "did you mean 'beta_1'?"),
+        (["--learning-rates", "0:1:9"], "must be > 0"),
+        (["--learning-rates", "1:0.1:9"], "run backwards"),
+        (["--seeds", "0"], "seeds=0"),
+        (["--fresh-seeds", "0"], "fresh_seeds=0"),
+        (["--workers", "-1"], "workers=-1"),
+        (["--schedule", "cosin"], "unknown schedule 'cosin': did you mean 'cosine'?"),
+        (["--rules", "decay(adamw)"], "adamw already has a weight_decay of its own"),
+        (["--batch-size", "5000"], "larger than the training data"),
+    ],
+)
+def test_a_wrong_call_is_one_line_and_leaves_nothing(
+    arguments: list[str], said: str, tmp_path: Path
+) -> None:
+    words = ["race", "--workers", "0", *arguments, "--out", str(tmp_path / "out")]
+    done = CliRunner().invoke(app, words)
+    assert done.exit_code == 2
+    assert said in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+    assert done.stdout == ""
+    assert not (tmp_path / "out").exists()
+
+
+def test_nothing_is_overwritten(tiny_race: Path, tmp_path: Path) -> None:
+    def refused(out: Path) -> str:
+        done = CliRunner().invoke(app, ["race", "--out", str(out)])
+        assert done.exit_code == 2
+        return done.stderr
+
+    (tmp_path / "mine").write_text("precious", encoding="utf-8")
+    assert "is not empty" in refused(tmp_path)
+    assert "is a file" in refused(tmp_path / "mine")
+    assert "cannot write to" in refused(tmp_path / "mine" / "a")
+    assert "holds a race already" in refused(tiny_race)
+    assert [file.name for file in tmp_path.iterdir()] == ["mine"]
+
+
+def test_a_script_without_a_main_guard_that_has_keras_on_tensorflow(tmp_path: Path) -> None:
+    script = tmp_path / "script.py"
+    script.write_text(
+        """
+import os
+os.environ["KERAS_BACKEND"] = "tensorflow"
+import keras
+import ravine
+from ravine import conduct
+
+# No pages, which would take longer than the race.
+conduct.publish_pages, conduct.vega.prepare = lambda race: None, lambda: None
+
+@ravine.rule
+class Halving(ravine.Rule):
+    "Gradient descent whose step halves; a rule that ravine has never heard of."
+    learning_rate: float = ravine.hyper(0.1, "length of a step", unit="w/g", valid="> 0")
+
+    def update(self, w, g, state, t):
+        return w - self.learning_rate * 0.5**t * g, state
+
+def line():
+    import numpy as np
+    from ravine.tasks.task import Data, Split
+    x = np.linspace(-1, 1, 64, dtype="float32")[:, None]
+    return Data(*[Split(x, 3 * x)] * 3)
+
+def model():
+    import keras
+    return keras.Sequential([keras.Input((1,)), keras.layers.Dense(1)])
+
+def squared(y_true, y_pred):
+    return (y_true - y_pred)[:, 0] ** 2
+
+task = ravine.Task("line", "a line through points", model, line, squared, {}, 1, 8)
+race = ravine.race(task, rules=[Halving], learning_rates=[0.1, 1], seeds=1, fresh_seeds=1,
+                   out="out", workers=1, progress=False)
+assert keras.backend.backend() == "tensorflow"
+print(*sorted(race.leaderboard["rule"]))
+""",
+        encoding="utf-8",
+    )
+    done = subprocess.run(
+        [sys.executable, "script.py"], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.split() == ["halving", "sgd"]
