@@ -22,7 +22,7 @@ import numpy as np
 import pytest
 from keras import ops
 
-from ravine import SGD, Adagrad, Adam, Momentum, Nadam, Nesterov, RMSprop
+from ravine import SGD, Adam, Nadam, Nesterov
 from ravine.errors import WrongCall
 from ravine.frameworks.keras import RuleOptimizer, to_keras
 from ravine.rules import RULES
@@ -30,10 +30,9 @@ from ravine.update_rule import Rule
 
 BACKEND = keras.backend.backend()
 CHECKS: dict[str, Callable[[], None]] = {}
-STEPS = 150
+STEPS = 60
 # Keras's TensorFlow backend turns 0.9 into float32 before float64, so the natives compute with
 # 0.89999998 there. Numbers with few binary digits survive that: all of ours here, the rates too.
-CONSTANT = np.full(STEPS, 2.0**-5)
 CHANGING = 2.0**-5 * (1 + np.arange(STEPS) % 8 / 8)
 START = [np.array([1.0, -0.5, 0.25]), np.array([[0.5, 2.0]])]
 _random = np.random.default_rng(0)
@@ -182,14 +181,12 @@ def compiled(optimizer: Any, stored: list[Any]) -> Callable[[list[Any]], None]:
     return lambda slopes: optimizer.apply([ops.convert_to_tensor(g) for g in slopes], stored)
 
 
-def walk(optimizer: Any, rates: Any = (), steps: int = STEPS) -> Any:
+def walk(optimizer: Any, steps: int) -> Any:
     """All the variables after each step, under gradients that do not ask where they are."""
     stored = variables()
     step = compiled(optimizer, stored)
     path = []
     for t in range(steps):
-        if len(rates):
-            optimizer.learning_rate = float(rates[t])
         step([g.astype(keras.config.floatx()) for g in SLOPES[t]])
         path.append(flat(stored))
     return np.array(path)
@@ -252,27 +249,14 @@ class Table(keras.optimizers.schedules.LearningRateSchedule):
         return ops.take(ops.convert_to_tensor(CHANGING, dtype=keras.config.floatx()), step)
 
 
-# --- parity -----------------------------------------------------------------------------------
+# --- as the natives: more of them walk in natives/test_walked.py ----------------------------------
 
 SHARED = {"beta_1": 0.875, "beta_2": 0.984375}
 # Ours, and Keras's of the same algorithm.
 PAIRS: dict[str, tuple[Rule, Callable[..., Any]]] = {
-    "sgd": (SGD(), keras.optimizers.SGD),
-    "momentum": (
-        Momentum(momentum=0.875, dampening=0),
-        functools.partial(keras.optimizers.SGD, momentum=0.875),
-    ),
     "nesterov": (
         Nesterov(momentum=0.875, dampening=0),
         functools.partial(keras.optimizers.SGD, momentum=0.875, nesterov=True),
-    ),
-    "adagrad": (
-        Adagrad(initial_accumulator_value=0.125, epsilon=0.5),
-        functools.partial(keras.optimizers.Adagrad, initial_accumulator_value=0.125, epsilon=0.5),
-    ),
-    "rmsprop": (
-        RMSprop(rho=0.875, epsilon=0.5),
-        functools.partial(keras.optimizers.RMSprop, rho=0.875, epsilon=0.5),
     ),
     # Keras adds epsilon before the bias correction: with next to none of it, no matter.
     "adam": (
@@ -292,21 +276,8 @@ def pair(name: str, **arguments: Any) -> tuple[Any, Any]:
     return to_keras(rule, **arguments), native(**arguments)
 
 
-@check("sgd", "momentum", "nesterov", "adagrad", "rmsprop", "adam", "nadam")
-def parity(name: str) -> None:
-    # Keras keeps the rate inside its velocity: another path once the rate changes.
-    rates = CONSTANT if name in ("momentum", "nesterov") else CHANGING
-    with float64():
-        found, expected = (walk(optimizer, rates) for optimizer in pair(name))
-    assert gap(expected[-1], expected[-2]) > 1e-4  # they still move
-    # Measured: equal, or 1e-15; Nesterov 1.2e-14, as ours adds and takes away its offset at each
-    # step and weights of order one forget none of the roundings. Keras's Nadam on TensorFlow has
-    # its 0.96 in float32.
-    rounded = name == "nadam" and BACKEND == "tensorflow"
-    assert gap(found, expected) < (1e-7 if rounded else 1e-13)
-
-
-@check("nesterov", "nadam")
+@check("nesterov")
+@check("nadam", on="torch")
 def fit_as_the_native(name: str) -> None:
     found, expected = (fit(network(optimizer)) for optimizer in pair(name))
     assert expected[-1] < expected[0] - 0.01
@@ -336,13 +307,18 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
 )
 def keras_argument(name: str) -> None:
     with float64():
-        found, expected = (walk(o, steps=60) for o in pair("nesterov", **ARGUMENTS[name]))
+        found, expected = (walk(o, STEPS) for o in pair("nesterov", **ARGUMENTS[name]))
         assert gap(found, expected) < 1e-13  # measured: 2.4e-15
-        plain = walk(pair("nesterov")[0], steps=9)
-        assert gap(found[:9], plain) > 1e-3  # it has a say
+        assert gap(found[:9], plain()) > 1e-3  # it has a say
 
 
-@check("sgd", "momentum", "nesterov", "adagrad", "rmsprop", "adam", "nadam", "averaged", "delayed")
+@functools.cache
+def plain() -> Any:
+    """The way without any such argument."""
+    return walk(pair("nesterov")[0], steps=9)
+
+
+@check("nesterov", "nadam", "averaged", "delayed")
 def the_rule_itself_under_a_schedule(name: str) -> None:
     """What NumPy says of the same rule; the variable is where the next gradient is taken."""
     # The defaults: unlike Keras's, our 0.9 is one on TensorFlow too.
@@ -580,7 +556,7 @@ def gathered_gradients_and_the_next_rate() -> None:
 
 @check()
 def narrow_weights_train() -> None:
-    for rule, steps in ((Nadam(), 10), (Adam(), 3000)):
+    for rule, steps in ((Nadam(), 10), (Adam(), 1000)):
         stored = [*variables("bfloat16"), *variables("float16")]
         optimizer = to_keras(rule, learning_rate=0.01)
         step, start = compiled(optimizer, stored), flat(stored)
@@ -593,10 +569,11 @@ def narrow_weights_train() -> None:
         for v in (v for v in optimizer.variables if v.name.endswith("_v")):
             assert v.dtype == "float32"
             # float32 rounds each step by 6e-8 at most; in bfloat16 v sticks at 0.5.
-            np.testing.assert_allclose(exact(v), 1 - 0.999**steps, rtol=3000 * 6e-8)
+            np.testing.assert_allclose(exact(v), 1 - 0.999**steps, rtol=1000 * 6e-8)
 
 
-@check("mixed_float16", "mixed_bfloat16")
+@check("mixed_float16")
+@check("mixed_bfloat16", on="jax")
 def mixed_precision(policy: str) -> None:
     keras.config.set_dtype_policy(policy)
     try:
@@ -689,7 +666,7 @@ def refusals() -> None:
 def stateless_apply(name: str) -> None:
     import jax
 
-    stored, optimizer = variables(), to_keras(PAIRS[name][0])
+    stored, optimizer = variables(), to_keras(RULES[name](learning_rate=2.0**-5))
     optimizer.build(stored)
     slots, weights = [v.value for v in optimizer.variables], [v.value for v in stored]
     function = jax.jit(optimizer.stateless_apply)
@@ -731,11 +708,11 @@ def embedding() -> None:
     assert gap(*losses) < 1e-5, losses
 
 
-@check("nesterov", "delayed", on="tensorflow")
-def raw_variables_built_inside_a_function(name: str) -> None:
+@check(on="tensorflow")
+def raw_variables_built_inside_a_function() -> None:
     import tensorflow as tf
 
-    rule = RULES[name]() if name in RULES else mine().Delayed()
+    rule = mine().Delayed()
     raw, stored = [tf.Variable(w) for w in START], variables("float64")
     one, other = to_keras(rule), to_keras(rule)
     function = tf.function(lambda slopes: one.apply_gradients(zip(slopes, raw, strict=True)))

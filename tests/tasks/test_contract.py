@@ -1,6 +1,7 @@
 """What holds for every task that ravine ships."""
 
 import itertools
+from collections.abc import Iterator
 from functools import cache
 from typing import Any
 
@@ -17,6 +18,15 @@ from ravine.tasks.task import Data
 
 every_task = pytest.mark.parametrize("name", AT_HAND)
 STEPS = 6
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _compiled_quickly() -> Iterator[None]:
+    """Compiling takes longer than these few steps."""
+    set_flag: Any = jax.config.update
+    set_flag("jax_disable_most_optimizations", True)
+    yield
+    set_flag("jax_disable_most_optimizations", False)
 
 
 @cache
@@ -82,39 +92,50 @@ def test_losses_and_metrics_are_a_finite_number_a_row(name: str) -> None:
         assert np.isfinite(values).all()
 
 
-# digits-cnn, whose layers have a state, is in racing/test_random_layers.
-@pytest.mark.parametrize("name", [name for name in AT_HAND if name != "digits-cnn"])
+@every_task
 def test_the_engine_trains_as_keras_does(name: str) -> None:
+    """On JAX, so that layers which draw draw alike; two lanes, with a state of layers each."""
     task, splits = find(name), data(name)
     # A rate at which the loss moves and does not run away.
     low, high = task.learning_rates.get("sgd", (1e-3, 10))
-    rate = (low * high) ** 0.5 / 2
-    draw = np.random.default_rng(0)
-    rows = draw.integers(0, len(splits.train.x), (1, 1, STEPS, task.batch_size), np.int32)
-    weights = network(name).draw(5)
-    hyper = {k: np.full(1, v, np.float32) for k, v in numeric(SGD(rate)).items()}
-    begin, advance = map(jax.jit, programs(network(name), SGD(rate)))
+    rule = SGD((low * high) ** 0.5 / 2)
+    drawn = [network(name).draw(seed) for seed in (5, 6)]
+    rows = np.random.default_rng(0).integers(
+        0, len(splits.train.x), (2, 1, STEPS, task.batch_size), np.int32
+    )
+    hyper = {k: np.full(2, v, np.float32) for k, v in numeric(rule).items()}
+    begin, advance = map(jax.jit, programs(network(name), rule))
     held_out = [tuple(splits.validation)]
-    lanes, start = begin(hyper, *([w[None] for w in group] for group in weights), held_out)
+    lanes, start = begin(hyper, *jax.tree.map(lambda *w: np.stack(w), *map(tuple, drawn)), held_out)
     _, losses, measures = advance(
         hyper, lanes, (np.float32(0), np.int32(1)), rows, tuple(splits.train), held_out
     )
-    model = task.make_model()
-    for variable, value in zip(model.trainable_variables, weights.trainable, strict=True):
-        variable.assign(value)
-    for variable, value in zip(model.non_trainable_variables, weights.state, strict=True):
-        variable.assign(value)
-    model.compile(optimizer=keras.optimizers.SGD(rate), loss=task.loss)
-    expected = [
-        float(model.train_on_batch(splits.train.x[batch], splits.train.y[batch]))
-        for batch in rows[0, 0]
-    ]
-    # Sums in another order, each rounded to 6e-8, over six steps.
-    np.testing.assert_allclose(losses[0], expected, rtol=1e-4)
-    assert min(losses[0]) < losses[0][0]
-    end = task.loss(splits.validation.y, model(splits.validation.x))
-    np.testing.assert_allclose(measures[0, 0, 0, 0], np.mean(end), rtol=1e-4)
     assert np.isfinite(np.asarray(start)).all()
+    model = task.make_model()
+    model.compile(optimizer=keras.optimizers.SGD(rule.learning_rate), loss=task.loss)
+    for lane, weights in enumerate(drawn):
+        for variable, value in zip(model.trainable_variables, weights.trainable, strict=True):
+            variable.assign(value)
+        for variable, value in zip(model.non_trainable_variables, weights.state, strict=True):
+            variable.assign(value)
+        expected = [
+            float(model.train_on_batch(splits.train.x[batch], splits.train.y[batch]))
+            for batch in rows[lane, 0]
+        ]
+        # Sums in another order, each rounded to 6e-8, over six steps.
+        np.testing.assert_allclose(losses[lane], expected, rtol=2e-5)
+        assert min(losses[lane]) < losses[lane][0]
+        y_pred = model(splits.validation.x)
+        end = [np.mean(f(splits.validation.y, y_pred)) for f in (task.loss, *task.metrics.values())]
+        np.testing.assert_allclose(measures[lane, 0, 0], end, rtol=1e-4)
+
+
+def test_another_network_of_a_task_draws_the_same_weights() -> None:
+    """Neither the object nor what it drew before matters: the seed alone decides."""
+    network("digits-mlp").draw(4)
+    first, again = network("digits-mlp").draw(3), Network(find("digits-mlp")).draw(3)
+    for w, same in zip(jax.tree.leaves(first), jax.tree.leaves(again), strict=True):
+        assert w.tobytes() == same.tobytes()
 
 
 def test_the_text_is_followed_by_itself() -> None:

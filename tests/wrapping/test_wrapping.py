@@ -2,8 +2,12 @@
 
 import importlib
 import re
-from collections.abc import Callable, Iterator
+import runpy
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import nullcontext
+from functools import partial
+from itertools import product
+from pathlib import Path
 from typing import Any
 
 import cloudpickle
@@ -37,21 +41,47 @@ WRAPPED: dict[str, Callable[[Rule], Rule]] = {
     "step": lambda held: Scheduled(held, schedule="step", steps=8, warmup=0.25),
     "many": lambda held: Scheduled(Clip(L2(Partition(held)), clipnorm=0.5), steps=8),
 }
+pairwise: Any = runpy.run_path(str(Path(__file__).parents[1] / "pairwise.py"))["pairwise"]
+LIBRARIES = ("numpy", "jax.numpy", "tensorflow", "torch")
+SHAPES = [(3,), (2, 3), ()]
 CASES = [
-    pytest.param(wrap(kind()), id=f"{what}-{name}")
-    for what, wrap in WRAPPED.items()
+    (what, name)
+    for what in WRAPPED
     for name, kind in RULES.items()
     if not (what in ("decay", "l2", "many") and "weight_decay" in kind.defaults())
 ]
-FEW = [
-    pytest.param(wrap(held), id=f"{what}-{held}")
-    for what, wrap in WRAPPED.items()
-    for held in (Nesterov(), Nadam())
-]
-every_case = pytest.mark.parametrize("wrapped", CASES)
-few = pytest.mark.parametrize("wrapped", FEW)
+# One that looks ahead, and one that remembers most.
+FEW = [(what, held) for what in WRAPPED for held in ("nesterov", "nadam")]
+
+
+def wrapped_in(what: str, held: str) -> Rule:
+    return WRAPPED[what](RULES[held]())
+
+
+def pairs(cases: Sequence[tuple[str, str]], *others: Sequence[Any], names: str) -> Any:
+    """Cases with arrays of some kind: any wrapper and rule, and either with all else."""
+    every = [(what, held, *rest) for what, held in cases for rest in product(*others)]
+    return pytest.mark.parametrize(
+        ("wrapped", *names.split()),
+        [
+            pytest.param(wrapped_in(what, held), *rest, id=f"{what}-{held}-{rest}")
+            for what, held, *rest in pairwise(every, iter)
+        ],
+        indirect=["make"],
+    )
+
+
+every_case = pytest.mark.parametrize(
+    "wrapped", [pytest.param(wrapped_in(*case), id="-".join(case)) for case in CASES]
+)
+few = pytest.mark.parametrize(
+    "wrapped", [pytest.param(wrapped_in(*case), id="-".join(case)) for case in FEW]
+)
+# Each wrapper once, the two rules in turn.
+each = pytest.mark.parametrize(
+    "wrapped", [pytest.param(wrapped_in(*case), id="-".join(case)) for case in FEW[::4] + FEW[3::4]]
+)
 HESSIAN = np.array([[10.0, 2.0], [2.0, 6.0]])
-SHAPES = [(3,), (2, 3), ()]
 
 
 def _foreign(name: str) -> Callable[[Any, str], Any]:
@@ -69,7 +99,7 @@ def _numpy(values: Any, dtype: str) -> Any:
     return np.asarray(values).astype(ml_dtypes.bfloat16 if dtype == "bfloat16" else dtype)
 
 
-@pytest.fixture(params=["numpy", "jax.numpy", "tensorflow", "torch"])
+@pytest.fixture(params=LIBRARIES)
 def make(request: pytest.FixtureRequest) -> Iterator[Callable[[Any, str], Any]]:
     name: str = request.param
     with jax.enable_x64(True) if name == "jax.numpy" else nullcontext():
@@ -204,8 +234,7 @@ def test_the_code_of_a_held_rule_decides_the_digest() -> None:
 # --- arrays ---------------------------------------------------------------------------------
 
 
-@every_case
-@pytest.mark.parametrize("dtype", ["float64", "bfloat16"])
+@pairs(CASES, LIBRARIES, ["float64", "bfloat16"], names="make dtype")
 def test_library_shape_and_dtype_are_kept(wrapped: Rule, make: Any, dtype: str) -> None:
     wide = "float32" if "float16" in dtype else dtype
     for shape in SHAPES:
@@ -224,15 +253,16 @@ def test_library_shape_and_dtype_are_kept(wrapped: Rule, make: Any, dtype: str) 
                 assert tuple(x.shape) in {shape, ()}
 
 
-@few
-def test_every_library_gives_numpys_numbers(wrapped: Rule, make: Any) -> None:
-    for shape in [(3,), (2, 3)]:
-        start, slopes = np.full(shape, 0.75), gradients(12, shape) / 3
-        expected = walked(wrapped, start, slopes)
-        found = walked(wrapped, make(start, "float64"), [make(g, "float64") for g in slopes])
-        # Norms are summed in each library's own order.
-        for x, y in zip(found, expected, strict=True):
-            np.testing.assert_allclose(exact(x), exact(y), rtol=1e-14)
+@pairs(FEW, LIBRARIES[1:], SHAPES[:2], names="make shape")
+def test_every_library_gives_numpys_numbers(
+    wrapped: Rule, make: Any, shape: tuple[int, ...]
+) -> None:
+    start, slopes = np.full(shape, 0.75), gradients(12, shape) / 3
+    expected = walked(wrapped, start, slopes)
+    found = walked(wrapped, make(start, "float64"), [make(g, "float64") for g in slopes])
+    # Norms are summed in each library's own order.
+    for x, y in zip(found, expected, strict=True):
+        np.testing.assert_allclose(exact(x), exact(y), rtol=1e-14)
 
 
 @few
@@ -249,32 +279,37 @@ def test_sixteen_bits_walk_by_float32_arithmetic(wrapped: Rule) -> None:
         np.testing.assert_array_equal(exact(x), exact(y))
 
 
-@few
+@each
 def test_lanes_walk_as_if_alone(wrapped: Rule) -> None:
     scales = np.array([0.5, 0.9, 1.0])
     numbers = {k: v for k, v in wrapped.values().items() if isinstance(v, float)}
     lanes = {name: value * scales for name, value in numbers.items()}
     starts = np.stack([np.full((2, 2), x) for x in (1.0, -0.5, 3.0)])
 
-    def path(hyper: Any, w: Any, steps: Any, library: Any) -> Any:
-        made, passed = wrapped.replace(hyper), []
-        state = made.init(w)
-        for t in steps:
-            w, state = step(made, lambda w: library.asarray(HESSIAN) @ w, w, state, t)
-            passed.append(made.read(w, state, t))
-        return library.stack(passed)
+    def begin(hyper: Any, w: Any) -> Any:
+        return w, wrapped.replace(hyper).init(w)
 
-    steps = [float(t) for t in range(1, 11)]  # two past the end of a schedule
+    def advance(hyper: Any, w: Any, state: Any, t: Any, library: Any = np) -> Any:
+        made = wrapped.replace(hyper)
+        w, state = step(made, lambda w: library.asarray(HESSIAN) @ w, w, state, t)
+        return w, state, made.read(w, state, t)
+
+    together, alone = [], []
     with jax.enable_x64(True):
-        vmapped = jax.jit(jax.vmap(lambda h, w, t: path(h, w, list(t), jnp), in_axes=(0, 0, None)))(
-            lanes, starts, jnp.array(steps)
-        )
-    looped = [
-        path({name: float(values[i]) for name, values in lanes.items()}, starts[i], steps, np)
-        for i in range(3)
-    ]
+        one_step = jax.jit(jax.vmap(partial(advance, library=jnp), in_axes=(0, 0, 0, None)))
+        w, state = jax.vmap(begin)(lanes, jnp.asarray(starts))
+        for t in range(1, 11):  # two past the end of a schedule
+            w, state, used = one_step(lanes, w, state, jnp.asarray(float(t)))
+            together.append(used)
+    for i in range(3):
+        hyper = {name: float(values[i]) for name, values in lanes.items()}
+        w, state = begin(hyper, starts[i])
+        for t in range(1, 11):
+            w, state, used = advance(hyper, w, state, float(t))
+            alone.append(used)
+    looped = np.reshape(alone, (3, 10, 2, 2)).swapaxes(0, 1)
     # Compiled code fuses multiply and add, and has its own pow and cos: a few last bits.
-    np.testing.assert_allclose(np.asarray(vmapped), looped, rtol=1e-12, atol=1e-14)
+    np.testing.assert_allclose(np.array(together), looped, rtol=1e-12, atol=1e-14)
 
 
 @every_case

@@ -1,7 +1,6 @@
-"""Walks in Optax, and in Keras on JAX: a compiled scan each."""
+"""Walks in Optax, and in Keras on JAX: a compiled step each."""
 
 from collections.abc import Callable, Sequence
-from types import SimpleNamespace
 from typing import Any
 
 import jax
@@ -9,7 +8,7 @@ import jax.numpy as jnp
 import keras
 import numpy as np
 import optax
-from walking import Floats, Problem, built, loss
+from walking import Floats, Problem, built, flat, is_keras
 
 import ravine
 from ravine.update_rule import Rule
@@ -18,45 +17,37 @@ set_flag: Any = jax.config.update
 set_flag("jax_enable_x64", True)
 # Compiling takes longer than walking.
 set_flag("jax_disable_most_optimizations", True)
-XP = SimpleNamespace(tanh=jnp.tanh, logsumexp=jax.nn.logsumexp, sum=jnp.sum)
 
 
-def scanned(step: Callable[..., Any], memory: Any, problem: Problem, steps: int) -> Any:
-    """The points of a walk; ``step`` takes weights, memory, gradients and t, from 0."""
-
-    def one(walk: Any, given: Any) -> Any:
-        weights, memory = walk
-        t, slopes = given
-        layers = weights[len(slopes) :]
-        own = jax.grad(loss)(layers, problem.data, XP) if problem.data else []
-        weights, memory = step(weights, memory, [*slopes, *own], t)
-        return (weights, memory), jnp.concatenate([w.ravel() for w in weights])
-
-    start = [jnp.asarray(w) for w in problem.start]
-    return jax.lax.scan(one, (start, memory), (jnp.arange(steps), problem.slopes))[1]
+def walked(line: str, kinds: Sequence[Floats], problem: Problem) -> list[Floats]:
+    """The points of a line of code, with each kind of factors."""
+    step, memory = (by_keras if is_keras(line) else by_optax)(line, problem)
+    step = jax.jit(step)
+    return [_path(step, memory, factors, problem) for factors in kinds]
 
 
-def walked(make: Any, kinds: Sequence[Floats], problem: Problem) -> list[Floats]:
-    """A line of code, or a function of a schedule, walked with each kind of factors."""
+def _path(step: Any, memory: Any, factors: Floats, problem: Problem) -> Floats:
+    weights, path = [jnp.asarray(w) for w in problem.start], []
+    for t, factor in enumerate(factors):
+        weights, memory = step(weights, memory, [slopes[t] for slopes in problem.slopes], factor)
+        path.append(flat(weights))
+    return np.array(path)
 
-    @jax.jit
-    def walk(factors: Any) -> Any:
+
+def by_optax(line: str, problem: Problem) -> tuple[Callable[..., Any], Any]:
+    """A step of weights, memory, gradients and the learning rate's factor; the first memory."""
+
+    def at(factor: Any) -> Any:
         def rate(number: float) -> Callable[[Any], Any]:
-            return lambda count: number * factors[count]
+            return lambda count: number * factor
 
-        if isinstance(make, str):
-            optimizer = built(make, rate, optax=optax, ravine=_Changing(rate))
-        else:
-            optimizer = make(rate)
+        return built(line, rate, optax=optax, ravine=_Changing(rate))
 
-        def step(weights: Any, memory: Any, gradients: Any, t: Any) -> Any:
-            updates, memory = optimizer.update(gradients, memory, weights)
-            return optax.apply_updates(weights, updates), memory
+    def step(weights: Any, memory: Any, gradients: Any, factor: Any) -> Any:
+        updates, memory = at(factor).update(gradients, memory, weights)
+        return optax.apply_updates(weights, updates), memory
 
-        memory = optimizer.init([jnp.asarray(w) for w in problem.start])
-        return scanned(step, memory, problem, len(factors))
-
-    return [np.asarray(walk(jnp.asarray(factors))) for factors in kinds]
+    return step, at(1.0).init([jnp.asarray(w) for w in problem.start])
 
 
 class _Changing:
@@ -69,25 +60,20 @@ class _Changing:
         return getattr(ravine, name)
 
     def to_optax(self, rule: Rule) -> Any:
-        return ravines(rule)(self.rate)
+        return ravine.to_optax(rule, self.rate(rule.learning_rate))
 
 
-def ravines(rule: Rule) -> Callable[[Any], Any]:
-    return lambda rate: ravine.to_optax(rule, rate(rule.learning_rate))
-
-
-def by_keras(optimizer: Any, factors: Floats, problem: Problem) -> Floats:
-    rates = float(optimizer.learning_rate) * factors
+def by_keras(line: str, problem: Problem) -> tuple[Callable[..., Any], Any]:
+    """The same of an optimizer of Keras."""
+    optimizer = built(line, keras=keras)
     optimizer.build([keras.Variable(w, dtype="float64") for w in problem.start])
+    memory = [v.value for v in optimizer.variables]
     place = [v is optimizer._learning_rate for v in optimizer.variables].index(True)
+    rate = memory[place]
 
-    def step(weights: Any, memory: Any, gradients: Any, t: Any) -> Any:
-        memory = [*memory[:place], jnp.asarray(rates)[t], *memory[place + 1 :]]
+    def step(weights: Any, memory: Any, gradients: Any, factor: Any) -> Any:
+        memory = [*memory[:place], rate * factor, *memory[place + 1 :]]
         weights, memory = optimizer.stateless_apply(memory, gradients, weights)
         return list(weights), list(memory)
 
-    @jax.jit
-    def walk(memory: Any) -> Any:
-        return scanned(step, memory, problem, len(factors))
-
-    return np.asarray(walk([v.value for v in optimizer.variables]))
+    return step, memory

@@ -1,79 +1,58 @@
 """Walks in TensorFlow 1's optimizers, and in Keras on TensorFlow."""
 
 import importlib
-import inspect
-import json
-import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from types import SimpleNamespace
 from typing import Any
 
 import keras
 import numpy as np
-from walking import Floats, Problem, built, loss
+from walking import Floats, Problem, built, flat, is_keras
 
 tf: Any = importlib.import_module("tensorflow")  # which has no annotations
-XP = SimpleNamespace(tanh=tf.tanh, logsumexp=tf.reduce_logsumexp, sum=tf.reduce_sum)
-Gradients = Callable[[Sequence[Any]], list[Any]]
 
 
-def gradients_of(problem: Problem) -> Gradients | None:
-    """Of the network, in NumPy."""
-    if problem.data is None:
-        return None
-    data = [tf.constant(x) for x in problem.data]
-
-    def own(layers: list[Any]) -> Any:
-        with tf.GradientTape() as tape:
-            tape.watch(layers)
-            found = loss(layers, data, XP)
-        return tape.gradient(found, layers)
-
-    compiled = tf.function(own)
-    return lambda layers: [g.numpy() for g in compiled([tf.constant(w) for w in layers])]
+def walked(line: str, kinds: Sequence[Floats], problem: Problem) -> list[Floats]:
+    """The points of a line of code, with each kind of factors."""
+    if is_keras(line):
+        return by_keras(line, kinds, problem)
+    return [by_tf1(line, factors, problem) for factors in kinds]
 
 
-def by_keras(optimizer: Any, factors: Floats, problem: Problem) -> Floats:
+def by_keras(line: str, kinds: Sequence[Floats], problem: Problem) -> list[Floats]:
     variables = [keras.Variable(w, dtype="float64") for w in problem.start]
+    optimizer = built(line, keras=keras)
     optimizer.build(variables)
-    slopes = [tf.constant(x) for x in problem.slopes]
-    data = [tf.constant(x) for x in problem.data] if problem.data else None
-
-    def step(t: Any) -> Any:
-        gradients = [x[t] for x in slopes]
-        layers = [v.value for v in variables[len(slopes) :]]
-        if data:
-            with tf.GradientTape() as tape:
-                found = loss(layers, data, XP)
-            gradients += tape.gradient(found, layers)
-        optimizer.apply(gradients, variables)
-        return tf.concat([tf.reshape(v.value, [-1]) for v in variables], 0)
-
-    compiled = tf.function(step)
-    rate = float(optimizer.learning_rate)
-    path = []
-    for t, factor in enumerate(factors):
-        optimizer.learning_rate = rate * float(factor)
-        path.append(compiled(tf.constant(t)).numpy())
-    return np.array(path)
+    rate, changing = float(optimizer.learning_rate), [*variables, *optimizer.variables]
+    start = [v.numpy() for v in changing]
+    step = tf.function(lambda gradients: optimizer.apply(gradients, variables))
+    paths = []
+    for factors in kinds:
+        for variable, value in zip(changing, start, strict=True):
+            variable.assign(value)
+        path = []
+        for t, factor in enumerate(factors):
+            # An array: a number would go through float32.
+            optimizer.learning_rate = np.array(rate * factor)
+            step([tf.constant(slopes[t]) for slopes in problem.slopes])
+            path.append(flat([v.value for v in variables]))
+        paths.append(np.array(path))
+    return paths
 
 
-def by_tf1(text: str, factors: Floats, problem: Problem) -> tuple[Floats, Gradients | None]:
+def by_tf1(line: str, factors: Floats, problem: Problem) -> Floats:
     now = 0
     names = SimpleNamespace(
         train=tf.compat.v1.train, contrib=SimpleNamespace(opt=SimpleNamespace(NadamOptimizer=Nadam))
     )
-    optimizer = built(text, lambda x: lambda: tf.constant(x * factors[now], tf.float64), tf=names)
+    optimizer = built(line, lambda x: lambda: tf.constant(x * factors[now], tf.float64), tf=names)
     variables = [tf.Variable(w) for w in problem.start]
-    own = gradients_of(problem)
     path = []
     for now in range(len(factors)):  # the rate looks at it
-        gradients = [x[now] for x in problem.slopes]
-        if own:
-            gradients += own([v.numpy() for v in variables[len(gradients) :]])
-        optimizer.apply_gradients(zip(map(tf.constant, gradients), variables, strict=True))
-        path.append(np.concatenate([v.numpy().ravel() for v in variables]))
-    return np.array(path), own
+        gradients = [tf.constant(slopes[now]) for slopes in problem.slopes]
+        optimizer.apply_gradients(zip(gradients, variables, strict=True))
+        path.append(flat(variables))
+    return np.array(path)
 
 
 class Nadam:
@@ -112,18 +91,3 @@ class Nadam:
                 grad=g,
                 use_nesterov=True,
             )
-
-
-def signatures() -> dict[str, dict[str, Any]]:
-    """Of all optimizers of TensorFlow 1, by name: parameters, and defaults as text."""
-    train = tf.compat.v1.train
-    known = {name: getattr(train, name) for name in dir(train) if name.endswith("Optimizer")}
-    return {
-        name: {p.name: repr(p.default) for p in inspect.signature(kind).parameters.values()}
-        for name, kind in known.items()
-        if kind is not train.Optimizer
-    }
-
-
-if __name__ == "__main__":
-    sys.stdout.write(json.dumps(signatures()))

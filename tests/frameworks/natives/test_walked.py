@@ -1,19 +1,22 @@
-"""What the real optimizers walk, against rules and translations: see oracle.py.
+"""What the real optimizers walk, against rules and translations.
 
-One file, as tests of one file share what three processes take minutes to walk.
+One file, as its tests share what three processes walk: see oracle.py. All walks are of 100 steps in
+float64, on gradients of five sizes, at a constant learning rate and at one that changes.
 
-Every argument of every native is honoured: the real optimizer and the rule read from its text,
-150 steps in float64 at a learning rate that changes with each, on gradients of noise and on those
-of a small network, and the rule as an optimizer of the same framework. TensorFlow 1 has no such
-adapter: there the rule walks in NumPy.
+Every argument of every native is honoured: the real optimizer against the rule that is read from
+its text, in NumPy, and for Keras against that rule's optimizer on the same backend.
 
-Every ordered pair of frameworks: the real source and the real translation, on one gradient. What
-``translation`` says of itself (exact, by how much not, under schedules) is held against both
-natives, walked for 100 steps in float64 on gradients of five sizes.
+Translations between all frameworks: the real source against the real translation. What
+``translation`` says of itself (exact, by how much not, under schedules) is held against both.
 """
 
+import functools
+import json
+import os
 import runpy
-from collections.abc import Callable
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
 from itertools import combinations
 from pathlib import Path
 from typing import Any
@@ -22,57 +25,100 @@ import numpy as np
 import pytest
 
 import ravine
+from ravine.errors import RavineError
 from ravine.frameworks.natives import read
-from ravine.frameworks.translation import code, translation
+from ravine.frameworks.translation import WRITERS, Translation, code, native_of, translation
 from ravine.update_rule import Rule
-from ravine.wrapping.wrapper import inside
+from ravine.wrapping.wrapper import innermost, inside
 
 HERE = Path(__file__).parent
 TEXTS = runpy.run_path(str(HERE / "texts.py"))
 FELT: dict[str, list[str]] = TEXTS["FELT"]
 SOURCES: dict[str, list[str]] = TEXTS["SOURCES"]
+BACKENDS: dict[str, str] = TEXTS["BACKENDS"]
 WALKING: dict[str, Any] = runpy.run_path(str(HERE / "walking.py"))
-KINDS: dict[str, Any] = WALKING["PAIR_FACTORS"]
-WHERE = {"keras": "torch", "torch": "torch", "optax": "jax", "tf1": "tensorflow"}
-HOME = {"torch": "torch", "optax": "jax", "tf1": "tensorflow"}  # Keras has them all
-CASES = [(backend, text) for backend in ("jax", "torch", "tensorflow") for text in FELT["keras"]]
-CASES += [(HOME[framework], text) for framework in HOME for text in FELT[framework]]
-CASES += [("torch", text) for text in TEXTS["HOW"]]
-EVERY = [(framework, text) for framework, texts in SOURCES.items() for text in texts]
+pairwise: Any = runpy.run_path(str(HERE.parents[1] / "pairwise.py"))["pairwise"]
+KINDS: dict[str, Any] = WALKING["FACTORS"]
+TARGETS = {"keras": "torch", "torch": "torch", "optax": "jax"}  # and where they are walked
 # Of the way walked. Differences of squares cancel digits; measured without them 2e-14.
 AGREE = 1e-11
 DIFFER = 1e-10
+# A decay that stays when the learning rate changes is no rule's.
+STAYS = "add_decayed_weights(-"
 
 
-def tolerance(backend: str, text: str) -> float:
-    if backend == "tensorflow" and "Nadam(" in text and "keras" in text:
-        return 5e-8  # its 0.96 goes through float32; measured 1.5e-8
-    if backend == "torch" and "keras" in text and ("clipnorm" in text):
-        # keras.ops.maximum and minimum of a float64 tensor and a number are float32 on PyTorch,
-        # and so are the native's norms; on JAX and TensorFlow they agree to 7e-15.
-        return 2e-7
-    if text.startswith("tf.train.Adam") and "0.875" in text:
-        return 5e-9  # TensorFlow 1 multiplies β₁ᵗ up in float32; measured 9e-10
-    # Weights are of order one, each step rounds off some 1e-16; measured 2.5e-14.
-    return 2e-13
+def aspects(case: tuple[str, str]) -> tuple[Any, ...]:
+    """What decides how a text is translated."""
+    text, target = case
+    rule = read(text)[1]
+    try:
+        native = WRITERS[target].write(rule).split("(")[0]
+    except RavineError:  # there is none
+        native = ""
+    wrappers = " ".join(held.name for held in inside(rule) if held is not innermost(rule))
+    usual = any(text in texts for texts in TEXTS["USUAL"].values())
+    return target, innermost(rule).name, wrappers, usual, native, STAYS in text
 
 
-@pytest.mark.parametrize(("backend", "text"), CASES)
-def test_a_native_walks_as_the_rule_that_is_read(
-    found: Callable[[str], Any], backend: str, text: str
-) -> None:
-    assert found(backend).said["felt"][text] <= tolerance(backend, text)
+EVERY = [text for texts in SOURCES.values() for text in texts]
+TRANSLATED = pairwise([(text, target) for text in EVERY for target in TARGETS], aspects)
+
+translated = functools.cache(translation)
 
 
-@pytest.mark.parametrize("framework", FELT)
-def test_each_of_these_texts_is_another_optimizer(
-    found: Callable[[str], Any], framework: str
-) -> None:
-    ends = {
-        text: found(HOME.get(framework, "jax")).arrays[f"felt {text}"] for text in FELT[framework]
-    }
-    for one, other in combinations(ends, 2):
-        assert np.abs(ends[one] - ends[other]).max() > 1e-3, (one, other)
+def ours(text: str) -> str:
+    """Keras's text as ravine's optimizer for Keras."""
+    return native_of(read(text)[1], "keras")
+
+
+def kind_of(text: str) -> str:
+    """The kind of learning rates at which a rule walks as the text."""
+    return "constant" if STAYS in text else "changing"
+
+
+def lines(backend: str) -> dict[str, list[str]]:
+    """What is walked in one process, and at which kinds of learning rates."""
+    found = {x: [kind_of(x)] for x in [*EVERY, *TEXTS["HOW"]] if BACKENDS[x] == backend}
+    found |= {ours(x): ["changing"] for x in FELT["keras"] if BACKENDS[x] == backend}
+    for text, target in TRANSLATED:
+        made = translated(text, target)
+        there = [line for line in (made.native, made.ours) if line and TARGETS[target] == backend]
+        here = [text] if BACKENDS[text] == backend else []
+        found |= {line: list(KINDS) for line in [*here, *there]}
+    return found
+
+
+Paths = Callable[[str, str, str], Any]
+
+
+@pytest.fixture(scope="module")
+def walked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Paths]:
+    """The path of a line on a backend, at a kind of learning rate."""
+    folder, running = tmp_path_factory.mktemp("natives"), {}
+    # Three processes on few cores: threads of their own would only wait for each other.
+    environment = os.environ | {"OMP_NUM_THREADS": "1", "TF_NUM_INTRAOP_THREADS": "1"}
+    for backend in ("torch", "jax", "tensorflow"):
+        given, results = folder / f"{backend}.json", folder / f"{backend}.npz"
+        given.write_text(json.dumps(lines(backend)), encoding="utf-8")
+        with (folder / f"{backend}.log").open("w") as log:
+            running[backend] = subprocess.Popen(
+                [sys.executable, HERE / "oracle.py", given, results],
+                env=environment | {"KERAS_BACKEND": backend},
+                stdout=log,
+                stderr=log,
+            )
+
+    @functools.cache
+    def results_of(backend: str) -> dict[str, Any]:
+        code = running[backend].wait()
+        assert code == 0, (folder / f"{backend}.log").read_text(errors="replace")[-3000:]
+        with np.load(folder / f"{backend}.npz") as arrays:
+            return dict(arrays)
+
+    yield lambda backend, kind, line: results_of(backend)[f"{kind} {line}"]
+    for process in running.values():
+        process.kill()
+        process.wait()
 
 
 def gaps(path: Any, expected: Any) -> Any:
@@ -83,11 +129,15 @@ def gaps(path: Any, expected: Any) -> Any:
     return np.where(np.isfinite(found), found, np.inf)
 
 
-def agreement(text: str) -> float:
-    if text.startswith("tf.train.Adam") and "0.875" in text:
+def agreement(backend: str, line: str) -> float:
+    if backend == "tensorflow" and "keras.optimizers.Nadam(" in line:
+        return 5e-8  # its 0.96 goes through float32
+    if backend == "tensorflow" and line.startswith("tf.train.Adam") and "0.875" in line:
         return 5e-9  # TensorFlow 1 multiplies β₁ᵗ up in float32
-    if "keras" in text and "clipnorm" in text:
-        return 2e-7  # Keras on PyTorch has its norms in float32: see tolerance
+    if backend == "torch" and "keras" in line and "clipnorm" in line:
+        # keras.ops.maximum and minimum of a float64 tensor and a number are float32 on PyTorch,
+        # and so are the native's norms.
+        return 2e-7
     return AGREE
 
 
@@ -99,53 +149,71 @@ def assert_same(one: Rule, other: Rule) -> None:
         assert value == (None if expected is None else pytest.approx(expected, rel=2e-15))
 
 
-@pytest.mark.parametrize("target", ["keras", "torch", "optax"])
-@pytest.mark.parametrize(("framework", "text"), EVERY)
-def test_a_translation_keeps_what_it_says(
-    found: Callable[[str], Any], framework: str, text: str, target: str
-) -> None:
-    source, there = found(WHERE[framework]), found(WHERE[target])
-    said = there.said["translations"][f"{target} {text}"]
-    for kind in KINDS:
-        expected = source.arrays[f"{kind} {text}"]
-        exact = said["exact" if kind == "constant" else "under_schedules"]
-        if said["native"]:
-            real = gaps(there.arrays[f"{kind} {said['native']}"], expected)
-            limit = max(agreement(text), agreement(said["native"]))
-            if exact:
-                assert real.max() <= limit, (kind, said["native"])
-            else:
-                assert real.max() > DIFFER, (kind, said["native"])
-                if "clip" not in text and np.isfinite(real).all():
-                    # What is reported is what happens. Norms span sizes here, and not there.
-                    np.testing.assert_allclose(real, said[kind], rtol=1e-4, atol=limit)
-        follows = kind == "constant" or "add_decayed_weights(-" not in text  # the learning rate
-        if said["text"] != said["native"] and follows:
-            assert said["text"].startswith(f"ravine.to_{target}(")
-            real = gaps(there.arrays[f"{kind} {said['text']}"], expected)
-            assert real.max() <= agreement(text), (kind, said["text"])
-    assert (said["text"] == said["native"]) == (said["exact"] or said["settles"])
+@pytest.mark.parametrize("text", [*EVERY, *TEXTS["HOW"]])
+def test_a_native_walks_as_the_rule_that_is_read(walked: Paths, text: str) -> None:
+    rule, backend, kind = read(text)[1], BACKENDS[text], kind_of(text)
+    path = WALKING["by_rule"](rule, KINDS[kind], WALKING["problem_of"](text))
+    assert gaps(path, walked(backend, kind, text)).max() <= agreement(backend, text)
 
 
-@pytest.mark.parametrize(("framework", "text"), EVERY)
-def test_the_rule_walks_as_its_source(
-    found: Callable[[str], Any], framework: str, text: str
-) -> None:
+@pytest.mark.parametrize("text", FELT["keras"])
+def test_the_rule_as_an_optimizer_of_keras_walks_as_the_native(walked: Paths, text: str) -> None:
+    backend = BACKENDS[text]
+    path, expected = (walked(backend, "changing", line) for line in (ours(text), text))
+    assert gaps(path, expected).max() <= agreement(backend, text)
+
+
+@pytest.mark.parametrize("text", EVERY)
+def test_the_code_of_a_rule_is_that_rule(text: str) -> None:
     rule = read(text)[1]
     assert ravine.translate(text, to="ravine") == rule
     assert_same(eval(code(rule), {"ravine": ravine}), rule)
-    for kind, factors in KINDS.items():
-        if kind == "changing" and "add_decayed_weights(-" in text:
-            continue  # a decay that stays is no rule
-        path = WALKING["by_rule"](rule, factors, WALKING["pairs"](text))
-        expected = found(WHERE[framework]).arrays[f"{kind} {text}"]
-        assert gaps(path, expected).max() <= agreement(text)
 
 
-@pytest.mark.parametrize(("framework", "text"), [pair for pair in EVERY if pair[0] != "tf1"])
-def test_a_round_trip_ends_where_it_began(framework: str, text: str) -> None:
-    rule = read(text)[1]
-    again = translation(rule, framework)
-    assert again.exact
-    assert again.native is not None
-    assert_same(read(again.native)[1], rule)
+@pytest.mark.parametrize("framework", FELT)
+def test_each_of_these_texts_is_another_optimizer(walked: Paths, framework: str) -> None:
+    ends = {
+        text: walked(BACKENDS[text], kind_of(text), text)[-1, : 3 * len(WALKING["SIZES"])]
+        for text in FELT[framework]
+    }
+    for one, other in combinations(ends, 2):
+        assert np.abs(ends[one] - ends[other]).max() > 1e-3, (one, other)
+
+
+@pytest.mark.parametrize(("text", "target"), TRANSLATED)
+def test_a_translation_keeps_what_it_says(walked: Paths, text: str, target: str) -> None:
+    made, there = translated(text, target), TARGETS[target]
+    assert made.ours.startswith(f"ravine.to_{target}(")
+    assert (made.text == made.native) == (made.exact or made.settles)
+    assert made.text in (made.native, made.ours)
+    for kind in KINDS:
+        expected = walked(BACKENDS[text], kind, text)
+        limit = agreement(BACKENDS[text], text)
+        if made.native:
+            assert_parts_as_said(
+                made, kind, gaps(walked(there, kind, made.native), expected), limit
+            )
+        if kind == "constant" or STAYS not in text:
+            real = gaps(walked(there, kind, made.ours), expected)
+            assert real.max() <= max(limit, agreement(there, made.ours)), kind
+
+
+def assert_parts_as_said(made: Translation, kind: str, real: Any, limit: float) -> None:
+    """The native of a translation is as far from its source as that says."""
+    assert made.native is not None
+    exact = made.exact if kind == "constant" else made.under_schedules
+    said = made.differences if kind == "constant" else made.scheduled
+    limit = max(limit, agreement(TARGETS[made.framework], made.native))
+    if exact:
+        assert real.max() <= limit, (kind, made.native)
+        return
+    assert real.max() > DIFFER, (kind, made.native)
+    # Norms span sizes here, and not there.
+    if "clip" not in made.native and np.isfinite(real).all():
+        np.testing.assert_allclose(real, list(said.values()), rtol=1e-4, atol=limit)
+
+
+@pytest.mark.parametrize("text", [text for text in EVERY if text not in SOURCES["tf1"]])
+def test_a_round_trip_ends_where_it_began(text: str) -> None:
+    framework, rule = read(text)
+    assert_same(read(WRITERS[framework].write(rule))[1], rule)

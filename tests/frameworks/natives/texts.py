@@ -1,33 +1,34 @@
 """Lines of code that use every argument of every native, at a value that is felt.
 
 Most numbers have few binary digits: TensorFlow takes constants through float32, and 0.9 would be
-another number there. An epsilon of 0.5 is felt wherever it stands.
+another number there. An epsilon of 0.5 is felt wherever it stands. Keras's texts begin with the
+backend on which each is tried: every optimizer on several, and norms where they are in float64.
 """
 
 _FELT = {
     "keras.optimizers": """
-        SGD(learning_rate=0.0625)
-        SGD(0.0625, 0.875)
-        SGD(learning_rate=0.0625, momentum=0.875, nesterov=True)
-        SGD(0.0625, momentum=0.75, weight_decay=0.125)
-        SGD(0.0625, 0.75, True, weight_decay=0.125, clipnorm=0.5)
-        RMSprop(0.03125, rho=0.875, epsilon=0.5)
-        RMSprop(0.03125, 0.875, 0.75, 0.0625)
-        RMSprop(learning_rate=0.03125, rho=0.75, epsilon=0.125, centered=True)
-        RMSprop(0.03125, 0.75, 0.5, 0.125, True, weight_decay=0.125, clipvalue=0.25)
-        Adagrad(0.125, 0.0625, 0.0625)
-        Adagrad(0.125, initial_accumulator_value=0.5, epsilon=0.5)
-        Adagrad(0.125, 0.25, 0.25, weight_decay=0.0625, global_clipnorm=1.0)
-        Adam(0.03125, beta_1=0.875, beta_2=0.9375, epsilon=0.5)
-        Adam(0.03125, 0.875, 0.9375, 0.0625, amsgrad=True)
-        Adam(0.03125, 0.875, 0.9375, epsilon=0.125, weight_decay=0.125)
-        Adam(0.03125, 0.875, 0.9375, epsilon=0.125, clipnorm=0.25)
-        Adam(0.03125, 0.875, 0.9375, epsilon=0.125, clipvalue=0.125)
-        Adam(0.03125, 0.875, 0.9375, epsilon=0.125, global_clipnorm=0.5)
-        AdamW(0.03125, 0.25, 0.875, 0.9375, 0.125)
-        AdamW(0.03125, weight_decay=0.5, beta_1=0.875, beta_2=0.9375, amsgrad=True, clipnorm=0.5)
-        Nadam(0.03125, beta_1=0.875, beta_2=0.9375, epsilon=0.5)
-        Nadam(0.03125, 0.875, 0.9375, 0.125, weight_decay=0.125, global_clipnorm=1.0)
+        tf SGD(learning_rate=0.0625)
+        jax SGD(0.0625, 0.875)
+        torch SGD(learning_rate=0.0625, momentum=0.875, nesterov=True)
+        tf SGD(0.0625, momentum=0.75, weight_decay=0.125)
+        jax SGD(0.0625, 0.75, True, weight_decay=0.125, clipnorm=0.5)
+        torch RMSprop(0.03125, rho=0.875, epsilon=0.5)
+        tf RMSprop(0.03125, 0.875, 0.75, 0.0625)
+        jax RMSprop(learning_rate=0.03125, rho=0.75, epsilon=0.125, centered=True)
+        torch RMSprop(0.03125, 0.75, 0.5, 0.125, True, weight_decay=0.125, clipvalue=0.25)
+        tf Adagrad(0.125, 0.0625, 0.0625)
+        torch Adagrad(0.125, initial_accumulator_value=0.5, epsilon=0.5)
+        jax Adagrad(0.125, 0.25, 0.25, weight_decay=0.0625, global_clipnorm=1.0)
+        tf Adam(0.03125, beta_1=0.875, beta_2=0.9375, epsilon=0.5)
+        jax Adam(0.03125, 0.875, 0.9375, 0.0625, amsgrad=True)
+        torch Adam(0.03125, 0.875, 0.9375, epsilon=0.125, weight_decay=0.125)
+        tf Adam(0.03125, 0.875, 0.9375, epsilon=0.125, clipnorm=0.25)
+        torch Adam(0.03125, 0.875, 0.9375, epsilon=0.125, clipvalue=0.125)
+        jax Adam(0.03125, 0.875, 0.9375, epsilon=0.125, global_clipnorm=0.5)
+        torch AdamW(0.03125, 0.25, 0.875, 0.9375, 0.125)
+        tf AdamW(0.03125, weight_decay=0.5, beta_1=0.875, beta_2=0.9375, amsgrad=True, clipnorm=0.5)
+        tf Nadam(0.03125, beta_1=0.875, beta_2=0.9375, epsilon=0.5)
+        jax Nadam(0.03125, 0.875, 0.9375, 0.125, weight_decay=0.125, global_clipnorm=1.0)
     """,
     "torch.optim": """
         SGD(params, lr=0.05)
@@ -96,8 +97,9 @@ def _lines(text: str) -> list[str]:
     return [line.strip() for line in text.strip().splitlines()]
 
 
+_KERAS = [line.split(" ", 1) for line in _lines(_FELT["keras.optimizers"])]
 FELT = {
-    "keras": [f"keras.optimizers.{line}" for line in _lines(_FELT["keras.optimizers"])],
+    "keras": [f"keras.optimizers.{line}" for _, line in _KERAS],
     "torch": [f"torch.optim.{line}" for line in _lines(_FELT["torch.optim"])],
     "optax": [f"optax.{line}" for line in _lines(_FELT["optax"])],
     "tf1": [
@@ -146,6 +148,13 @@ USUAL = {
     "tf1": ["tf.train.AdamOptimizer(0.03125, 0.5, 0.5, 5.960464477539063e-08)"],
 }
 SOURCES = {name: [*FELT[name], *USUAL[name]] for name in FELT}
+# The process that walks a text: see oracle.py.
+BACKENDS = {
+    **dict.fromkeys([*SOURCES["torch"], *SOURCES["keras"], *HOW], "torch"),
+    **dict.fromkeys(SOURCES["optax"], "jax"),
+    **dict.fromkeys(SOURCES["tf1"], "tensorflow"),
+    **{f"keras.optimizers.{x}": {"tf": "tensorflow"}.get(where, where) for where, x in _KERAS},
+}
 
 # Each is refused by an error that says the word behind the arrow.
 REFUSED = dict(

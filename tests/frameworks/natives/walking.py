@@ -1,8 +1,8 @@
-"""Problems to walk on, and the walks of rules: what all frameworks are given alike.
+"""The problem to walk on, and the walks of rules: what all frameworks are given alike.
 
-A problem is where the weights start, the gradients that come from outside step by step, and maybe
-a small network whose own gradients are the last two arrays'. ``FACTORS`` are what the learning
-rate is multiplied by: with few binary digits, see ``texts.py``.
+A problem is where the weights start, and the gradients of each array step by step. ``FACTORS`` are
+what the learning rate is multiplied by. They are those with which ``ravine.translation`` measures,
+so that its figures can be checked.
 """
 
 import ast
@@ -17,40 +17,22 @@ from ravine.frameworks.natives import READERS
 from ravine.update_rule import Rule
 
 Floats = NDArray[np.float64]
-STEPS = 150
-FACTORS = 1 + np.arange(STEPS) % 8 / 8
-
-# What ravine.translation measures with, so that its figures can be checked: see pairs().
-PAIR_STEPS = 100
+STEPS = 100
 SIZES = (1.0, 1e-2, 1e-4, 1e-6, 1e-8)
-PAIR_FACTORS = {
-    "constant": np.ones(PAIR_STEPS),
-    "changing": 1 + 0.5 * np.sin(np.arange(1, PAIR_STEPS + 1)),
+FACTORS = {
+    "constant": np.ones(STEPS),
+    "changing": 1 + 0.5 * np.sin(np.arange(1, STEPS + 1)),
 }
 
 
 class Problem(NamedTuple):
     start: list[Floats]
-    slopes: list[Floats]  # of each free array, a row a step
-    data: tuple[Floats, Floats] | None = None  # inputs and one-hot targets
+    slopes: list[Floats]  # of each array, a row a step
 
 
-def network(inputs: Floats, targets: Floats) -> Problem:
-    """A free array whose gradients are noise, and the two layers of a network."""
-    random = np.random.default_rng(0)
-    free = [np.array([1.0, -0.5, 0.25])]
-    hidden, sizes = 4, (inputs.shape[1], targets.shape[1])
-    layers = [
-        random.normal(size=(sizes[0], hidden)) / np.sqrt(sizes[0]),
-        random.normal(size=(hidden, sizes[1])) / np.sqrt(hidden),
-    ]
-    noise = [random.normal(size=(STEPS, *w.shape)) for w in free]
-    return Problem([*free, *layers], noise, (inputs, targets))
-
-
-def pairs(line: str) -> Problem:
+def problem_of(line: str) -> Problem:
     """Gradients of several sizes, a row each, and one array more for what knows arrays apart."""
-    t = np.arange(1, PAIR_STEPS + 1)[:, None]
+    t = np.arange(1, STEPS + 1)[:, None]
     one = np.sin(t * np.sqrt([2.0, 3.0, 5.0])) * [1.0, 0.3, 0.1] + [0.2, 0.0, 0.1]
     rows = np.array(SIZES)[None, :, None] * one[:, None, :]
     if "clip" not in line.lower():
@@ -58,38 +40,28 @@ def pairs(line: str) -> Problem:
     return Problem([np.zeros((len(SIZES), 3)), np.zeros(2)], [rows, 0.5 * one[:, 1:]])
 
 
-def loss(layers: Sequence[Any], data: Sequence[Any], xp: Any) -> Any:
-    """Cross-entropy of a network with one hidden layer; ``xp`` has tanh, logsumexp and sum."""
-    w1, w2 = layers
-    inputs, targets = data
-    logits = xp.tanh(inputs @ w1) @ w2
-    return xp.sum(xp.logsumexp(logits, -1) - xp.sum(logits * targets, -1)) / len(targets)
+def is_keras(line: str) -> bool:
+    return line.startswith(("keras.", "ravine.to_keras("))
 
 
-def by_rule(
-    rule: Rule,
-    factors: Floats,
-    problem: Problem,
-    gradients: Callable[[Sequence[Floats]], list[Floats]] | None = None,
-) -> Floats:
-    """The points where gradients are taken, in NumPy; ``gradients`` are the network's."""
+def by_rule(rule: Rule, factors: Floats, problem: Problem) -> Floats:
+    """The points where gradients are taken, in NumPy."""
     weights = problem.start
     states = [rule.init(w) for w in weights]
-    points, path = weights, []
+    path = []
     for t, factor in enumerate(factors, 1):
         now = rule.replace({"learning_rate": rule.learning_rate * float(factor)})
-        found = [slopes[t - 1] for slopes in problem.slopes]
-        if gradients is not None:
-            found += gradients(points[len(found) :])
+        gradients = now.together([slopes[t - 1] for slopes in problem.slopes])
         moved = [
             now.update(w, g, state, t)
-            for w, g, state in zip(weights, now.together(found), states, strict=True)
+            for w, g, state in zip(weights, gradients, states, strict=True)
         ]
         weights, states = [w for w, _ in moved], [state for _, state in moved]
         following = factors[min(t, len(factors) - 1)]
         then = rule.replace({"learning_rate": rule.learning_rate * float(following)})
-        points = [then.lookahead(w, s, t + 1) for w, s in zip(weights, states, strict=True)]
-        path.append(flat(points))
+        path.append(
+            flat([then.lookahead(w, s, t + 1) for w, s in zip(weights, states, strict=True)])
+        )
     return np.array(path)
 
 

@@ -10,7 +10,7 @@ import sys
 
 import keras
 import numpy as np
-from networks import CASES, RATE
+from networks import CASES, SAME
 
 
 def picked(nest, rows):
@@ -30,7 +30,8 @@ def main(source: str, target: str) -> None:
         for i, variable in enumerate(variables):
             variable.assign(given[f"{name}/{i}"])
         assert f"{name}/{len(variables)}" not in given
-        model.compile(optimizer=keras.optimizers.SGD(RATE), **case.told)
+        # Tracing takes longer than these few steps.
+        model.compile(optimizer=SAME[case.by][1](), run_eagerly=True, **case.told)
         losses = [
             model.train_on_batch(
                 *(picked(part, rows) for part in case.data),

@@ -1,4 +1,4 @@
-"""Networks with what people build networks of, and their data: what both backends are given.
+"""Networks with what people build networks of, their data, and rules: what both backends are given.
 
 Rates of dropout are 0: the backends draw different masks.
 """
@@ -9,6 +9,9 @@ from typing import Any, NamedTuple
 import keras
 import numpy as np
 from keras import layers, ops
+
+from ravine.rules import SGD, Adagrad, Adam, AdamW, Momentum, Nadam, Nesterov, RMSprop
+from ravine.update_rule import Rule
 
 ROWS, BATCH, STEPS, RATE = 48, 8, 24, 2**-5
 draw = np.random.default_rng(7)
@@ -22,6 +25,44 @@ def labels(classes: int, *shape: int) -> Any:
     return draw.integers(0, classes, (ROWS, *shape)).astype("int32")
 
 
+# A rule, and the optimizer of Keras that is the same algorithm. The numbers have few binary digits,
+# and no epsilon is so small that what rounding leaves of a gradient would be a step. Where a row of
+# an embedding has several gradients, Keras on TensorFlow squares each: no Adam there.
+SAME: dict[str, tuple[Rule, Any]] = {
+    "sgd": (SGD(RATE), lambda: keras.optimizers.SGD(RATE)),
+    # Keras keeps the learning rate in the velocity: the same path as long as it stays.
+    "momentum": (
+        Momentum(RATE, momentum=0.75, dampening=0),
+        lambda: keras.optimizers.SGD(RATE, momentum=0.75),
+    ),
+    # Keras's variable is our point ahead, where our training loss is taken too.
+    "nesterov": (
+        Nesterov(RATE, momentum=0.75, dampening=0),
+        lambda: keras.optimizers.SGD(RATE, momentum=0.75, nesterov=True),
+    ),
+    "adagrad": (
+        Adagrad(RATE, initial_accumulator_value=0.125, epsilon=0.125),
+        lambda: keras.optimizers.Adagrad(RATE, initial_accumulator_value=0.125, epsilon=0.125),
+    ),
+    "rmsprop": (
+        RMSprop(RATE, rho=0.875, epsilon=0.125),
+        lambda: keras.optimizers.RMSprop(RATE, rho=0.875, epsilon=0.125),
+    ),
+    "adam": (
+        Adam(RATE, 0.875, 0.9375, epsilon=0, epsilon_hat=0.125),
+        lambda: keras.optimizers.Adam(RATE, 0.875, 0.9375, 0.125),
+    ),
+    "adamw": (
+        AdamW(RATE, 0.875, 0.9375, epsilon=0, epsilon_hat=0.125, weight_decay=0.125),
+        lambda: keras.optimizers.AdamW(RATE, 0.125, 0.875, 0.9375, 0.125),
+    ),
+    "nadam": (
+        Nadam(RATE, 0.875, 0.9375, epsilon=0.125, momentum_decay=1),
+        lambda: keras.optimizers.Nadam(RATE, 0.875, 0.9375, 0.125),
+    ),
+}
+
+
 class Case(NamedTuple):
     """A network, data (x, y) or (x, y, weights), and what ``compile`` and ``fit`` are told."""
 
@@ -29,6 +70,7 @@ class Case(NamedTuple):
     data: tuple[Any, ...]
     told: dict[str, Any]
     class_weight: dict[int, float] | None = None
+    by: str = "sgd"
 
 
 @keras.saving.register_keras_serializable("tests")
@@ -147,24 +189,31 @@ tokens = labels(11, 7)
 tokens[:, 5:] = 0  # padding, masked
 CASES = {
     "subclassed, own layer": Case(
-        Subclassed, (floats(5), labels(3)), {"loss": logits, "metrics": ["accuracy"]}
+        Subclassed, (floats(5), labels(3)), {"loss": logits, "metrics": ["accuracy"]}, by="adam"
     ),
-    "call without training": Case(Untold, (floats(5), floats(2)), {"loss": "mse"}),
+    "call without training": Case(Untold, (floats(5), floats(2)), {"loss": "mse"}, by="rmsprop"),
     "convolutions, batch norm": Case(
         convolutional,
         (floats(9, 9, 2), np.eye(4, dtype="float32")[labels(4)]),
         {"loss": "categorical_crossentropy", "metrics": ["accuracy", "AUC"]},
+        by="momentum",
     ),
     "LSTM, GRU, masks": Case(
         recurrent,
         (tokens, labels(2)),
         {"loss": "binary_crossentropy", "metrics": ["accuracy", "precision"]},
+        by="adagrad",
     ),
     "attention, a target a token": Case(
-        attentive, (labels(9, 6), labels(9, 6)), {"loss": logits, "metrics": ["accuracy"]}
+        attentive,
+        (labels(9, 6), labels(9, 6)),
+        {"loss": logits, "metrics": ["accuracy"]},
     ),
     "adapted, regularised": Case(
-        adapted, (measured, measured.sum(1) / 20), {"loss": "mse", "metrics": ["mae", "mse"]}
+        adapted,
+        (measured, measured.sum(1) / 20),
+        {"loss": "mse", "metrics": ["mae", "mse"]},
+        by="adamw",
     ),
     "dicts, weighted": Case(
         several,
@@ -194,5 +243,9 @@ CASES = {
         (floats(5), labels(3)),
         {"loss": "sparse_categorical_crossentropy", "metrics": ["acc"]},
         {0: 2.0, 2: 0.25},
+        by="nadam",
+    ),
+    "a point ahead": Case(
+        plain, (floats(5), labels(3)), {"loss": "sparse_categorical_crossentropy"}, by="nesterov"
     ),
 }
