@@ -41,21 +41,26 @@ settings.load_profile("ravine")
 
 # Those that take a minute or more, the longest first.
 LONG = [
-    "test_race.py",
     "racing/test_ray.py",
-    "test_docs.py",
-    "racing/test_safety.py",
-    "tasks/own/test_native_race.py",
-    "frameworks/natives/test_walked.py",
-    "test_again.py",
-    "test_confirming.py",
     "frameworks/test_keras.py",
-    "test_levers.py",
-    "racing/test_engine.py",
     "tasks/own/test_matrix.py",
-    "test_examples.py",
+    "test_docs.py",
     "tasks/test_contract.py",
-    "racing/test_pool.py",
+    "frameworks/natives/test_walked.py",
+    "test_site.py",
+    "test_race_command_line.py",
+    "test_race.py",
+    "tasks/own/test_native_race.py",
+    "racing/test_safety.py",
+    "test_examples.py",
+    "test_confirming.py",
+    "test_trust.py",
+    "test_levers.py",
+    "test_lean_install.py",
+    "racing/test_engine.py",
+    "rules/test_contract.py",
+    "test_validation.py",
+    "test_again.py",
 ]
 
 
