@@ -9,8 +9,10 @@ import numpy as np
 import pytest
 
 import ravine
+from ravine import again, conduct
 from ravine.errors import WrongCall
 from ravine.racing.elsewhere import _begin
+from ravine.racing.in_process import InProcess
 from ravine.racing.store import Store
 
 SMALL: dict[str, Any] = {
@@ -19,6 +21,7 @@ SMALL: dict[str, Any] = {
     "seeds": 1,
     "fresh_seeds": 2,
     "epochs": 4,
+    "workers": 0,
     "progress": False,
 }
 TOLD: dict[str, Any] = {"loss": "mse", "metrics": ["mae"]}
@@ -67,13 +70,24 @@ def data() -> tuple[Any, Any]:
 def race(tmp_path_factory: pytest.TempPathFactory) -> ravine.Race:
     """Of a model of the user's own, confirmed on TensorFlow."""
     out = tmp_path_factory.mktemp("confirmed") / "race"
-    found = ravine.race(make_model, data(), **TOLD, **SMALL, out=out, confirm="tensorflow")
+    with pytest.MonkeyPatch.context() as patch:
+        for module in (conduct, again):
+            patch.setattr(module, "publish_pages", lambda race: None)
+        patch.setattr(conduct.vega, "prepare", lambda: None)
+        found = ravine.race(make_model, data(), **TOLD, **SMALL, out=out, confirm="tensorflow")
     assert isinstance(found, ravine.Race)
     return found
 
 
+@pytest.fixture
+def no_workers(no_pages: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Races are done in this process, and so is what is fitted on the framework that it has."""
+    monkeypatch.setattr(conduct, "here", lambda _, workbench: InProcess(workbench))
+    monkeypatch.setattr(again, "Local", lambda _, workbench, framework: InProcess(workbench))
+
+
 def test_tensorflow_walks_the_races_path(race: ravine.Race) -> None:
-    (found,), folder = race.confirmed, race.folder
+    (found,) = race.confirmed
     assert [one.pairs for one in race.results.confirmed] == [found.pairs]
     assert {p.rule for p in found.pairs} == {"sgd", "momentum"}
     assert found.agreeing == len(found.pairs)
@@ -82,9 +96,9 @@ def test_tensorflow_walks_the_races_path(race: ravine.Race) -> None:
     assert len({p.seed for p in found.pairs}) == 3
     assert not {p.seed for p in found.pairs} & set(race.curves()["seed"])
     assert all(0 < p.building < p.seconds_there for p in found.pairs)  # of three parts
-    (said,) = json.loads((folder / "verdict.json").read_text(encoding="utf-8"))["confirmations"]
+    (said,) = json.loads(race.results.to_json())["confirmations"]
     assert said["framework"] == "tensorflow"
-    page = (folder / "report.html").read_text(encoding="utf-8")
+    page = race.report().read_text(encoding="utf-8")
     assert str(found)[:20] in page
     assert "by model.fit on TensorFlow" in page
     assert race.meta["command"].endswith(", confirm='tensorflow')")
@@ -99,7 +113,7 @@ def rows(folder: Path) -> dict[tuple[str, str], bytes]:
 
 
 def test_a_confirmation_that_is_stopped_goes_on_where_it_was(
-    race: ravine.Race, monkeypatch: pytest.MonkeyPatch
+    race: ravine.Race, no_workers: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     keep, before = Store.keep_elsewhere, rows(race.folder)
 
@@ -127,8 +141,8 @@ def test_what_cannot_be_confirmed_says_so_before_anything_is_trained(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, race: ravine.Race
 ) -> None:
     out = tmp_path / "none"
-    with pytest.raises(WrongCall, match=r"cannot be trained by model.fit on TensorFlow"):
-        ravine.race(bound_to_jax, data(), **SMALL, loss="mse", out=out, confirm="tensorflow")
+    with pytest.raises(WrongCall, match=r"cannot be trained by model.fit on PyTorch"):
+        ravine.race(bound_to_jax, data(), **SMALL, loss="mse", out=out, confirm="torch")
     pure = ravine.Task.from_jax(lambda key: 1.0, lambda w, x, y: (w * x - y) ** 2, data())
     with pytest.raises(WrongCall, match="it is two functions in JAX, not a Keras model"):
         ravine.race(pure, out=out, confirm="jax")

@@ -20,6 +20,7 @@ from ravine.racing.plan import Facts, lanes
 from ravine.racing.programs import Shape
 from ravine.rules import RULES
 from ravine.tasks import find
+from ravine.tasks.task import Task
 
 
 @pytest.fixture
@@ -93,14 +94,20 @@ def test_a_worker_has_a_gpu_to_itself(monkeypatch: pytest.MonkeyPatch) -> None:
         Gpus(3, {"engine": engines.GPU})
 
 
-@pytest.mark.parametrize("task", ["digits-mlp", "digits-cnn"])
-@pytest.mark.parametrize("rule", RULES)
+@pytest.mark.parametrize(
+    ("name", "rule"),
+    [*(("line", rule) for rule in RULES), ("digits-mlp", "adam"), ("digits-cnn", "sgd")],
+)
 def test_programs_can_be_lowered_for_cuda(
-    task: str, rule: str, monkeypatch: pytest.MonkeyPatch
+    name: str, rule: str, tiny_task: Task, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """All that can be known without a GPU: XLA's own lowering for it has no objection."""
+    """All that can be known without a GPU: XLA's own lowering for it has no objection.
+
+    Each rule on a line, and each kind of layer with one of them; all with all compiles
+    ``benchmarks/gpu_programs.py``.
+    """
     monkeypatch.setattr(jax.export, "export", partial(jax.export.export, platforms=["cuda"]))
-    found = find(task)
+    found = tiny_task if name == "line" else find(name)
     network, data = network_of(found), found.load()
     held_out = [(split.x, split.y) for split in data[1:]]
     given: Any = (data.train.x, data.train.y), held_out

@@ -11,14 +11,16 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
+import ravine
 from ravine.errors import RavineError, WrongCall
 from ravine.racing import luggage
 from ravine.racing.crew import Hear, Local, Process
 from ravine.racing.patience import LEAST, LEAST_FIRST, UNKNOWN, Patience
 from ravine.racing.pool import Job, Pool
-from ravine.tasks import TASKS
+from ravine.tasks.task import Data, Split
 
 
 class Queue:
@@ -45,9 +47,16 @@ class Queue:
         """Nothing else to do."""
 
 
+def points() -> Data:
+    x = np.linspace(-1, 1, 40, dtype="float32")
+    return Data(*[Split(x[:n], 3 * x[:n]) for n in (40, 20, 10)])
+
+
 def described(folder: Path, load: Callable[[], Any], patience: Patience | None = None) -> Queue:
-    """What a worker says of digits-mlp when its data are loaded in that way."""
-    task = dataclasses.replace(TASKS["digits-mlp"], load=load)
+    """What a worker says of two functions in JAX when their data are loaded in that way."""
+    train = tuple(points().train)
+    task = ravine.Task.from_jax(lambda key: 1.0, lambda w, x, y: (w * x - y) ** 2, train)
+    task = dataclasses.replace(task, load=load)
     queue = Queue(Job("describe", {}))
     packed = luggage.pack(folder, luggage.Luggage(task, {}))
     with Pool(Local(1, {"folder": str(folder), "digest": packed}), patience) as pool:
@@ -56,7 +65,7 @@ def described(folder: Path, load: Callable[[], Any], patience: Patience | None =
 
 
 def test_a_job_whose_worker_dies_is_done_by_another(tmp_path: Path) -> None:
-    marker, load = tmp_path / "died", TASKS["digits-mlp"].load
+    marker, load = tmp_path / "died", points
 
     def die_once() -> Any:
         if not marker.exists():
@@ -68,8 +77,8 @@ def test_a_job_whose_worker_dies_is_done_by_another(tmp_path: Path) -> None:
     (facts,) = queue.answers
     assert marker.exists()
     assert "ran out of memory" in queue.losses[0]
-    assert facts.rows == (1078, 359, 360)
-    assert facts.parameters == 64 * 64 + 64 + 64 * 64 + 64 + 64 * 10 + 10
+    assert facts.rows == (40, 20, 10)
+    assert facts.parameters == 1
 
 
 def test_a_job_that_always_kills_is_given_up(tmp_path: Path) -> None:
@@ -89,7 +98,7 @@ def test_a_job_that_always_kills_is_given_up(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("said", ["", "RESOURCE_EXHAUSTED: out of memory allocating 8 bytes"])
 def test_a_worker_without_memory_is_a_dead_worker(said: str, tmp_path: Path) -> None:
-    marker, load = tmp_path / "full", TASKS["digits-mlp"].load
+    marker, load = tmp_path / "full", points
 
     def fill_once() -> Any:
         if not marker.exists():
@@ -103,7 +112,7 @@ def test_a_worker_without_memory_is_a_dead_worker(said: str, tmp_path: Path) -> 
 
 
 def test_a_worker_that_is_stuck_is_replaced(tmp_path: Path) -> None:
-    marker, load = tmp_path / "stuck", TASKS["digits-mlp"].load
+    marker, load = tmp_path / "stuck", points
 
     def hang_once() -> Any:
         if not marker.exists():
@@ -128,16 +137,15 @@ def test_a_worker_that_is_stuck_is_replaced(tmp_path: Path) -> None:
 
 
 def test_a_worker_that_dies_while_it_has_nothing_to_do_is_replaced(tmp_path: Path) -> None:
-    queue = Queue(Job("describe", {}))
-    packed = luggage.pack(tmp_path, luggage.Luggage(TASKS["digits-mlp"], {}))
-    workbench = {"folder": str(tmp_path), "digest": packed}
+    queue = Queue(Job("draw", {"seeds": []}))
+    workbench = {"folder": str(tmp_path), "digest": ""}
     with Pool(Local(1, workbench)) as pool:
         pool.work(queue)
         worker = pool._seats[0].worker
         assert isinstance(worker, Process)
         worker._process.kill()
         worker._process.wait()
-        queue.jobs = [Job("describe", {})]
+        queue.jobs = [Job("draw", {"seeds": []})]
         pool.work(queue)
     assert len(queue.answers) == 2
 
@@ -182,10 +190,10 @@ def test_workers_end_with_their_driver_whatever_they_do(tmp_path: Path) -> None:
         """
 import dataclasses, os, sys, threading
 from pathlib import Path
+import ravine
 from ravine.racing import luggage
 from ravine.racing.crew import Local
 from ravine.racing.pool import Job, Pool
-from ravine.tasks import TASKS
 
 folder = sys.argv[1]
 
@@ -200,7 +208,8 @@ class Queue:
     def handed_out(self):
         pass
 
-task = dataclasses.replace(TASKS["digits-mlp"], load=hang)
+task = ravine.Task.from_jax(lambda key: 1.0, lambda w, x, y: (w * x - y) ** 2, ([1.0] * 20,) * 2)
+task = dataclasses.replace(task, load=hang)
 packed = luggage.pack(Path(folder), luggage.Luggage(task, {}))
 with Pool(Local(2, {"folder": folder, "digest": packed})) as pool:
     print(*[s.worker.pid for s in pool._seats], flush=True)

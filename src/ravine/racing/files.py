@@ -71,7 +71,8 @@ def read(path: Path, elsewhere: bool = False) -> dict[str, list[Any]]:
     """
     groups: dict[str, list[Any]] = {}
     try:
-        with np.load(path, allow_pickle=False) as arrays:
+        # Of a file that it is given a name of, NumPy leaves open what is no archive.
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
             for key in arrays.files:  # in the order in which they were written
                 array = arrays[key]
                 if elsewhere and array.dtype.kind == "U":  # no array of a race holds text

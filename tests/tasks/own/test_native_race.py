@@ -5,11 +5,10 @@ Through the same plan, store, verdict and files; what is resumed ends as if it n
 
 import os
 import runpy
-import signal
 import sqlite3
 import subprocess
 import sys
-import time
+from collections.abc import Mapping
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -20,11 +19,14 @@ import torch
 from typer.testing import CliRunner
 
 import ravine
+from ravine import conduct
 from ravine.cli import app
+from ravine.racing.crew import Crew, Local
+from ravine.racing.in_process import InProcess
 from ravine.racing.store import Store
 
 SMALL: Any = {"rules": ["sgd"], "learning_rates": [0.1], "seeds": 1, "fresh_seeds": 2}
-SMALL |= {"epochs": 2, "workers": 1}  # each imports its framework
+SMALL |= {"epochs": 2, "workers": 0, "progress": False}
 draw = np.random.default_rng(0)
 X = draw.normal(size=(160, 6)).astype(np.float32)
 Y = (X[:, 0] > 0).astype(np.int64) + (X[:, 1] > 0)
@@ -38,9 +40,10 @@ def dropping() -> Any:
 
 
 BOUND = """
-import signal
+import os, signal
 
 import keras, numpy as np, ravine
+from ravine.racing.store import Store
 
 draw = np.random.default_rng(0)
 x = draw.normal(size=(160, 6)).astype("float32")
@@ -63,9 +66,36 @@ def make_model():
 task = ravine.Task.from_model(
     make_model, (x, y), loss="sparse_categorical_crossentropy", name="bound", batch_size=16
 )
+
+def interrupted(self, *new, add=Store.add):
+    add(self, *new)
+    if len(self.curves()) > 4:
+        Store.add = add
+        os.killpg(0, signal.SIGINT)  # as a terminal does: its workers hear of it, too
+
+
 if __name__ == "__main__":
     signal.signal(signal.SIGINT, signal.default_int_handler)  # whoever began the tests, and how
+    Store.add = interrupted
     ravine.race(task, **{budget}, out="race")
+"""
+# All in one process, which has the framework: that the task needs it is found out by the race.
+WITHOUT_WORKERS = """
+import sys
+import bound, ravine
+from typer.testing import CliRunner
+from ravine import again, conduct
+from ravine.cli import app
+from ravine.racing.in_process import InProcess
+
+conduct._engine = lambda folder, engine: "keras-torch"
+conduct.publish_pages = again.publish_pages = lambda race: None
+again.Local = lambda _, workbench, framework: InProcess({**workbench, "engine": "keras-torch"})
+ravine.resume("race", task=bound.task, workers=0, progress=False)
+words = ["confirm", "race", "--in", "torch", "--task", "bound.py:task", "--workers", "0"]
+done = CliRunner().invoke(app, words)
+print(done.output)
+sys.exit(done.exit_code)
 """
 # Gradient descent's rates are too low for it, so that there is a claim to verify.
 BUDGET: Any = {
@@ -91,7 +121,7 @@ def without_fresh_runs(folder: Path) -> dict[str, tuple[bytes, bytes]]:
     return before
 
 
-def test_a_module_is_raced_and_goes_on(tmp_path: Path) -> None:
+def test_a_module_is_raced_and_goes_on(tmp_path: Path, no_pages: None) -> None:
     cross_entropy, folder = torch.nn.functional.cross_entropy, tmp_path / "race"
     task = ravine.Task.from_torch(dropping, (X[:120], Y[:120]), cross_entropy, test_data=HELD)
     race = ravine.race(task, **SMALL, out=folder)
@@ -102,7 +132,7 @@ def test_a_module_is_raced_and_goes_on(tmp_path: Path) -> None:
     assert float(loss) == pytest.approx(race.winner.best["test"]["loss"], rel=1e-5)
     assert race.winner.path.name == "best.pt"
     before = without_fresh_runs(folder)
-    ravine.resume(folder, rules=[], task=task, progress=False)
+    ravine.resume(folder, rules=[], task=task, workers=0, progress=False)
     assert curves(folder) == before
 
 
@@ -114,59 +144,71 @@ def script(folder: Path, library: str) -> Path:
     return folder / "bound.py"
 
 
-def until_runs_are_stored(folder: Path, process: Any) -> None:
-    """Wait for some runs to have been stored, while the process goes on."""
-    until = time.monotonic() + 600
-    while process.poll() is None and time.monotonic() < until:
-        if (folder / "race.sqlite").exists() and len(curves(folder)) > 4:
-            return
-        time.sleep(0.02)
-    process.kill()
-    pytest.fail(f"no run was stored: {process.communicate()[0]}")
+@pytest.fixture
+def tried_here(no_pages: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whether JAX can run a task is found out in this process, not in a worker."""
+
+    def here(workers: int | None, workbench: Mapping[str, Any]) -> Crew:
+        return InProcess(workbench) if workbench["engine"] == "jax" else Local(workers, workbench)
+
+    monkeypatch.setattr(conduct, "here", here)
 
 
-def test_what_only_tensorflow_runs_is_raced_there_and_goes_on(tmp_path: Path) -> None:
-    """Stopped by Ctrl-C, resumed from the command line, its claim run again and confirmed."""
+def test_what_only_tensorflow_runs_is_raced_there_and_goes_on(
+    tmp_path: Path, tried_here: None
+) -> None:
+    """What another process takes up again ends in the same bits, dropout and all; a claim, too."""
     file, folder = script(tmp_path, "tensorflow"), tmp_path / "race"
-    racing = subprocess.Popen(
-        [sys.executable, file.name],
-        cwd=tmp_path,
-        env={**os.environ, "KERAS_BACKEND": "tensorflow"},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    )
-    until_runs_are_stored(folder, racing)
-    racing.send_signal(signal.SIGINT)
-    said = racing.communicate()[0]
-    assert "layer 'squares' (Squares) computes with TensorFlow, which JAX cannot run" in said
-    assert "goes on in TensorFlow itself, run after run" in said
-    assert "go on with: ravine resume" in said
-    early = curves(folder)
-    done = CliRunner().invoke(app, ["resume", str(folder), "--workers", "1"])
-    assert done.exit_code == 0, done.output
-    race = ravine.Race.open(folder)
-    assert race.plan.facts.engine == "keras-tensorflow"
-    assert early.items() <= curves(folder).items()
-    assert race.best == {**race.best, "file": "best.keras", "note": ""}  # trained anew: no bit off
-    done = CliRunner().invoke(
-        app, ["verify", str(folder), "--task", f"{file}:task", "--seeds", "6"]
-    )
-    assert done.exit_code in (0, 1), done.output  # whether it holds, 18 steps do not decide
-    assert "on 6 unused seeds" in done.output
-    words = ["confirm", str(folder), "--in", "tensorflow", "--task", f"{file}:task"]
-    done = CliRunner().invoke(app, words)
-    assert done.exit_code == 0, done.output
-    assert "on 3 unused seeds" in done.output
-
-
-def test_what_only_pytorch_runs_is_raced_there_and_goes_on(tmp_path: Path) -> None:
-    """What another process takes up again ends in the same bits, dropout and all."""
-    held, folder = runpy.run_path(str(script(tmp_path, "torch"))), tmp_path / "race"
+    held = runpy.run_path(str(file))
     race = ravine.race(held["task"], **BUDGET, progress=False, out=folder)
-    assert race.plan.facts.engine == "keras-torch"
-    assert next(iter(race.code)) == "keras"  # what the model's user compiles it with
-    assert race.best["note"] == ""
+    assert race.plan.facts.engine == "keras-tensorflow"
+    assert race.best == {**race.best, "file": "best.keras", "note": ""}  # trained anew: no bit off
     before = without_fresh_runs(folder)
     ravine.resume(folder, task=held["task"], workers=1, progress=False)
     assert curves(folder) == before
+    words = ["verify", str(folder), "--task", f"{file}:task", "--seeds", "6", "--workers", "1"]
+    done = CliRunner().invoke(app, words)
+    assert done.exit_code in (0, 1), done.output  # whether it holds, 18 steps do not decide
+    assert "on 6 unused seeds" in done.output
+
+
+def test_what_only_pytorch_runs_is_raced_there_and_goes_on(
+    tmp_path: Path, tried_here: None
+) -> None:
+    """Stopped by Ctrl-C, resumed from the command line, resumed again, confirmed."""
+    file, folder = script(tmp_path, "torch"), tmp_path / "race"
+    said = subprocess.run(
+        [sys.executable, file.name],
+        cwd=tmp_path,
+        env={**os.environ, "KERAS_BACKEND": "torch"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+        check=False,
+    ).stdout
+    assert "layer 'squares' (Squares) computes with PyTorch, which JAX cannot run" in said
+    assert "goes on in PyTorch itself, run after run" in said
+    assert "go on with: ravine resume" in said
+    early = curves(folder)
+    assert 4 < len(early) < 26
+    resumed = CliRunner().invoke(app, ["resume", str(folder), "--workers", "1"])
+    assert resumed.exit_code == 0, resumed.output
+    race = ravine.Race.open(folder)
+    assert race.plan.facts.engine == "keras-torch"
+    assert next(iter(race.code)) == "keras"  # what the model's user compiles it with
+    assert race.best == {**race.best, "file": "best.keras", "note": ""}  # trained anew: no bit off
+    assert early.items() <= curves(folder).items()
+    # What another process takes up again ends in the same bits, dropout and all.
+    before = without_fresh_runs(folder)
+    done = subprocess.run(
+        [sys.executable, "-c", WITHOUT_WORKERS],
+        cwd=tmp_path,
+        env={**os.environ, "KERAS_BACKEND": "torch", "OMP_NUM_THREADS": "1"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert before.items() <= curves(folder).items()
+    assert "on 3 unused seeds" in done.stdout
