@@ -18,8 +18,7 @@ from ravine.frameworks.natives.read_optax import decays_apart
 from ravine.frameworks.spelling import read_rule
 from ravine.rules import RULES, VARIANTS
 from ravine.update_rule import Rule
-from ravine.wrapping import WRAPPING, Clip, Wrapper
-from ravine.wrapping.wrapper import inside
+from ravine.wrapping import WRAPPING, Wrapper
 
 WRITERS: dict[str, ModuleType] = {"keras": write_keras, "torch": write_torch, "optax": write_optax}
 _USUAL = {"pytorch": "torch", "tensorflow": "keras", "tf": "keras", "jax": "optax"}
@@ -161,14 +160,9 @@ def _differences(
     slopes = np.sin(t * np.sqrt([2.0, 3.0, 5.0])) * [1.0, 0.3, 0.1] + [0.2, 0.0, 0.1]
     factors = 1 + 0.5 * np.sin(t[:, 0]) if changing else np.ones(STEPS)
     plans = [_plan(rule, factors, fixed) for rule, fixed in zip((one, other), apart, strict=True)]
-    rows = np.array(SIZES)[:, None] * slopes[:, None, :]
-    if any(isinstance(held, Clip) for rule in (one, other) for held in inside(rule)):
-        # A norm is of all that is walked together.
-        paths = [np.stack([_path(p, rows[:, i]) for i in range(len(SIZES))], 1) for p in plans]
-    else:
-        paths = [_path(plan, rows) for plan in plans]
     found = {}
-    for size, here, there in zip(SIZES, *(path.swapaxes(0, 1) for path in paths), strict=True):
+    for size in SIZES:
+        here, there = (_path(plan, size * slopes) for plan in plans)
         way = np.abs(here).max()
         gap = np.abs(here - there).max()
         found[size] = float(gap / way) if np.isfinite(gap) and way else float(gap)
@@ -190,7 +184,7 @@ def _plan(rule: Rule, factors: NDArray[Any], fixed: bool) -> list[Rule]:
 
 def _path(plan: list[Rule], slopes: NDArray[Any]) -> NDArray[Any]:
     """The points where gradients are taken, from 0, so that rounding is seen beside the way."""
-    w = np.zeros(slopes.shape[1:])
+    w = np.zeros(slopes.shape[1])
     state, path = plan[0].init(w), []
     with np.errstate(all="ignore"):
         for t, (slope, now) in enumerate(zip(slopes, plan, strict=True), 1):
