@@ -13,7 +13,7 @@ race: .venv/.installed
 
 test: .venv/.installed-test
 	@# a file stays together, as its races are shared; in the order of tests/conftest.py
-	$(BIN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder
+	$(BIN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder --durations=40
 
 check: .venv/.installed-test
 	$(BIN)/ruff format --check .

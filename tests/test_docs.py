@@ -65,7 +65,7 @@ def races_in_brief(monkeypatch: pytest.MonkeyPatch, no_pages: None) -> Iterator[
         return race(*given, **few | asked | epochs)
 
     monkeypatch.setattr(ravine, "race", briefly)
-    processes = ((conduct, "here"), (again, "here"), (again, "Local"), (variants, "Local"))
+    processes = ((conduct, "here"), (again, "here"), (again, "Local"), (variants, "here"))
     for module, name in processes:
         monkeypatch.setattr(module, name, lambda _, bench, *__: InProcess(bench))
     yield

@@ -2,8 +2,6 @@
 
 import json
 import os
-import re
-import signal
 import subprocess
 import sys
 from collections.abc import Callable
@@ -25,6 +23,25 @@ from ravine.tasks import TASKS
 SMALL = ["--rules", "adam(beta_1=0.8)", "--learning-rates", "0.01,0.1,30,1e20"]
 SMALL += ["--seeds", "2", "--fresh-seeds", "2", "--epochs", "3"]
 RAVINE = [sys.executable, "-m", "ravine"]
+
+# Ctrl-C once a run is stored, whatever who began the tests does with it.
+INTERRUPTED = """
+import os, signal, sys
+from ravine.cli import main
+from ravine.racing.store import Store
+
+add = Store.add
+
+def interrupted(self, *given):
+    add(self, *given)
+    if self.curves():
+        os.killpg(0, signal.SIGINT)
+
+signal.signal(signal.SIGINT, signal.default_int_handler)
+Store.add = interrupted
+sys.argv = ["ravine", *sys.argv[1:]]
+main()
+"""
 
 
 class Ended(NamedTuple):
@@ -164,21 +181,14 @@ def test_a_race_that_is_interrupted_goes_on(
     Two workers, or first one and then this process: the same numbers.
     """
     out = tmp_path / "out"
-    with subprocess.Popen(
-        [*RAVINE, "race", *SMALL, "--workers", "1", "--out", str(out)],
-        stderr=subprocess.PIPE,
-        stdout=subprocess.DEVNULL,
+    process = subprocess.run(
+        [sys.executable, "-c", INTERRUPTED, "race", *SMALL, "--workers", "1", "--out", str(out)],
+        check=False,
+        capture_output=True,
         text=True,
-        start_new_session=True,
-    ) as process:
-        assert process.stderr is not None
-        heard = ""
-        for line in process.stderr:
-            heard += line
-            if re.search(r"\d/30 runs", line):
-                os.killpg(process.pid, signal.SIGINT)
-                break
-        heard += process.stderr.read()
+        start_new_session=True,  # whose processes are those of this race alone
+    )
+    heard = process.stderr
     assert process.returncode == 130
     assert f"go on with: ravine resume {out}" in heard
     assert "Traceback" not in heard

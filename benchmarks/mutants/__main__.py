@@ -31,8 +31,8 @@ from xml.etree import ElementTree
 from benchmarks.mutants.sites import Mutant, sample
 
 ALIKE = 3  # of the cases of one test function, the quickest, that are tried
-SECONDS = 300.0  # that the tests of a mutant may take when nothing is wrong
-PATIENCE = 240.0  # seconds more, after which a mutant has hung, which is noticed too
+SECONDS = 120.0  # that the tests of a mutant may take when nothing is wrong
+PATIENCE = 120.0  # seconds more, after which a mutant has hung, which is noticed too
 moments = count(2_000_000_000)  # of files: no bytecode of before passes for that of now
 
 

@@ -63,7 +63,7 @@ def test_what_was_not_meant_is_refused_before_anything_is_tried(
 
 
 def test_more_curves_than_memory_are_refused_before_anything_is_tried(tmp_path: Path) -> None:
-    plan = planned(learning_rates="1e-4:1:100000", seeds=10000, fresh_seeds=10)
+    plan = planned(learning_rates="1e-4:1:1000", seeds=10000, fresh_seeds=10, studies=100)
     with pytest.raises(WrongCall, match=r"at least .* of memory, of which .*budget"):
         size(plan, tmp_path)
 
