@@ -49,7 +49,7 @@ class Bench:
     def __init__(self, folder: str, digest: str) -> None:
         self._folder = Path(folder)
         self._task = luggage.unpack(self._folder, digest).task
-        self._arrays = read(self._folder / DATA, elsewhere=True)
+        self._arrays = read(self._folder / DATA, follow=True)
         _one_thread()
 
     def do(self, name: str, arguments: Mapping[str, Any]) -> Any:

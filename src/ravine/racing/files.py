@@ -63,10 +63,10 @@ def sync(folder: Path) -> None:
         os.close(held)
 
 
-def read(path: Path, elsewhere: bool = False) -> dict[str, list[Any]]:
+def read(path: Path, follow: bool = False) -> dict[str, list[Any]]:
     """What ``write`` wrote. Its checksums tell whether anything is missing or changed.
 
-    ``elsewhere``: whether it may name rows in other files, which are mapped. Only of a file that a
+    ``follow``: whether it may name rows in other files, which are mapped. Only of a file that a
     worker of this very race wrote: one that came with the folder could name any file.
     """
     groups: dict[str, list[Any]] = {}
@@ -75,7 +75,7 @@ def read(path: Path, elsewhere: bool = False) -> dict[str, list[Any]]:
         with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
             for key in arrays.files:  # in the order in which they were written
                 array = arrays[key]
-                if elsewhere and array.dtype.kind == "U":  # no array of a race holds text
+                if follow and array.dtype.kind == "U":  # no array of a race holds text
                     array = _there(array)
                 groups.setdefault(key.rpartition(".")[0], []).append(array)
     except (MemoryError, RavineError):

@@ -311,7 +311,7 @@ class Workbench:
 
     def _splits(self) -> Any:
         if self._data is None:
-            x = read(self._folder / DATA, elsewhere=True)
+            x = read(self._folder / DATA, follow=True)
             train, *held_out = (
                 (one_or_all(x[f"{name}_x"]), one_or_all(x[f"{name}_y"]))
                 for name in ("train", "validation", "test")
