@@ -247,3 +247,25 @@ def test_the_model_of_a_strangers_folder_is_one_of_its_own_files(
         with pytest.raises(Exception, match=r"no model to open|[Ww]eights"):
             ravine.Race.open(tmp_path / "race").winner.model()
     assert not canary.exists()
+
+
+@pytest.mark.parametrize(
+    ("options", "asked"),
+    [
+        ("suite-options.json", {"tasks": ["diabetes-linear"]}),
+        ("levers-options.json", {"task": "diabetes-linear", "vary": {"batch_size": [32]}}),
+    ],
+    ids=["suite", "levers"],
+)
+def test_several_races_in_a_strangers_folder_execute_nothing_of_it(
+    options: str, asked: Any, raced: Path, no_pages: None, tmp_path: Path
+) -> None:
+    folder = tmp_path / "all"
+    canary = planted(raced, folder / "diabetes-linear", "jax", finished=False)
+    shutil.copytree(folder / "diabetes-linear" / "work", folder / "work")
+    few = {"learning_rates": [0.01], "seeds": 1, "fresh_seeds": 6, "epochs": 1}
+    written = {**asked, "rules": ["sgd", "adam"], "options": few}
+    (folder / options).write_text(json.dumps(written), encoding="utf-8")
+    done = CliRunner().invoke(app, ["resume", str(folder), "--workers", "0"])
+    assert not canary.exists()
+    assert done.exit_code == 0, done.output
