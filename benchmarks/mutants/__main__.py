@@ -14,7 +14,7 @@ import argparse
 import json
 import os
 import re
-import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -25,6 +25,7 @@ from dataclasses import asdict
 from itertools import count
 from pathlib import Path
 from queue import SimpleQueue
+from threading import Timer
 from typing import Any
 from xml.etree import ElementTree
 
@@ -32,7 +33,7 @@ from benchmarks.mutants.sites import Mutant, sample
 
 ALIKE = 3  # of the cases of one test function, the quickest, that are tried
 FIRST = 6  # tests that are tried by themselves: most mutants need no more, nor all other files
-PYTEST = ("-m", "pytest", "-xq", "-p", "no:cacheprovider")
+PYTEST = ("-xq", "-p", "no:cacheprovider")
 SECONDS = 120.0  # that the tests of a mutant may take when nothing is wrong
 PATIENCE = 120.0  # seconds more, after which a mutant has hung, which is noticed too
 moments = count(2_000_000_000)  # of files: no bytecode of before passes for that of now
@@ -56,9 +57,9 @@ def main() -> None:
     else:
         drawn = sample(asked.count, asked.seed)
     durations = seconds(asked.durations)
-    clones: SimpleQueue[Path] = SimpleQueue()
+    clones: SimpleQueue[Clone] = SimpleQueue()
     for clone in asked.clone:
-        clones.put(clone.resolve())
+        clones.put(Clone(clone.resolve()))
     found: list[dict[str, Any]] = []
 
     def try_(mutant: Mutant) -> None:
@@ -113,41 +114,91 @@ def tests(mutant: Mutant, coverage: Path, durations: Mapping[str, float]) -> lis
     return chosen
 
 
-def attempt(mutant: Mutant, clone: Path, ids: Sequence[str]) -> str:
-    """``caught`` and by which test, ``survived``, ``unseen`` without a test, or ``gone``."""
-    if not ids:
-        return "unseen"
-    path = clone / "src" / "ravine" / mutant.file
+class Clone:
+    """A clone of the repository, with its environment in ``.venv``, and who runs its tests."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._sound: set[str] = set()
+        self._nursery = subprocess.Popen(
+            [folder / ".venv/bin/python", Path(__file__).with_name("nursery.py")],
+            cwd=folder,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+
+    def run(self, ids: Sequence[str], place: Path) -> tuple[int, str]:
+        """Run those tests: the exit status, and what was printed. Raises ``TimeoutExpired``."""
+        assert self._nursery.stdin is not None
+        assert self._nursery.stdout is not None
+        said = place / "said"
+        asked = {
+            "arguments": [*PYTEST, *ids],
+            "environment": {"RAVINE_CACHE": str(place / "cache")},
+            "said": str(said),
+        }
+        self._nursery.stdin.write(json.dumps(asked) + "\n")
+        self._nursery.stdin.flush()
+        group, hung = int(self._nursery.stdout.readline()), []
+
+        def kill() -> None:
+            hung.append(True)
+            os.killpg(group, signal.SIGKILL)
+
+        timer = Timer(SECONDS + PATIENCE, kill)
+        timer.start()
+        code = int(self._nursery.stdout.readline())
+        timer.cancel()
+        if hung:
+            raise subprocess.TimeoutExpired("pytest", SECONDS + PATIENCE)
+        return code, said.read_text(encoding="utf-8", errors="replace")
+
+    def sound(self, test: str, place: Path) -> bool:
+        """Whether a test passes where nothing is changed."""
+        if test not in self._sound and self.run([test], place)[0] == 0:
+            self._sound.add(test)
+        return test in self._sound
+
+
+def attempt(mutant: Mutant, clone: Clone, ids: Sequence[str]) -> str:
+    """What came of it: a word, and which test failed.
+
+    ``caught``, ``survived``, ``unseen`` where no test runs the line, ``gone`` where the source has
+    it no more, ``unsound`` where the test fails without the change, too.
+    """
+    path = clone.folder / "src" / "ravine" / mutant.file
     text = path.read_text(encoding="utf-8")
     try:
-        path.write_text(mutant.apply(text), encoding="utf-8")
+        changed = mutant.apply(text)
     except ValueError:
         return "gone"
-    cache = tempfile.mkdtemp(prefix="ravine-mutant-")
-    try:
-        os.utime(path, (moment := next(moments), moment))
-        for some in filter(None, (ids[:FIRST], ids[FIRST:])):
-            done = subprocess.run(
-                [clone / ".venv/bin/python", *PYTEST, *some],
-                cwd=clone,
-                check=False,
-                capture_output=True,
-                text=True,
-                timeout=SECONDS + PATIENCE,
-                env={**os.environ, "RAVINE_CACHE": cache},
-            )
-            if done.returncode:
-                break
-    except subprocess.TimeoutExpired:
-        return "caught hung"
-    finally:
-        path.write_text(text, encoding="utf-8")
-        os.utime(path, (moment := next(moments), moment))
-        shutil.rmtree(cache, ignore_errors=True)
-    if done.returncode == 0:
-        return "survived"
-    failed = re.findall(r"^(?:FAILED|ERROR) (\S+)", done.stdout, re.MULTILINE)
-    return f"caught {failed[0] if failed else done.stdout[-300:]}"
+    if not ids:
+        return "unseen"
+    with tempfile.TemporaryDirectory(prefix="ravine-mutant-", ignore_cleanup_errors=True) as place:
+        code, said = 0, ""
+        try:
+            _write(path, changed)
+            for some in filter(None, (ids[:FIRST], ids[FIRST:])):
+                code, said = clone.run(some, Path(place))
+                if code:
+                    break
+        except subprocess.TimeoutExpired:
+            return "caught hung"
+        finally:
+            _write(path, text)
+        if code == 0:
+            return "survived"
+        # Brackets of cases may hold blanks, and a reason may follow.
+        failed = re.findall(r"^(?:FAILED|ERROR) (.+?)(?: - .*)?$", said, re.MULTILINE)
+        if failed and not clone.sound(failed[0], Path(place)):
+            return f"unsound {failed[0]}"
+        return f"caught {failed[0] if failed else said[-300:]}"
+
+
+def _write(path: Path, text: str) -> None:
+    path.write_text(text, encoding="utf-8")
+    os.utime(path, (moment := next(moments), moment))
 
 
 def _lines(mutant: Mutant) -> range:
