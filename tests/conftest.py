@@ -135,6 +135,17 @@ def no_pages() -> Iterator[None]:
         yield
 
 
+@pytest.fixture(scope="module")
+def compiled_quickly() -> Iterator[None]:
+    """Programs of this process are hardly optimized, where compiling takes longer than they do."""
+    import jax
+
+    set_flag: Any = jax.config.update
+    set_flag("jax_disable_most_optimizations", True)
+    yield
+    set_flag("jax_disable_most_optimizations", False)
+
+
 @pytest.fixture(scope="session")
 def tiny_race(tiny_task: "Task", tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of a finished race of two rules in this process, without pages.

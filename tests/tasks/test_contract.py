@@ -1,7 +1,6 @@
 """What holds for every task that ravine ships."""
 
 import itertools
-from collections.abc import Iterator
 from functools import cache
 from typing import Any
 
@@ -20,13 +19,7 @@ every_task = pytest.mark.parametrize("name", AT_HAND)
 STEPS = 6
 
 
-@pytest.fixture(scope="module", autouse=True)
-def _compiled_quickly() -> Iterator[None]:
-    """Compiling takes longer than these few steps."""
-    set_flag: Any = jax.config.update
-    set_flag("jax_disable_most_optimizations", True)
-    yield
-    set_flag("jax_disable_most_optimizations", False)
+pytestmark = pytest.mark.usefixtures("compiled_quickly")
 
 
 @cache

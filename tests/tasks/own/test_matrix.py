@@ -3,7 +3,6 @@
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -23,13 +22,7 @@ from networks import BATCH, CASES, ROWS, SAME, STEPS
 sys.path.pop(0)
 
 
-@pytest.fixture(scope="module", autouse=True)
-def _compiled_quickly() -> Iterator[None]:
-    """Compiling takes longer than these few steps."""
-    set_flag: Any = jax.config.update
-    set_flag("jax_disable_most_optimizations", True)
-    yield
-    set_flag("jax_disable_most_optimizations", False)
+pytestmark = pytest.mark.usefixtures("compiled_quickly")
 
 
 def task_of(name: str) -> OwnModel:
