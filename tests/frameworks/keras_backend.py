@@ -8,6 +8,7 @@ null. ``test_keras.py`` reads the names from the decorators, without running thi
 import functools
 import importlib
 import json
+import os
 import sys
 import tempfile
 import traceback
@@ -16,6 +17,10 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
+
+if os.environ["KERAS_BACKEND"] != "tensorflow":
+    # Keras on the others imports it where it is installed, to seed it and to save: seconds.
+    sys.modules["tensorflow"] = None  # type: ignore[assignment]
 
 import keras
 import numpy as np
@@ -196,7 +201,11 @@ def gap(one: Any, other: Any) -> float:
     return float(np.abs(np.asarray(one) - np.asarray(other)).max())
 
 
-def network(optimizer: Any, **arguments: Any) -> Any:
+def network(optimizer: Any, how: str = "eager", **arguments: Any) -> Any:
+    """Compiled in full ("jit"), as TensorFlow's graph ("graph"), or only where JAX does it.
+
+    Tracing and compiling a step takes longer than all the steps.
+    """
     keras.utils.set_random_seed(1)
     layers = [
         keras.Input((4,)),
@@ -204,7 +213,9 @@ def network(optimizer: Any, **arguments: Any) -> Any:
         keras.layers.Dense(1, **arguments),
     ]
     model = keras.Sequential(layers)
-    model.compile(optimizer, loss="mse")
+    quickly = {"run_eagerly": how == "eager", "jit_compile": False}
+    on_tensorflow = BACKEND == "tensorflow" and how != "jit"
+    model.compile(optimizer, loss="mse", **(quickly if on_tensorflow else {}))
     return model
 
 
@@ -279,7 +290,7 @@ def pair(name: str, **arguments: Any) -> tuple[Any, Any]:
 @check("nesterov")
 @check("nadam", on="torch")
 def fit_as_the_native(name: str) -> None:
-    found, expected = (fit(network(optimizer)) for optimizer in pair(name))
+    found, expected = (fit(network(optimizer, "jit")) for optimizer in pair(name))
     assert expected[-1] < expected[0] - 0.01
     # Measured: 6e-8, one rounding of a loss near one. Programs of different text fuse differently.
     assert gap(found, expected) < 1e-6, (found, expected)
@@ -353,7 +364,7 @@ def the_rule_itself_under_a_schedule(name: str) -> None:
 def resumes_exactly() -> None:
     def made() -> Any:
         schedule = keras.optimizers.schedules.ExponentialDecay(0.05, 4, 0.5)
-        return network(to_keras("nesterov", learning_rate=schedule, clipnorm=1.0))
+        return network(to_keras("nesterov", learning_rate=schedule, clipnorm=1.0), "graph")
 
     through, paused = made(), made()
     fit(through, 4)
@@ -556,7 +567,7 @@ def gathered_gradients_and_the_next_rate() -> None:
 
 @check()
 def narrow_weights_train() -> None:
-    for rule, steps in ((Nadam(), 10), (Adam(), 1000)):
+    for rule, steps in ((Nadam(), 10), (Adam(), 300)):
         stored = [*variables("bfloat16"), *variables("float16")]
         optimizer = to_keras(rule, learning_rate=0.01)
         step, start = compiled(optimizer, stored), flat(stored)
@@ -569,7 +580,7 @@ def narrow_weights_train() -> None:
         for v in (v for v in optimizer.variables if v.name.endswith("_v")):
             assert v.dtype == "float32"
             # float32 rounds each step by 6e-8 at most; in bfloat16 v sticks at 0.5.
-            np.testing.assert_allclose(exact(v), 1 - 0.999**steps, rtol=1000 * 6e-8)
+            np.testing.assert_allclose(exact(v), 1 - 0.999**steps, rtol=300 * 6e-8)
 
 
 @check("mixed_float16")
@@ -578,7 +589,7 @@ def mixed_precision(policy: str) -> None:
     keras.config.set_dtype_policy(policy)
     try:
         # compile() wraps it in a LossScaleOptimizer for float16.
-        model = network(pair("nadam" if "b" in policy else "nesterov")[0])
+        model = network(pair("nadam" if "b" in policy else "nesterov")[0], "graph")
         assert (type(model.optimizer) is RuleOptimizer) == (policy == "mixed_bfloat16")
         losses = fit(model)
         assert losses[-1] < losses[0] - 0.01, losses
@@ -699,7 +710,7 @@ def embedding() -> None:
         keras.utils.set_random_seed(1)
         layers = [keras.layers.Embedding(64, 4), keras.layers.Flatten(), keras.layers.Dense(1)]
         model = keras.Sequential([keras.Input((2,)), *layers])
-        model.compile(optimizer, loss="mse")
+        model.compile(optimizer, loss="mse", run_eagerly=True)
         # No word twice in a batch: Keras's Adam adds up squares of a row's gradients, not the
         # square of their sum.
         words = np.arange(128).reshape(64, 2) % 64
@@ -730,7 +741,9 @@ def two_replicas() -> None:
     losses = []
     for strategy in (tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"]), None):
         with strategy.scope() if strategy else nullcontext():
-            model = network(to_keras("nadam", learning_rate=2.0**-5))
+            model = network(
+                to_keras("nadam", learning_rate=2.0**-5), "graph" if strategy else "eager"
+            )
         losses.append(fit(model))
     # The replicas' halves of a batch are added in another order.
     assert gap(*losses) < 1e-5, losses

@@ -21,6 +21,7 @@ WEIGHTS = [20, 16]
 def found(tmp_path_factory: pytest.TempPathFactory) -> Any:
     results = tmp_path_factory.mktemp("devices") / "results.json"
     told = {"KERAS_BACKEND": "jax", "JAX_PLATFORMS": "cpu"}
+    told["JAX_DISABLE_MOST_OPTIMIZATIONS"] = "1"  # compiling takes longer than training
     told["XLA_FLAGS"] = "--xla_force_host_platform_device_count=4"
     subprocess.run(
         [sys.executable, str(PROGRAM), str(results)], env={**os.environ, **told}, check=True

@@ -35,6 +35,7 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str]
     running = {}
     # Three programs on few cores: threads of their own would only wait for each other.
     environment = os.environ | {"OMP_NUM_THREADS": "1", "TF_NUM_INTRAOP_THREADS": "1"}
+    environment["JAX_DISABLE_MOST_OPTIMIZATIONS"] = "1"  # compiling takes longer than training
     for backend in BACKENDS:
         command = [sys.executable, str(PROGRAM), str(folder / f"{backend}.json")]
         with (folder / f"{backend}.log").open("w") as log:

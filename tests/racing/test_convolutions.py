@@ -12,6 +12,8 @@ from jax import lax
 
 from ravine.racing.convolutions import in_parts, sliced
 
+pytestmark = pytest.mark.usefixtures("compiled_quickly")
+
 
 def primitives_of(function: Any, *arguments: Any) -> set[str]:
     return {e.primitive.name for e in jax.make_jaxpr(function)(*arguments).jaxpr.eqns}

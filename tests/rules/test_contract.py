@@ -27,6 +27,7 @@ from ravine.ops import cast, dtype_name
 from ravine.rules import RULES, VARIANTS
 from ravine.update_rule import Rule, step
 
+pytestmark = pytest.mark.usefixtures("compiled_quickly")
 Array = Any
 EVERY = RULES | VARIANTS
 every_rule = pytest.mark.parametrize("kind", EVERY.values(), ids=EVERY)
