@@ -5,6 +5,7 @@ otherwise the function of the same name in the array's own library is used. No l
 that the argument does not already come from.
 """
 
+import functools
 import math
 import sys
 from typing import Any
@@ -120,6 +121,11 @@ def dtype_name(x: Any) -> str:
     dtype = getattr(x, "dtype", None)
     if dtype is None:
         return "float"
+    return _name_of(dtype)
+
+
+@functools.cache  # NumPy puts a name together anew each time, slower than it adds two small arrays
+def _name_of(dtype: Any) -> str:
     return str(getattr(dtype, "name", dtype)).removeprefix("torch.")
 
 

@@ -17,6 +17,7 @@ from ravine.schedules import SCHEDULES
 from ravine.update_rule import Rule
 from ravine.wrapping import L2, Clip, Decay, Partition, Scheduled
 
+pytestmark = pytest.mark.usefixtures("compiled_quickly")
 STEPS = 300
 HESSIAN = np.array([[10.0, 2.0], [2.0, 6.0]])
 SHARE = 0.1  # of the steps to warm up

@@ -26,6 +26,7 @@ from ravine.update_rule import Rule, hyper, rule, step
 from ravine.wrapping import L2, WRAPPING, Clip, Decay, Partition, Scheduled
 from ravine.wrapping.wrapper import innermost, inside
 
+pytestmark = pytest.mark.usefixtures("compiled_quickly")
 # All are felt: large enough to be seen in a path of a few steps.
 WRAPPED: dict[str, Callable[[Rule], Rule]] = {
     "decay": lambda held: Decay(held, weight_decay=0.25),
