@@ -3,13 +3,14 @@
 import json
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import drawings
 import provenance
+from altair.utils.schemapi import debug_mode
 
 import ravine
 from ravine.pages import charts, tables, vega
@@ -24,12 +25,17 @@ def stored() -> dict[str, Any]:
     return found
 
 
-@contextmanager
-def race() -> Iterator[ravine.Race]:
-    """The race itself, from a copy: a database that is read leaves files beside it."""
+def race() -> ravine.Race:
+    """The race itself, judged once for all pages, as long as its file stays as it is."""
+    return _opened((FOLDER / "race.sqlite").stat().st_mtime_ns)
+
+
+@cache
+def _opened(_: int) -> ravine.Race:
+    # From a copy: a database that is read leaves files beside it.
     with tempfile.TemporaryDirectory() as folder:
         shutil.copy(FOLDER / "race.sqlite", folder)
-        yield ravine.Race.open(Path(folder))
+        return ravine.Race.open(Path(folder))
 
 
 def verdict(_: str) -> str:
@@ -83,25 +89,24 @@ def interval(given: dict[str, float | None] | None, form: str = ".2f") -> str:
 
 def chart(name: str) -> str:
     """A chart of the race, drawn anew from its curves."""
-    with race() as opened:
-        drawn = opened.chart(name)
+    # What is drawn is tested; to validate it each time takes as long again.
+    with debug_mode(False):
+        drawn = race().chart(name).to_dict(validate=False)
     said = f"{charts.TITLES[name]}; the numbers are in the report"
-    return drawings.inline(vega.svg(drawn.to_dict()), said, name)
+    return drawings.inline(vega.svg(drawn), said, name)
 
 
 def confirmation(_: str) -> str:
     """What came of training the winner by ``model.fit``, and a row a run that was done twice."""
-    with race() as opened:
-        said = "\n>\n".join(f"> {found}" for found in opened.confirmed)
-        table = tables.BEHIND["confirmation"](opened.results)
+    said = "\n>\n".join(f"> {found}" for found in race().confirmed)
+    table = tables.BEHIND["confirmation"](race().results)
     rows = [table.columns, ["---"] * len(table.columns), *([r.head, *r.cells] for r in table.rows)]
     return f"{said}\n\n" + "\n".join(f"| {' | '.join(row)} |" for row in rows)
 
 
 def raced_by(_: str) -> str:
     """The race's command, the machine and the versions."""
-    with race() as opened:
-        return provenance.line(opened.results.command, stored())
+    return provenance.line(race().results.command, stored())
 
 
 PIECES: dict[str, Callable[[str], str]] = {

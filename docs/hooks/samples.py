@@ -10,8 +10,7 @@ import ravine
 def files(folder: Path) -> dict[str, bytes]:
     """Both pages, by where they lie in the site; ``folder`` is for temporary use."""
     ravine.explore().write(folder / "explorer.html")
-    with application.race() as race:
-        race.report(folder / "report.html")
+    application.race().report(folder / "report.html")
     return {
         f"pages/{name}": (folder / name).read_bytes() for name in ("explorer.html", "report.html")
     }

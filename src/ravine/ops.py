@@ -119,12 +119,10 @@ def power(base: Any, exponent: Any) -> Any:
 def dtype_name(x: Any) -> str:
     """``"float32"``, ``"bfloat16"`` … whatever the library; ``"float"`` for a plain number."""
     dtype = getattr(x, "dtype", None)
-    if dtype is None:
-        return "float"
-    return _name_of(dtype)
+    return "float" if dtype is None else _name_of(dtype)
 
 
-@functools.cache  # NumPy puts a name together anew each time, slower than it adds two small arrays
+@functools.cache  # NumPy puts a name together anew each time, which takes as long as a step
 def _name_of(dtype: Any) -> str:
     return str(getattr(dtype, "name", dtype)).removeprefix("torch.")
 

@@ -21,7 +21,6 @@ from ravine.wrapping import L2, Clip, Decay, Partition, Scheduled
 from ravine.wrapping.wrapper import innermost
 
 # Compiling takes longer than running.
-pytestmark = pytest.mark.usefixtures("compiled_quickly")
 # One that remembers nothing, one that looks ahead, one that remembers most.
 every_kind = pytest.mark.parametrize("kind", [SGD, Nesterov, Nadam])
 

@@ -155,18 +155,33 @@ def _settled(rule: Rule) -> Rule:
 def _differences(
     one: Rule, other: Rule, changing: bool = False, apart: tuple[bool, ...] = (False, False)
 ) -> dict[float, float]:
-    # To any number of digits the same, whoever draws: no seed to choose.
-    t = np.arange(1, STEPS + 1)[:, None]
-    slopes = np.sin(t * np.sqrt([2.0, 3.0, 5.0])) * [1.0, 0.3, 0.1] + [0.2, 0.0, 0.1]
-    factors = 1 + 0.5 * np.sin(t[:, 0]) if changing else np.ones(STEPS)
-    plans = [_plan(rule, factors, fixed) for rule, fixed in zip((one, other), apart, strict=True)]
+    pairs = zip((one, other), apart, strict=True)
+    walked = [_paths(rule, changing, fixed) for rule, fixed in pairs]
     found = {}
-    for size in SIZES:
-        here, there = (_path(plan, size * slopes) for plan in plans)
+    for size, here, there in zip(SIZES, *walked, strict=True):
         way = np.abs(here).max()
         gap = np.abs(here - there).max()
         found[size] = float(gap / way) if np.isfinite(gap) and way else float(gap)
     return found
+
+
+def _paths(rule: Rule, changing: bool, fixed: bool) -> tuple[NDArray[Any], ...]:
+    """What a rule walks on gradients of each of ``SIZES``."""
+    try:
+        return _kept(rule, changing, fixed)
+    except TypeError:  # it holds what cannot be looked up
+        return _kept.__wrapped__(rule, changing, fixed)
+
+
+# A rule is compared in every framework, under schedules too, and mostly with itself.
+@functools.lru_cache(maxsize=64)
+def _kept(rule: Rule, changing: bool, fixed: bool) -> tuple[NDArray[Any], ...]:
+    # To any number of digits the same, whoever draws: no seed to choose.
+    t = np.arange(1, STEPS + 1)[:, None]
+    slopes = np.sin(t * np.sqrt([2.0, 3.0, 5.0])) * [1.0, 0.3, 0.1] + [0.2, 0.0, 0.1]
+    factors = 1 + 0.5 * np.sin(t[:, 0]) if changing else np.ones(STEPS)
+    plan = _plan(rule, factors, fixed)
+    return tuple(_path(plan, size * slopes) for size in SIZES)
 
 
 def _plan(rule: Rule, factors: NDArray[Any], fixed: bool) -> list[Rule]:
