@@ -18,8 +18,11 @@ import ravine
 from ravine import again, conduct, ops
 from ravine.cli import app
 from ravine.levers import variants
+from ravine.pages import report
 from ravine.pages.explorer.scenes import SCENES
 from ravine.racing.in_process import InProcess
+
+pytestmark = pytest.mark.usefixtures("compiled_quickly")
 
 ROOT = Path(__file__).parents[1]
 PAGES = ["README.md", *(str(p.relative_to(ROOT)) for p in sorted((ROOT / "docs").rglob("*.md")))]
@@ -55,7 +58,10 @@ def test_every_page_with_python_is_run() -> None:
 
 @pytest.fixture
 def races_in_brief(monkeypatch: pytest.MonkeyPatch, no_pages: None) -> Iterator[None]:
-    """Races have few and short runs, unless told otherwise; in this process, without pages."""
+    """Races have few and short runs, unless told otherwise; in this process, without pages.
+
+    A report that is asked for has one chart: tests/pages looks at all.
+    """
     import keras
 
     race, few = ravine.race, {"seeds": 1, "fresh_seeds": 6, "learning_rates": [0.01, 0.1]}
@@ -65,6 +71,7 @@ def races_in_brief(monkeypatch: pytest.MonkeyPatch, no_pages: None) -> Iterator[
         return race(*given, **few | asked | epochs)
 
     monkeypatch.setattr(ravine, "race", briefly)
+    monkeypatch.setattr(report, "FIRST", ("curves",))
     processes = ((conduct, "here"), (again, "here"), (again, "Local"), (variants, "here"))
     for module, name in processes:
         monkeypatch.setattr(module, name, lambda _, bench, *__: InProcess(bench))
