@@ -83,7 +83,7 @@ def work_for_a_segment(folder: Path, plan: Plan, workers: int = 40) -> float:
 @pytest.mark.parametrize(
     ("few", "many"),
     [
-        ({"studies": 3}, {"studies": 12}),
+        ({"studies": 2}, {"studies": 7}),
         ({"studies": 1, "seeds": 10}, {"studies": 1, "seeds": 40}),
     ],
     ids=["more studies", "more seeds of one study"],

@@ -19,7 +19,7 @@ from ravine.racing.store import Curve
 EVALUATIONS = 100
 START = 2.3
 RATES = tuple(10 ** (k / 2 - 3) for k in range(9))
-SHARE = float(os.environ.get("RAVINE_TEST_STUDIES", "0.4"))
+SHARE = float(os.environ.get("RAVINE_TEST_STUDIES", "0.25"))
 BANK = 2001  # runs from which the true median of a study's speed-up is taken
 
 
