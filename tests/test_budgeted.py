@@ -7,9 +7,12 @@ from typing import Any
 import pytest
 
 import ravine
+from ravine.pages import report
 from ravine.racing.cost import Cost
 from ravine.racing.driver import Driver
 from ravine.racing.plan import Plan
+
+pytestmark = pytest.mark.usefixtures("compiled_quickly")
 
 # So slow that the time this test takes does not matter: always the same is given up.
 SLOW = Cost(1, 100.0, 0, 0, 0, 0, 0, 3e8, 1e8, 4e8, 2e8)
@@ -50,6 +53,7 @@ def test_a_budget_settles_the_plan_for_good(
         "to fit 2 h 30 min: 2 tuning seeds instead of 3, 8 fresh seeds instead of 12; all"
     )
     monkeypatch.setattr(Driver, "rehearse", never)
+    monkeypatch.setattr(report, "FIRST", ("curves",))  # of the page the words are looked at
     race = ravine.resume(folder, workers=0, progress=False)
     assert capsys.readouterr().err == ""
     assert race.plan == settled

@@ -16,8 +16,11 @@ from ravine.errors import RavineError, WrongCall
 from ravine.gathering import Gathering
 from ravine.outcome import PAGES
 
-# Keras on JAX saves arrays in a way that NumPy 2 has warned of since.
-pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
+pytestmark = [
+    pytest.mark.usefixtures("compiled_quickly"),
+    # Keras on JAX saves arrays in a way that NumPy 2 has warned of since.
+    pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning"),
+]
 
 VARY = {"activation": ["tanh", "relu"], "pretraining": ["none", "other-half"]}
 NAMES = [f"activation={a},pretraining={p}" for a in VARY["activation"] for p in VARY["pretraining"]]

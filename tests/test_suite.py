@@ -13,6 +13,8 @@ from ravine.errors import RavineError, WrongCall
 from ravine.gathering import Gathering
 from ravine.outcome import PAGES
 
+pytestmark = pytest.mark.usefixtures("compiled_quickly")
+
 TASKS = ["diabetes-linear", "breast-cancer-logistic"]
 TINY = {"seeds": 1, "fresh_seeds": 1, "epochs": 1}
 

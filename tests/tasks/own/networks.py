@@ -13,7 +13,7 @@ from keras import layers, ops
 from ravine.rules import SGD, Adagrad, Adam, AdamW, Momentum, Nadam, Nesterov, RMSprop
 from ravine.update_rule import Rule
 
-ROWS, BATCH, STEPS, RATE = 48, 8, 24, 2**-5
+ROWS, BATCH, STEPS, RATE = 48, 8, 12, 2**-5
 draw = np.random.default_rng(7)
 
 
