@@ -20,6 +20,8 @@ from ravine.tasks.own.entry import task_of
 from ravine.tasks.pretraining import Half, pretrained
 from ravine.tasks.task import Task
 
+pytestmark = pytest.mark.usefixtures("compiled_quickly")
+
 DIGITS = tuple(part[:256] for part in find("digits-deep").load().train)
 DATA = np.zeros((40, 3), "float32"), np.zeros(40, "float32")
 
