@@ -135,6 +135,29 @@ def no_pages() -> Iterator[None]:
         yield
 
 
+# Of a chart in a report: neither a picture nor what it is drawn from.
+NO_CHART: dict[str, Any] = dict.fromkeys(("name", "title", "why", "caption", "beside", "still"), "")
+NO_CHART |= {"options": {}, "table": {"columns": (), "rows": (), "texts": 0}}
+# The command line, but for pictures, for a process of its own: ``python -c … race …``.
+COMMAND_LINE = f"""
+from ravine.cli import main
+from ravine.pages import charts, report, vega
+
+vega.prepare = lambda: None
+report._picture = lambda *_: {NO_CHART!r}
+charts.chart = lambda *_, **__: None
+charts.save = lambda _, *files: [file.touch() for file in files]
+"""
+
+
+@pytest.fixture
+def no_charts(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Reports have all of their words and none of their charts, which take longer than a race."""
+    from ravine.pages import report
+
+    monkeypatch.setattr(report, "_picture", lambda *_: NO_CHART)
+
+
 @pytest.fixture(scope="module")
 def compiled_quickly() -> Iterator[None]:
     """Programs of this process are hardly optimized, where compiling takes longer than they do."""

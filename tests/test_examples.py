@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from ravine import conduct
+from ravine.racing.crew import Crew, Local
 from ravine.racing.in_process import InProcess
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
@@ -18,13 +19,24 @@ def names_of(example: str) -> dict[str, Any]:
     return runpy.run_path(str(EXAMPLES / example))
 
 
-# As users run it: a script that defines its model, trained by worker processes.
+# As users run it: a script without a main guard that defines its model, trained by workers.
 AS_A_SCRIPT = "own_model_on_tensorflow.py"
+# But for its pages, which take longer than the race. Keras is for the script to import.
+RUN = """
+import runpy, sys
+from ravine import conduct
+
+conduct.publish_pages, conduct.vega.prepare = lambda race: None, lambda: None
+assert "keras" not in sys.modules
+runpy.run_path(sys.argv[1], run_name="__main__")
+"""
+# A rule of the user's own, which goes to a worker by value: no module has it.
+OWN_RULE = "your_own_rule.py"
 
 
 def test_a_script_runs_with_keras_on_tensorflow(tmp_path: Path) -> None:
     done = subprocess.run(
-        [sys.executable, EXAMPLES / AS_A_SCRIPT],
+        [sys.executable, "-c", RUN, EXAMPLES / AS_A_SCRIPT],
         cwd=tmp_path,
         capture_output=True,
         text=True,
@@ -32,8 +44,8 @@ def test_a_script_runs_with_keras_on_tensorflow(tmp_path: Path) -> None:
     )
     assert done.returncode == 0, done.stderr
     assert "Sequential on tensorflow" in done.stdout
-    (report,) = tmp_path.glob("ravine-runs/*/report.html")
-    assert report.stat().st_size
+    (model,) = tmp_path.glob("ravine-runs/*/best.keras")
+    assert model.stat().st_size
 
 
 @pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")  # in Keras
@@ -47,8 +59,12 @@ def test_it_runs(
     capsys: pytest.CaptureFixture[str],
     no_pages: None,
 ) -> None:
-    """A race trains in this process, and its pages are left out."""
-    monkeypatch.setattr(conduct, "here", lambda _, bench: InProcess(bench))
+    """A race trains in this process, unless it is of a rule in the example; it has no pages."""
+
+    def here(_: object, bench: Any) -> Crew:
+        return Local(1, bench) if example == OWN_RULE else InProcess(bench)
+
+    monkeypatch.setattr(conduct, "here", here)
     monkeypatch.chdir(tmp_path)
     runpy.run_path(str(EXAMPLES / example), run_name="__main__")
     assert capsys.readouterr().out

@@ -13,6 +13,8 @@ from typing import Any
 import pytest
 from packaging.utils import canonicalize_name
 
+from ravine.outcome import PAGES
+
 LICENCES = runpy.run_path(str(Path(__file__).parents[1] / "docs" / "hooks" / "licences.py"))
 BLOCK = """
 import json, sys
@@ -66,11 +68,21 @@ def python(tmp_path: Path) -> Callable[..., Any]:
 
 
 def test_a_race_with_only_what_is_declared(python: Callable[..., Any], tmp_path: Path) -> None:
-    small = ["--rules", "sgd", "--learning-rates", "0.1,1", "--seeds", "1", "--fresh-seeds", "1"]
+    small = [
+        "diabetes-linear",
+        "--rules",
+        "sgd",
+        "--learning-rates",
+        "0.1,1",
+        "--seeds",
+        "1",
+        "--fresh-seeds",
+        "1",
+    ]
     small += ["--epochs", "1", "--workers", "1"]
     done = python("-m", "ravine", "race", *small, "--out", "out")
     assert done.returncode == 0, done.stderr
-    assert (tmp_path / "out" / "report.html").exists()
+    assert all((tmp_path / "out" / page).stat().st_size for page in (*PAGES, "best.keras"))
 
 
 def test_what_needs_pytorch_says_how_to_get_it(python: Callable[..., Any], tmp_path: Path) -> None:
