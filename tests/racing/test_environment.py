@@ -8,6 +8,7 @@ from typing import Any
 import keras
 import pytest
 import torch
+from tests.conftest import pages_unwritten
 
 import ravine
 from ravine.errors import WrongCall
@@ -32,9 +33,10 @@ def told_otherwise(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(scope="module")
 def usual(tmp_path_factory: pytest.TempPathFactory) -> ravine.Race:
-    return ravine.race(
-        "breast-cancer-logistic", **SAME, out=tmp_path_factory.mktemp("usual") / "race"
-    )
+    """In this process, which gives the curves of a worker (see ``test_in_process.py``)."""
+    out = tmp_path_factory.mktemp("usual") / "race"
+    with pages_unwritten():
+        return ravine.race("breast-cancer-logistic", **{**SAME, "workers": 0}, out=out)
 
 
 def test_a_shipped_task_has_the_same_curves(
