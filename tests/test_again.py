@@ -20,6 +20,7 @@ from ravine.tasks import TASKS
 from ravine.tasks.task import Data, Split, Task
 from ravine.verdict.checking import Check
 
+pytestmark = pytest.mark.usefixtures("compiled_quickly", "no_charts")
 SMALL: Any = {"learning_rates": [0.01, 0.1], "seeds": 1, "fresh_seeds": 6}
 HERE: Any = {"workers": 0, "progress": False}
 
@@ -56,7 +57,7 @@ def task(tiny_task: Task) -> Task:
 
 
 @pytest.fixture(scope="module")
-def raced(task: Task, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def raced(task: Task, compiled_quickly: None, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of a finished race, which Adam wins."""
     folder = tmp_path_factory.mktemp("again") / "race"
     with pytest.MonkeyPatch.context() as patch:

@@ -14,6 +14,7 @@ import ravine
 from ravine.tasks import find
 from ravine.tasks.task import Data, Task
 
+pytestmark = pytest.mark.usefixtures("compiled_quickly", "no_charts")
 TINY: dict[str, Any] = {"learning_rates": "1e-5,1e-4", "epochs": 2, "seeds": 1, "fresh_seeds": 7}
 TINY |= {"progress": False, "workers": 0}
 
@@ -34,7 +35,7 @@ def leaking(rows: int, frozen: bool = False) -> Task:
 
 
 @pytest.fixture(scope="module")
-def warned(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def warned(compiled_quickly: None, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A race whose batches are the same in every epoch, and that was trained on some test rows."""
     out = tmp_path_factory.mktemp("audited") / "out"
     with pages_unwritten():
