@@ -10,6 +10,7 @@ import jax
 import pytest
 
 import ravine
+from ravine import api
 from ravine.errors import RavineError, WrongCall
 from ravine.racing.engines import GPU, KERAS
 from ravine.racing.in_process import InProcess
@@ -41,6 +42,28 @@ def test_an_unfinished_one_goes_on(tiny_task: Task, tiny_race: Path, tmp_path: P
     race = ravine.resume(folder, task=tiny_task, workers=0, progress=False)
     assert [c.losses.tobytes() for c in race.stored] == [c.losses.tobytes() for c in before]
     assert (folder / "report.html").exists()
+
+
+def test_a_notebook_goes_on_after_an_interrupt(
+    tiny_task: Task,
+    tiny_race: Path,
+    tmp_path: Path,
+    no_pages: None,
+    monkeypatch: pytest.MonkeyPatch,
+    assert_same: Callable[..., None],
+) -> None:
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    whole, out = ravine.Race.open(tiny_race), tmp_path / "out"
+    with monkeypatch.context() as patch:
+        patch.setattr(api.Driver, "run", interrupted)
+        with pytest.raises(KeyboardInterrupt) as caught:
+            ravine.race(tiny_task, **SAME, workers=0, out=out)
+    # Notebooks hold on to the last traceback, and with it to all that the race had open.
+    assert caught.tb is not None
+    assert "ravine resume" in caught.value.__notes__[0]
+    assert_same(ravine.resume(out, task=tiny_task, workers=0, progress=False).stored, whole.stored)
 
 
 def test_what_a_job_raises_ends_the_race(tiny_task: Task, tmp_path: Path) -> None:

@@ -1,10 +1,17 @@
 """What is stopped early: never the best, never on less than all runs, whatever the unit of loss."""
 
+import json
+from pathlib import Path
+from typing import Any
+
 import numpy as np
+import pandas as pd
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+import ravine
 from ravine.racing.stopping import hopeless, rungs
 
 RATES = (0.01, 0.1, 1.0)
@@ -60,3 +67,35 @@ def test_neither_the_unit_nor_the_order_of_runs_matters(
     assert hopeless({rate: given_[rate] for rate in order}) == stopped
     # In another unit, and whichever run comes first.
     assert hopeless({r: [8 * run for run in given_[r][::-1]] for r in RATES}) == stopped
+
+
+@pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")  # in Keras
+def test_early_stopping_changes_no_verdict(tmp_path: Path, no_pages: None, no_charts: None) -> None:
+    same: Any = {"rules": "sgd,adam", "learning_rates": "1e-4:1:5", "epochs": 2, "seeds": 2}
+    same |= {"workers": 0, "progress": False}
+    early, whole = (
+        ravine.race(**same, fresh_seeds=6, early_stopping=stops, out=tmp_path / str(stops))
+        for stops in (True, False)
+    )
+    assert str(early.verdict) == str(whole.verdict)
+    # But the cliff, a run that was stopped being as bad as it was then; and what was timed.
+    other_ways = ["cliff", "speedup_seconds", "seconds_to_target"]
+    boards = [r.leaderboard.drop(columns=other_ways) for r in (early, whole)]
+    pd.testing.assert_frame_equal(*boards)
+    rest = {c.run.id: c for c in whole.stored}
+    stopped = [c for c in early.stored if c.stopped]
+    assert {c.run.stage for c in stopped} == {"tuning"}
+    assert {len(c.measures) - 1 for c in stopped} <= set(early.results.plan.rungs)
+    for curve in early.stored:  # as far as they went, the same
+        other = rest[curve.run.id]
+        assert curve.losses.tobytes() == other.losses[: len(curve.losses)].tobytes()
+        assert curve.measures.tobytes() == other.measures[: len(curve.measures)].tobytes()
+    assert early.results.stopped == len(stopped) > 0
+    assert early.results.saved > 0.1
+    assert whole.results.stopped == whole.results.saved == 0
+    content = json.loads(early.results.to_json())
+    assert content["stopped_early"]["runs"] == len(stopped)
+    assert "stopped early" in early.report().read_text(encoding="utf-8")
+    content = json.loads(whole.results.to_json())
+    assert "early_stopping" not in content["protocol"]
+    assert "--no-early-stopping" in whole.report().read_text(encoding="utf-8")
