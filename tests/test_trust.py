@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from tests.conftest import COMMAND_LINE
 from typer.testing import CliRunner
 
 import ravine
@@ -24,6 +25,7 @@ from ravine.cli import app
 from ravine.racing.jobs import program_file
 from ravine.racing.store import WORK
 
+pytestmark = pytest.mark.usefixtures("compiled_quickly")
 SOURCE = Path(__file__).parents[1] / "src" / "ravine"
 # What turns bytes or names into code, wherever it is called, and why it may be.
 OPENERS = {
@@ -117,7 +119,7 @@ TINY |= {"epochs": 1, "workers": 0, "progress": False}
 
 
 @pytest.fixture(scope="module")
-def raced(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def raced(compiled_quickly: None, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of a finished race, without pages."""
     folder = tmp_path_factory.mktemp("trust") / "race"
     with pytest.MonkeyPatch.context() as patch:
@@ -166,24 +168,23 @@ def planted(raced: Path, folder: Path, engine: str, finished: bool) -> Path:
     return canary
 
 
-# What the plan names, and what the command says of it; None where it goes on.
-ENGINES = {"jax": None, "keras-torch": "its task is trained by jax"}
+# What the plan names, and what the command says of it.
 OTHERS = {
     "jax-gpu": "JAX finds no GPU",
     "torch": "its task is trained by jax",
+    "keras-torch": "its task is trained by jax",
     "keras-tensorflow": "its task is trained by jax",
 }
 
 
-@pytest.mark.parametrize("engine", ENGINES)
-def test_resume_executes_nothing_of_a_strangers_folder(
-    engine: str, raced: Path, tmp_path: Path
-) -> None:
+def test_resume_executes_nothing_of_a_strangers_folder(raced: Path, tmp_path: Path) -> None:
     """It runs in that folder, too, where Python would look for modules first."""
-    canary = planted(raced, tmp_path / "race", engine, finished=False)
-    ravine_ = Path(sys.executable).with_name("ravine")
+    canary = planted(raced, tmp_path / "race", "jax", finished=False)
+    # As the installed command: a script that lies elsewhere.
+    script = tmp_path / "ravine.script"
+    script.write_text(f"{COMMAND_LINE}\nmain()\n", encoding="utf-8")
     done = subprocess.run(
-        [ravine_, "resume", ".", "--workers", "1"],
+        [sys.executable, script, "resume", ".", "--workers", "1"],
         cwd=tmp_path / "race",
         check=False,
         capture_output=True,
@@ -191,9 +192,7 @@ def test_resume_executes_nothing_of_a_strangers_folder(
         env={k: v for k, v in os.environ.items() if k != "KERAS_BACKEND"},
     )
     assert not canary.exists()
-    refusal = ENGINES[engine]
-    assert done.returncode == (2 if refusal else 0), done.stderr
-    assert (refusal or "") in " ".join(done.stderr.split())
+    assert done.returncode == 0, done.stderr
 
 
 @pytest.mark.parametrize("engine", OTHERS)
@@ -227,6 +226,7 @@ def test_no_command_executes_anything_of_a_strangers_folder(
     words: list[str],
     raced: Path,
     no_pages: None,
+    no_charts: None,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
