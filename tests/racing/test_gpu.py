@@ -53,9 +53,9 @@ def test_a_module_of_pytorch_is_not_raced_on_a_gpu() -> None:
 
 class Squares(keras.layers.Layer):
     def call(self, x: Any) -> Any:
-        import tensorflow
+        import torch
 
-        return tensorflow.square(x)
+        return torch.square(x)
 
 
 def test_a_model_that_is_bound_to_a_framework_is_not_raced_on_a_gpu(
@@ -69,7 +69,7 @@ def test_a_model_that_is_bound_to_a_framework_is_not_raced_on_a_gpu(
 
     rows = np.zeros((40, 3), np.float32), np.zeros((40, 1), np.float32)
     out = tmp_path / "race"
-    with pytest.raises(WrongCall, match=r"Keras on TensorFlow, .* trains on the CPU here"):
+    with pytest.raises(WrongCall, match=r"Keras on PyTorch, .* trains on the CPU here"):
         ravine.race(make_model, rows, loss="mse", device="gpu", out=out, progress=False)
     assert not out.exists()
 
