@@ -345,6 +345,7 @@ def test_a_run_that_kills_its_workers_fails_alone(
     two_workers: None,
     line: Path,
     tmp_path: Path,
+    no_charts: None,
     monkeypatch: pytest.MonkeyPatch,
     assert_same: Callable[..., None],
 ) -> None:
