@@ -3,6 +3,7 @@
 Through the same plan, store, verdict and files; what is resumed ends as if it never had stopped.
 """
 
+import json
 import os
 import runpy
 import sqlite3
@@ -21,6 +22,7 @@ from typer.testing import CliRunner
 import ravine
 from ravine import conduct
 from ravine.cli import app
+from ravine.racing import engines
 from ravine.racing.crew import Crew, Local
 from ravine.racing.in_process import InProcess
 from ravine.racing.store import Store
@@ -40,10 +42,7 @@ def dropping() -> Any:
 
 
 BOUND = """
-import os, signal
-
 import keras, numpy as np, ravine
-from ravine.racing.store import Store
 
 draw = np.random.default_rng(0)
 x = draw.normal(size=(160, 6)).astype("float32")
@@ -66,33 +65,40 @@ def make_model():
 task = ravine.Task.from_model(
     make_model, (x, y), loss="sparse_categorical_crossentropy", name="bound", batch_size=16
 )
+"""
+# All in one process, which has the framework: that the task needs it is found out by the race.
+# What is not finished is finished there, or it is raced, and stopped once on the way; then a
+# command. Its engine it is told: whether JAX can run the task, only a process with JAX can find.
+WITHOUT_WORKERS = """
+import json, os, shutil, signal, sys
+import ravine
+from typer.testing import CliRunner
+from ravine import again, conduct
+from ravine.cli import app
+from ravine.racing.in_process import InProcess
+from ravine.racing.store import Store
+
+engine, budget, words = json.loads(sys.argv[1])
+conduct._engine = lambda *_: engine
+conduct.publish_pages = again.publish_pages = lambda race: None
+conduct.vega.prepare = lambda: None
+again.Local = lambda _, workbench, framework: InProcess({**workbench, "engine": engine})
 
 def interrupted(self, *new, add=Store.add):
     add(self, *new)
     if len(self.curves()) > 4:
         Store.add = add
-        os.killpg(0, signal.SIGINT)  # as a terminal does: its workers hear of it, too
+        os.kill(os.getpid(), signal.SIGINT)
 
-
-if __name__ == "__main__":
+if budget:
     signal.signal(signal.SIGINT, signal.default_int_handler)  # whoever began the tests, and how
     Store.add = interrupted
-    ravine.race(task, **{budget}, out="race")
-"""
-# All in one process, which has the framework: that the task needs it is found out by the race.
-WITHOUT_WORKERS = """
-import sys
-import bound, ravine
-from typer.testing import CliRunner
-from ravine import again, conduct
-from ravine.cli import app
-from ravine.racing.in_process import InProcess
-
-conduct._engine = lambda folder, engine: "keras-torch"
-conduct.publish_pages = again.publish_pages = lambda race: None
-again.Local = lambda _, workbench, framework: InProcess({**workbench, "engine": "keras-torch"})
-ravine.resume("race", task=bound.task, workers=0, progress=False)
-words = ["confirm", "race", "--in", "torch", "--task", "bound.py:task", "--workers", "0"]
+    try:
+        ravine.race(task, **budget, out="race")
+    except KeyboardInterrupt as stop:
+        print(*stop.__notes__)
+    shutil.copytree("race", "stopped")
+ravine.resume("race", task=task, workers=0, progress=False)
 done = CliRunner().invoke(app, words)
 print(done.output)
 sys.exit(done.exit_code)
@@ -102,7 +108,7 @@ BUDGET: Any = {
     "rules": ["sgd", "adam"],
     "learning_rates": {"sgd": [0.01, 0.02], "adam": [0.1, 0.2]},
 }
-BUDGET |= {"seeds": 1, "fresh_seeds": 6, "epochs": 3, "workers": 1}
+BUDGET |= {"seeds": 1, "fresh_seeds": 6, "epochs": 3, "progress": False}
 
 
 def curves(folder: Path) -> dict[str, tuple[bytes, bytes]]:
@@ -137,11 +143,27 @@ def test_a_module_is_raced_and_goes_on(tmp_path: Path, no_pages: None) -> None:
 
 
 def script(folder: Path, library: str) -> Path:
-    """A user's own file, with a model that only that library runs, and a race of it."""
+    """A user's own file, with a model that only that library runs."""
     called = {"tensorflow": "concat", "torch": "cat"}[library]
     text = BOUND.replace("{library}", library).replace("{concatenated}", called)
-    (folder / "bound.py").write_text(text.replace("{budget}", repr(BUDGET)), encoding="utf-8")
+    (folder / "bound.py").write_text(text, encoding="utf-8")
     return folder / "bound.py"
+
+
+def without_workers(folder: Path, library: str, budget: Any, *words: str) -> tuple[int, str]:
+    """How a process ended that did all of it by itself, and what it said."""
+    engine = f"keras-{library}"
+    program = script(folder, library).read_text(encoding="utf-8") + WITHOUT_WORKERS
+    done = subprocess.run(
+        [sys.executable, "-c", program, json.dumps([engine, budget, words])],
+        cwd=folder,
+        env={**os.environ, **engines.environment(engine), "OMP_NUM_THREADS": "1"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+    )
+    return done.returncode, done.stdout
 
 
 @pytest.fixture
@@ -159,56 +181,38 @@ def test_what_only_tensorflow_runs_is_raced_there_and_goes_on(
 ) -> None:
     """What another process takes up again ends in the same bits, dropout and all; a claim, too."""
     file, folder = script(tmp_path, "tensorflow"), tmp_path / "race"
-    held = runpy.run_path(str(file))
-    race = ravine.race(held["task"], **BUDGET, progress=False, out=folder)
+    task = runpy.run_path(str(file))["task"]
+    race = ravine.race(task, **BUDGET, workers=1, out=folder)
     assert race.plan.facts.engine == "keras-tensorflow"
     assert race.best == {**race.best, "file": "best.keras", "note": ""}  # trained anew: no bit off
     before = without_fresh_runs(folder)
-    ravine.resume(folder, task=held["task"], workers=1, progress=False)
-    assert curves(folder) == before
-    words = ["verify", str(folder), "--task", f"{file}:task", "--seeds", "6", "--workers", "1"]
-    done = CliRunner().invoke(app, words)
-    assert done.exit_code in (0, 1), done.output  # whether it holds, 18 steps do not decide
-    assert "on 6 unused seeds" in done.output
+    words = ["verify", "race", "--task", "bound.py:task", "--seeds", "6", "--workers", "0"]
+    code, said = without_workers(tmp_path, "tensorflow", None, *words)
+    assert code in (0, 1), said  # whether it holds, 18 steps do not decide
+    assert "on 6 unused seeds" in said
+    assert before.items() <= curves(folder).items()
 
 
 def test_what_only_pytorch_runs_is_raced_there_and_goes_on(
     tmp_path: Path, tried_here: None
 ) -> None:
-    """Stopped by Ctrl-C, resumed from the command line, resumed again, confirmed."""
-    file, folder = script(tmp_path, "torch"), tmp_path / "race"
-    said = subprocess.run(
-        [sys.executable, file.name],
-        cwd=tmp_path,
-        env={**os.environ, "KERAS_BACKEND": "torch"},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        start_new_session=True,
-        check=False,
-    ).stdout
+    """Stopped by Ctrl-C, resumed where it was and from the command line elsewhere, confirmed."""
+    words = ["confirm", "race", "--in", "torch", "--task", "bound.py:task", "--workers", "0"]
+    code, said = without_workers(tmp_path, "torch", {**BUDGET, "workers": 0}, *words)
+    assert code == 0, said
+    assert "go on with: ravine resume race" in said
+    assert "on 3 unused seeds" in said
+    early = curves(tmp_path / "stopped")
+    assert 4 < len(early) < 26
+    resumed = CliRunner().invoke(app, ["resume", str(tmp_path / "stopped"), "--workers", "1"])
+    assert resumed.exit_code == 0, resumed.output
+    said = " ".join(resumed.output.split())
     assert "layer 'squares' (Squares) computes with PyTorch, which JAX cannot run" in said
     assert "goes on in PyTorch itself, run after run" in said
-    assert "go on with: ravine resume" in said
-    early = curves(folder)
-    assert 4 < len(early) < 26
-    resumed = CliRunner().invoke(app, ["resume", str(folder), "--workers", "1"])
-    assert resumed.exit_code == 0, resumed.output
-    race = ravine.Race.open(folder)
+    race = ravine.Race.open(tmp_path / "stopped")
     assert race.plan.facts.engine == "keras-torch"
     assert next(iter(race.code)) == "keras"  # what the model's user compiles it with
     assert race.best == {**race.best, "file": "best.keras", "note": ""}  # trained anew: no bit off
-    assert early.items() <= curves(folder).items()
-    # What another process takes up again ends in the same bits, dropout and all.
-    before = without_fresh_runs(folder)
-    done = subprocess.run(
-        [sys.executable, "-c", WITHOUT_WORKERS],
-        cwd=tmp_path,
-        env={**os.environ, "KERAS_BACKEND": "torch", "OMP_NUM_THREADS": "1"},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert before.items() <= curves(folder).items()
-    assert "on 3 unused seeds" in done.stdout
+    # What a worker takes up ends in the same bits as without one, dropout and all.
+    ends = curves(tmp_path / "stopped")
+    assert early.items() <= ends.items() <= curves(tmp_path / "race").items()
