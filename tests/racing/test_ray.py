@@ -115,6 +115,8 @@ def cluster() -> Iterator[Any]:
             found.add_node(num_cpus=1, **SMALL)
         yield found
     finally:
+        for node in [*found.worker_nodes]:  # which have nothing to do any more: no goodbyes
+            found.remove_node(node, allow_graceful=False)
         found.shutdown()
 
 
@@ -276,7 +278,7 @@ def test_an_actor_a_gpu_keeps_its_programs(
             away = tmp_path / "away"
             raced = ravine.race(line, out=away, ray=cluster.address, device="gpu", **RACE)
         finally:
-            cluster.remove_node(node)
+            cluster.remove_node(node, allow_graceful=False)
     assert raced.plan.facts.engine == engines.GPU
     assert raced.results.machine["gpu"] == "2 × GPU"
     assert raced.results.command.endswith("device='gpu')")
