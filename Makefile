@@ -36,12 +36,12 @@ bench: .venv/.installed-test
 
 .venv/.installed: pyproject.toml constraints.txt | .venv/bin/python
 	@echo 'installing into .venv, which takes some minutes once'
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[tensorflow-cpu]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile -c constraints.txt -e '.[tensorflow-cpu]'
 	@touch $@
 
 .venv/.installed-test: pyproject.toml constraints.txt | .venv/bin/python
 	@echo 'installing into .venv, which takes some minutes once'
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[test]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile -c constraints.txt -e '.[test]'
 	@touch $@ .venv/.installed
 
 clean:
