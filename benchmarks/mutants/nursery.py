@@ -9,9 +9,10 @@ import importlib
 import json
 import os
 import sys
+import traceback
 from typing import Any
 
-IMPORTED = ["jax.numpy", "keras", "optax", "torch", "scipy.stats", "hypothesis", "typer.testing"]
+IMPORTED = ["jax.numpy", "keras", "optax", "torch", "scipy.stats", "typer.testing"]
 IMPORTED += ["altair", "sklearn.datasets", "pytest"]
 
 
@@ -41,9 +42,10 @@ def _run(asked: dict[str, Any]) -> None:
     code = 70
     try:
         code = int(pytest.main(asked["arguments"]))
-    finally:
-        sys.stdout.flush()
-        os._exit(code)
+    except BaseException:
+        traceback.print_exc()
+    sys.stdout.flush()
+    os._exit(code)
 
 
 if __name__ == "__main__":
