@@ -22,6 +22,7 @@ from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
+from functools import cache
 from itertools import count
 from pathlib import Path
 from queue import SimpleQueue
@@ -90,12 +91,7 @@ def seconds(junit: Path) -> Mapping[str, float]:
 
 def tests(mutant: Mutant, coverage: Path, durations: Mapping[str, float]) -> list[str]:
     """The tests that run the line, the quickest first, as many as may be tried."""
-    from coverage import CoverageData
-
-    data = CoverageData(str(coverage))
-    data.read()
-    (file,) = [f for f in data.measured_files() if f.endswith(f"/src/ravine/{mutant.file}")]
-    by_line = data.contexts_by_lineno(file)
+    by_line = contexts_of(mutant.file, coverage)
     contexts = {c for line in _lines(mutant) for c in by_line.get(line, ())}
     known = {name for context in contexts if (name := _test(context))}
     if not known:  # it runs when the file is imported
@@ -112,6 +108,17 @@ def tests(mutant: Mutant, coverage: Path, durations: Mapping[str, float]) -> lis
         if total < SECONDS:
             chosen.append(name)
     return chosen
+
+
+@cache
+def contexts_of(name: str, coverage: Path) -> Mapping[int, Sequence[str]]:
+    """What ran each line of a file."""
+    from coverage import CoverageData
+
+    data = CoverageData(str(coverage))
+    data.read()
+    (file,) = [f for f in data.measured_files() if f.endswith(f"/src/ravine/{name}")]
+    return data.contexts_by_lineno(file)
 
 
 class Clone:
