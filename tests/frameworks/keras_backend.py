@@ -18,7 +18,7 @@ from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
-if os.environ["KERAS_BACKEND"] != "tensorflow":
+if __name__ == "__main__" and os.environ["KERAS_BACKEND"] != "tensorflow":
     # Keras on the others imports it where it is installed, to seed it and to save: seconds.
     sys.modules["tensorflow"] = None  # type: ignore[assignment]
 

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-if "tensorflow" not in sys.modules:
+if __name__ == "__main__":
     # Keras would import it where it is installed, only to seed it: seconds.
     sys.modules["tensorflow"] = None  # type: ignore[assignment]
 

@@ -48,11 +48,11 @@ RACE: Mapping[str, Any] = {
     "progress": False,
 }
 SMALL = {"object_store_memory": 80 << 20}  # bytes
-QUICK = {  # a node that does not answer is given up after a second
+QUICK = {  # a node that does not answer is given up after three seconds, on a busy machine too
     "health_check_initial_delay_ms": 0,
-    "health_check_period_ms": 250,
-    "health_check_timeout_ms": 250,
-    "health_check_failure_threshold": 4,
+    "health_check_period_ms": 500,
+    "health_check_timeout_ms": 2000,
+    "health_check_failure_threshold": 3,
 }
 DRIVER = f"""
 import os, signal, sys, cloudpickle, ravine
