@@ -7,7 +7,7 @@ A seeded sample of changes, each made in a clone of the repository of its own (`
 every process), in which the tests that run the changed line are run until one fails. Which tests
 those are says ``--coverage``, a file of coverage.py with the context of each test; how long they
 take ``--durations``, pytest's ``--junitxml``. ``--mutants`` names the results of an earlier run,
-whose changes are tried again on the source of today.
+whose changes are tried again on the source of today. What ``--out`` has already is not tried again.
 """
 
 import argparse
@@ -62,6 +62,10 @@ def main() -> None:
     for clone in asked.clone:
         clones.put(Clone(clone.resolve()))
     found: list[dict[str, Any]] = []
+    if asked.out.exists():
+        found = json.loads(asked.out.read_text(encoding="utf-8"))
+    there = {Mutant(**one["mutant"]) for one in found}
+    left = [mutant for mutant in drawn if mutant not in there]
 
     def try_(mutant: Mutant) -> None:
         clone = clones.get()
@@ -75,7 +79,7 @@ def main() -> None:
         print(f"{len(found)}/{len(drawn)} {said[:60]:60} {mutant.name}", flush=True)
 
     with ThreadPoolExecutor(len(asked.clone)) as pool:
-        list(pool.map(try_, drawn))
+        list(pool.map(try_, left))
     results = Counter(one["result"].partition(" ")[0] for one in found)
     print(dict(results))
 
@@ -96,18 +100,30 @@ def tests(mutant: Mutant, coverage: Path, durations: Mapping[str, float]) -> lis
     known = {name for context in contexts if (name := _test(context))}
     if not known:  # it runs when the file is imported
         known = {name for some in by_line.values() for c in some if (name := _test(c))}
-    functions: dict[str, list[tuple[float, str]]] = defaultdict(list)
+    heaviest = _heaviest(durations)
+    functions: dict[str, list[tuple[float, float, str]]] = defaultdict(list)
     for name in known:
-        path, _, case = name.partition("::")
-        took = durations.get(f"{path.removesuffix('.py').replace('/', '.')}::{case}", 5.0)
-        functions[name.partition("[")[0]].append((took, name))
+        file, _, case = name.partition("::")
+        module = file.removesuffix(".py").replace("/", ".")
+        took = durations.get(f"{module}::{case}", 5.0)
+        shared = heaviest.get(module, 5.0)  # what all tests of the file wait for, about
+        functions[name.partition("[")[0]].append((took + shared, took, name))
     tried = sorted(one for cases in functions.values() for one in sorted(cases)[:ALIKE])
     chosen, total = [], 0.0
-    for took, name in tried:
+    for _, took, name in tried:
         total += took
         if total < SECONDS:
             chosen.append(name)
     return chosen
+
+
+def _heaviest(durations: Mapping[str, float]) -> Mapping[str, float]:
+    """The longest test of each file: its first has the fixtures that it shares with the others."""
+    found: dict[str, float] = defaultdict(float)
+    for name, took in durations.items():
+        module = name.partition("::")[0]
+        found[module] = max(found[module], took)
+    return found
 
 
 @cache

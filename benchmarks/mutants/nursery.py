@@ -19,6 +19,7 @@ IMPORTED += ["altair", "sklearn.datasets", "pytest"]
 def main() -> None:
     """Answer until nothing more is asked."""
     os.environ |= {"KERAS_BACKEND": "jax", "JAX_PLATFORMS": "cpu"}
+    sys.path[0] = os.getcwd()  # as ``python -m pytest`` has it, and workers that it starts
     for name in IMPORTED:
         importlib.import_module(name)
     for line in sys.stdin:
