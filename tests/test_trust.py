@@ -180,7 +180,7 @@ OTHERS = {
 def test_resume_executes_nothing_of_a_strangers_folder(raced: Path, tmp_path: Path) -> None:
     """It runs in that folder, too, where Python would look for modules first."""
     canary = planted(raced, tmp_path / "race", "jax", finished=False)
-    # As the installed command: a script that lies elsewhere.
+    # As the installed command: a script in another folder.
     script = tmp_path / "ravine.script"
     script.write_text(f"{COMMAND_LINE}\nmain()\n", encoding="utf-8")
     done = subprocess.run(

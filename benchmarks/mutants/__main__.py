@@ -71,12 +71,12 @@ def main() -> None:
         clone = clones.get()
         try:
             ids = tests(mutant, asked.coverage, durations)
-            said = attempt(mutant, clone, ids)
+            result = attempt(mutant, clone, ids)
         finally:
             clones.put(clone)
-        found.append({"mutant": asdict(mutant), "tests": len(ids), "result": said})
+        found.append({"mutant": asdict(mutant), "tests": len(ids), "result": result})
         asked.out.write_text(json.dumps(found, indent=1), encoding="utf-8")
-        print(f"{len(found)}/{len(drawn)} {said[:60]:60} {mutant.name}", flush=True)
+        print(f"{len(found)}/{len(drawn)} {result[:60]:60} {mutant.name}", flush=True)
 
     with ThreadPoolExecutor(len(asked.clone)) as pool:
         list(pool.map(try_, left))
@@ -155,11 +155,11 @@ class Clone:
         """Run those tests: the exit status, and what was printed. Raises ``TimeoutExpired``."""
         assert self._nursery.stdin is not None
         assert self._nursery.stdout is not None
-        said = place / "said"
+        output = place / "output"
         asked = {
             "arguments": [*PYTEST, *ids],
             "environment": {"RAVINE_CACHE": str(place / "cache")},
-            "said": str(said),
+            "output": str(output),
         }
         self._nursery.stdin.write(json.dumps(asked) + "\n")
         self._nursery.stdin.flush()
@@ -175,7 +175,7 @@ class Clone:
         timer.cancel()
         if hung:
             raise subprocess.TimeoutExpired("pytest", SECONDS + PATIENCE)
-        return code, said.read_text(encoding="utf-8", errors="replace")
+        return code, output.read_text(encoding="utf-8", errors="replace")
 
     def sound(self, test: str, place: Path) -> bool:
         """Whether a test passes where nothing is changed."""
@@ -199,11 +199,11 @@ def attempt(mutant: Mutant, clone: Clone, ids: Sequence[str]) -> str:
     if not ids:
         return "unseen"
     with tempfile.TemporaryDirectory(prefix="ravine-mutant-", ignore_cleanup_errors=True) as place:
-        code, said = 0, ""
+        code, output = 0, ""
         try:
             _write(path, changed)
             for some in filter(None, (ids[:FIRST], ids[FIRST:])):
-                code, said = clone.run(some, Path(place))
+                code, output = clone.run(some, Path(place))
                 if code:
                     break
         except subprocess.TimeoutExpired:
@@ -213,10 +213,10 @@ def attempt(mutant: Mutant, clone: Clone, ids: Sequence[str]) -> str:
         if code == 0:
             return "survived"
         # Brackets of cases may hold blanks, and a reason may follow.
-        failed = re.findall(r"^(?:FAILED|ERROR) (.+?)(?: - .*)?$", said, re.MULTILINE)
+        failed = re.findall(r"^(?:FAILED|ERROR) (.+?)(?: - .*)?$", output, re.MULTILINE)
         if failed and not clone.sound(failed[0], Path(place)):
             return f"unsound {failed[0]}"
-        return f"caught {failed[0] if failed else said[-300:]}"
+        return f"caught {failed[0] if failed else output[-300:]}"
 
 
 def _write(path: Path, text: str) -> None:

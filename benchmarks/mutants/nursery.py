@@ -33,9 +33,9 @@ def main() -> None:
 
 def _run(asked: dict[str, Any]) -> None:
     os.setpgid(0, 0)
-    said = os.open(asked["said"], os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+    output = os.open(asked["output"], os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
     nothing = os.open(os.devnull, os.O_RDONLY)
-    for target, source in ((0, nothing), (1, said), (2, said)):
+    for target, source in ((0, nothing), (1, output), (2, output)):
         os.dup2(source, target)
     os.environ |= asked["environment"]
     import pytest

@@ -579,7 +579,7 @@ def narrow_weights_train() -> None:
                 assert 0.07 < moved.min() <= moved.max() < 0.16, moved
         for v in (v for v in optimizer.variables if v.name.endswith("_v")):
             assert v.dtype == "float32"
-            # float32 rounds each step by 6e-8 at most; in bfloat16 v sticks at 0.5.
+            # float32 rounds each step by 6e-8 at most; in bfloat16 v sticks at 0.25.
             np.testing.assert_allclose(exact(v), 1 - 0.999**steps, rtol=300 * 6e-8)
 
 

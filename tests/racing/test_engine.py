@@ -20,7 +20,6 @@ from ravine.update_rule import Rule
 from ravine.wrapping import L2, Clip, Decay, Partition, Scheduled
 from ravine.wrapping.wrapper import innermost
 
-# Compiling takes longer than running.
 # One that remembers nothing, one that looks ahead, one that remembers most.
 every_kind = pytest.mark.parametrize("kind", [SGD, Nesterov, Nadam])
 
@@ -106,9 +105,13 @@ def run(
     return Ran(np.asarray(start), [np.asarray(x) for x in lanes], *joined)
 
 
-def compiled(rule: Rule) -> Programs:
+# Compiling takes longer than running.
+QUICKLY = {"xla_backend_optimization_level": 0}
+
+
+def compiled(rule: Rule, options: Any = None) -> Programs:
     begin, advance = programs(Plane(), rule)  # type: ignore[arg-type]
-    return Programs(jax.jit(begin), jax.jit(advance))
+    return Programs(*(jax.jit(each, compiler_options=options) for each in (begin, advance)))
 
 
 @functools.cache
@@ -173,7 +176,7 @@ ALONE = [kind() for kind in RULES.values() if kind not in HELD]
 def test_each_lane_is_a_plain_loop(rule: Rule) -> None:
     with jax.enable_x64(True):
         given = race(rule)
-        ran = run(given, compiled(rule))
+        ran = run(given, compiled(rule, QUICKLY))
     assert ran.losses.shape == (WIDTH, PERIODS * PERIOD)
     assert ran.measures.shape == (WIDTH, PERIODS, 2, 3)
     for i in range(WIDTH):

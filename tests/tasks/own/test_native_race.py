@@ -196,7 +196,7 @@ def test_what_only_tensorflow_runs_is_raced_there_and_goes_on(
 def test_what_only_pytorch_runs_is_raced_there_and_goes_on(
     tmp_path: Path, tried_here: None
 ) -> None:
-    """Stopped by Ctrl-C, resumed where it was and from the command line elsewhere, confirmed."""
+    """Stopped by Ctrl-C, resumed where it was and from the command line in a copy, confirmed."""
     words = ["confirm", "race", "--in", "torch", "--task", "bound.py:task", "--workers", "0"]
     code, said = without_workers(tmp_path, "torch", {**BUDGET, "workers": 0}, *words)
     assert code == 0, said
