@@ -163,20 +163,33 @@ def compiled_quickly() -> Iterator[None]:
     """Programs of this process are hardly optimized, where compiling takes longer than they do."""
     import jax
 
+    from ravine.racing import engine
+
     set_flag: Any = jax.config.update
     set_flag("jax_disable_most_optimizations", True)
-    yield
+    with pytest.MonkeyPatch.context() as patch:
+        patch.delitem(engine.SETTINGS, "jax_disable_most_optimizations")
+        yield
     set_flag("jax_disable_most_optimizations", False)
+    jax.clear_caches()  # what was compiled so is not for those who compare bits
 
 
 @pytest.fixture(scope="session")
 def tiny_race(tiny_task: "Task", tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of a finished race of two rules in this process, without pages.
 
-    It is for all: whoever changes something copies it first.
+    It is for all: whoever changes something copies it first. Whoever is the first to ask for it
+    may have programs compiled quickly, but others compare its bits with those of a worker.
     """
+    import jax
+
     import ravine
 
+    flag = "jax_disable_most_optimizations"
+    set_flag: Any = jax.config.update
+    quick = jax.config.values[flag]
+    set_flag(flag, False)
+    jax.clear_caches()
     folder = tmp_path_factory.mktemp("tiny") / "race"
     with pages_unwritten():
         ravine.race(
@@ -189,6 +202,7 @@ def tiny_race(tiny_task: "Task", tmp_path_factory: pytest.TempPathFactory) -> Pa
             progress=False,
             out=folder,
         )
+    set_flag(flag, quick)
     return folder
 
 

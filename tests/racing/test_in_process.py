@@ -87,6 +87,21 @@ def test_numbers_of_64_bits_are_refused() -> None:
         InProcess({"engine": "jax"})
 
 
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("jax_disable_most_optimizations", True), ("jax_default_prng_impl", "rbg")],
+)
+def test_settings_that_change_numbers_are_refused(name: str, value: Any) -> None:
+    set_to: Any = jax.config.update
+    before = jax.config.values[name]
+    set_to(name, value)
+    try:
+        with pytest.raises(WrongCall, match=name):
+            InProcess({"engine": "jax"})
+    finally:
+        set_to(name, before)
+
+
 @pytest.mark.parametrize("workers", [-1, True, 1.5])
 def test_other_numbers_are_refused(workers: Any, tiny_task: Task) -> None:
     with pytest.raises(WrongCall, match="is not allowed: give a whole number"):

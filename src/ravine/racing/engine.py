@@ -38,6 +38,16 @@ CPU = Levers(
     },
 )
 
+# JAX's own settings that change what a program computes, as they are in a worker.
+SETTINGS: dict[str, Any] = {
+    "jax_default_matmul_precision": None,
+    "jax_default_prng_impl": "threefry2x32",
+    "jax_disable_most_optimizations": False,
+    "jax_numpy_dtype_promotion": "standard",
+    "jax_random_seed_offset": 0,
+    "jax_threefry_partitionable": True,
+}
+
 
 class Lane(NamedTuple):
     """Everything about a run that changes while it trains."""
@@ -147,8 +157,13 @@ def export(
 
 
 def computes_as_workers() -> bool:
-    """Whether JAX computes in this process as in a worker: on the CPU, with 32-bit numbers."""
-    return jax.default_backend() == "cpu" and jnp.asarray(1.0).dtype.itemsize == 4
+    """Whether JAX computes in this process as in a worker: on the CPU, with 32-bit numbers.
+
+    And with the settings of its own that workers have, as far as they change numbers.
+    """
+    if jax.default_backend() != "cpu" or jnp.asarray(1.0).dtype.itemsize != 4:
+        return False
+    return all(jax.config.values.get(name, at) == at for name, at in SETTINGS.items())
 
 
 def network_of(task: Any) -> Any:

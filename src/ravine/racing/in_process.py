@@ -76,5 +76,6 @@ def _check(engine: str) -> None:
         raise WrongCall(f"workers=0 needs a process without XLA_FLAGS, which change numbers: {way}")
     if engine == JAX and not engines.engine(engine).computes_as_workers():
         raise WrongCall(
-            f"workers=0 needs JAX on the CPU with 32-bit numbers in this process: {way}"
+            f"workers=0 needs JAX on the CPU with 32-bit numbers and its settings as they are by "
+            f"default ({', '.join(engines.engine(engine).SETTINGS)}) in this process: {way}"
         )
