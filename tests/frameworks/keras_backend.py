@@ -18,9 +18,11 @@ from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
-if __name__ == "__main__" and os.environ["KERAS_BACKEND"] != "tensorflow":
-    # Keras on the others imports it where it is installed, to seed it and to save: seconds.
-    sys.modules["tensorflow"] = None  # type: ignore[assignment]
+if __name__ == "__main__":
+    # Keras imports them where they are installed, for what is not tested here: seconds. So it does
+    # TensorFlow on other backends, to seed it and to save.
+    unused = {"sklearn", "pandas", "tensorflow"} - {os.environ["KERAS_BACKEND"]}
+    sys.modules |= dict.fromkeys(unused)  # type: ignore[arg-type]
 
 import keras
 import numpy as np

@@ -23,6 +23,7 @@ from ravine.racing.files import one_or_all, read
 from ravine.racing.jobs import DATA, weights_file
 from ravine.racing.plan import Plan, Run
 from ravine.racing.pool import Job
+from ravine.tasks.keras_import import absent
 from ravine.tasks.own.moving import layers_in
 from ravine.update_rule import Rule
 
@@ -60,7 +61,8 @@ class Bench:
         """One run. ``optimizer``: the native one as code; empty where there is none."""
         import keras
 
-        keras.utils.set_random_seed(run.seed % 2**32)
+        with absent("tensorflow"):  # which only TensorFlow's own backend needs seeded
+            keras.utils.set_random_seed(run.seed % 2**32)
         model = self._task.build()
         drawn = read(self._folder / weights_file(run.seed))
         native = plan.facts.engine in KERAS.values()  # whose state ends with the run's seed

@@ -16,6 +16,7 @@ from queue import SimpleQueue
 from typing import IO, Any
 
 from ravine.errors import RavineError, WrongCall
+from ravine.tasks import keras_import
 
 
 def send(stream: IO[bytes], message: Any) -> None:
@@ -37,6 +38,7 @@ def receive(stream: IO[bytes]) -> Any:
 def main(core: str) -> None:
     """Serve jobs until the driver closes the pipe."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    keras_import.shorten()
     # Before JAX is imported: it sizes its thread pool by this.
     if core and hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, {int(core)})

@@ -3,14 +3,13 @@
 import inspect
 import json
 import os
-import sys
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from ravine.errors import RavineError
 from ravine.tasks import settings
+from ravine.tasks.keras_import import absent
 from ravine.tasks.own.canonical import canonical, canonical_paths
 from ravine.tasks.saved import Saved, save_keras
 from ravine.tasks.task import Task
@@ -62,7 +61,7 @@ class Network:
         Each layer that draws while it trains, such as dropout, is seeded by ``seed`` and its place
         in the model, whatever seed it was made with: equal seeds give equal masks under every rule.
         """
-        with _without_tensorflow():
+        with absent("tensorflow"):  # Keras would import it, where it is installed, only to seed it
             self._keras.utils.set_random_seed(seed)
         model, _ = self._built()
         state = [
@@ -153,19 +152,6 @@ def _random_state(seeds: Sequence[int], dtype: str) -> Any:
 
     (word,) = np.random.SeedSequence(seeds).generate_state(1)
     return np.array([int(word) & np.iinfo(dtype).max, 0], dtype)
-
-
-@contextmanager
-def _without_tensorflow() -> Iterator[None]:
-    """Keras on JAX would import TensorFlow, where it is installed, only to seed it: seconds."""
-    if "tensorflow" in sys.modules:
-        yield
-        return
-    sys.modules["tensorflow"] = None  # type: ignore[assignment]
-    try:
-        yield
-    finally:
-        del sys.modules["tensorflow"]
 
 
 def _ships(task: Task) -> bool:

@@ -12,6 +12,10 @@ import sys
 from pathlib import Path
 from typing import Any
 
+if __name__ == "__main__":
+    # Keras imports them where they are installed, and nothing here needs them: seconds.
+    sys.modules |= dict.fromkeys(("sklearn", "pandas"))  # type: ignore[arg-type]
+
 import keras
 import numpy as np
 from walking import FACTORS, problem_of
