@@ -71,6 +71,23 @@ def test_a_miss_counts_as_the_whole_run() -> None:
     assert any("most runs of every rule miss" in line for line in warnings(found, 0.1, 2.3))
 
 
+@pytest.mark.parametrize(
+    ("tanh", "relu", "bound"),
+    [(50.0, 60.0, ""), (1000.0, 50.0, "≥"), (50.0, 1000.0, "≤"), (1000.0, 1000.0, "≈")],
+)
+def test_a_bound_says_which_side_missed(tanh: float, relu: float, bound: str) -> None:
+    found = compare(LEVERS, timings(lambda rule, a, i: {"tanh": tanh, "relu": relu}[a]))
+    assert of(found, "activation", "sgd").bound == bound
+
+
+def test_a_range_goes_from_the_longest_to_the_shortest_time() -> None:
+    times = {"sgd": 1.5, "adam": 3.0, "momentum": 2.0}  # faster by so much
+    runs = timings(lambda rule, a, i: 60 / (times[rule] if a == "relu" else 1))
+    said = sentence(compare(LEVERS, runs)).split("(")[1].split(")")[0]
+    most, least = (float(word.rstrip("×")) for word in said.split() if word[0] == "0")
+    assert (most, least) == (pytest.approx(1 / 3, rel=0.1), pytest.approx(1 / 1.5, rel=0.1)), said
+
+
 def test_what_depends_on_another_lever_is_said() -> None:
     def pace(rule: str, a: str, i: str) -> float:
         return 40.0 * (3 if (a, i) in (("tanh", "glorot"), ("relu", "he")) else 1)

@@ -14,6 +14,7 @@ from ravine.verdict.published import (
     MOMENTUM,
     PUBLISHED,
     Found,
+    _said,
     checks,
     welch,
 )
@@ -81,3 +82,16 @@ def test_the_interval_is_welchs() -> None:
     theirs = ttest_ind(one, other, equal_var=False).confidence_interval()
     _, low, high = welch(*map(float, sides))
     assert (low, high) == pytest.approx((theirs.low, theirs.high))
+
+
+def test_an_interval_that_ends_at_no_difference_is_a_tie() -> None:
+    assert _said((-1.0, -2.0, 0.0)).endswith("a tie")
+    assert _said((1.0, 0.0, 2.0)).endswith("a tie")
+    assert _said((-1.0, -2.0, -0.1)).endswith("lower")
+    assert _said((1.0, 0.1, 2.0)).endswith("higher")
+
+
+def test_means_without_spread_differ_by_what_they_differ() -> None:
+    assert welch(1.0, 0.0, 3.0, 0.0) == (-2.0, -2.0, -2.0)
+    _, low, high = welch(1.0, 1.0, 3.0, 0.0, runs=1_000_000)
+    assert (low, high) == pytest.approx((-2.00196, -1.99804), abs=1e-5)

@@ -33,17 +33,17 @@ def leads_by_target(
     measured = np.concatenate([run for own in lowest.values() for run in own])
     targets = np.unique(np.append(measured[measured < start], start))
     rules = sorted(lowest)
-    steps = np.stack([_median_steps(lowest[rule], targets) for rule in rules]) * period
-    fewest = steps.min(axis=0)
+    times = np.stack([_median_times(lowest[rule], targets) for rule in rules])
+    fewest = times.min(axis=0)
     found: list[Stretch] = []
-    turns = np.flatnonzero(np.isfinite(fewest))[:1]  # targets from which on another rule leads
+    turns = np.flatnonzero(np.isfinite(fewest))  # targets from which on another rule leads
     while turns.size:
         k = turns[0]
-        leader = int(steps[:, k].argmin())
+        leader = int(times[:, k].argmin())
         if found:
             found[-1] = found[-1]._replace(high=float(targets[k]))
         found.append(Stretch(rules[leader], start, float(targets[k])))
-        turns = k + np.flatnonzero(fewest[k:] < steps[leader, k:])[:1]
+        turns = k + np.flatnonzero(fewest[k:] < times[leader, k:])
     return tuple(reversed(found))
 
 
@@ -53,7 +53,7 @@ def _lowest_so_far(curve: Curve) -> NDArray[np.float64]:
     return lowest
 
 
-def _median_steps(
+def _median_times(
     runs: Sequence[NDArray[np.float64]], targets: NDArray[np.float64]
 ) -> NDArray[np.float64]:
     """Median evaluations until each target; infinite where half of the runs or more miss it.
