@@ -1,0 +1,89 @@
+"""The endpoint that rules are compared by: the time to nine targets along the reference's curve.
+
+One target alone lies on a plateau or on a slope, and the time to it is luck where it is a plateau.
+Over a band of targets, from what the reference reaches in a quarter of its time to its own result,
+luck averages out. The logarithm of the time is averaged, so a difference of two endpoints is the
+logarithm of a ratio of geometric means of times: it has no unit, and A:B is 1/(B:A).
+"""
+
+import math
+
+import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
+from numpy.typing import NDArray
+
+from ravine.racing.stopping import SMOOTHING
+
+TARGETS = 9
+A_HALVING = 4  # targets for each halving of the reference's time
+MIDDLE = (SMOOTHING + 1) / 2  # evaluation that the first trailing mean belongs to
+
+Floats = NDArray[np.float64]
+
+
+def lowest_so_far(losses: NDArray[np.floating]) -> Floats:
+    """The lowest trailing mean of three evaluations until each evaluation, from the third on.
+
+    Args:
+        losses: Shape (..., evaluations + 1), the first from before step one. Of a metric that
+            rises, the negated values.
+
+    Returns:
+        Shape (..., evaluations - 2). From where a run is not finite, it falls no more.
+    """
+    kept = np.where(np.isfinite(losses), losses, np.inf)[..., 1:].astype(np.float64)
+    means = sliding_window_view(kept, SMOOTHING, axis=-1).mean(axis=-1)
+    return np.minimum.accumulate(means, axis=-1)
+
+
+def times_to(lowest: Floats, targets: Floats) -> Floats:
+    """Evaluations until each target; infinite where a run misses it.
+
+    A mean of three evaluations belongs to the middle one: taken for the last, it would add the same
+    evaluation to a short time as to a long one.
+
+    Args:
+        lowest: Shape (..., evaluations - 2), from ``lowest_so_far``.
+        targets: Shape (targets,).
+
+    Returns:
+        Shape (..., targets).
+    """
+    above = np.stack([(lowest > target).sum(axis=-1) for target in targets], axis=-1)
+    return np.where(above < lowest.shape[-1], above + MIDDLE, np.inf)
+
+
+def band(reference: Floats, target: float) -> Floats | None:
+    """The targets: what the reference's median run reaches in T, T·2^(-1/4), … T/4 evaluations.
+
+    Args:
+        reference: Shape (runs, evaluations - 2), from ``lowest_so_far``.
+        target: The last of them. T is the reference's median time to it.
+
+    Returns:
+        Shape (9,), from the target to the easiest; None where the median run misses the target.
+    """
+    median = np.median(reference, axis=0)
+    (time,) = times_to(median, np.array([target]))
+    if math.isinf(time):
+        return None
+    places = time * 2.0 ** (-np.arange(1, TARGETS) / A_HALVING) - MIDDLE
+    easier = np.interp(places, np.arange(len(median)), median)
+    return np.concatenate([[target], easier])
+
+
+def mean_log_time(lowest: Floats, targets: Floats, horizon: float) -> Floats:
+    """The endpoint: the mean over the targets of the logarithm of the time to each.
+
+    A run that misses a target took the whole horizon.
+
+    Args:
+        lowest: Shape (..., evaluations - 2), from ``lowest_so_far``.
+        targets: Shape (targets,), from ``band``.
+        horizon: Evaluations of a run.
+
+    Returns:
+        Shape (...).
+    """
+    result: Floats = np.log(np.minimum(times_to(lowest, targets), horizon)).mean(axis=-1)
+    return result
