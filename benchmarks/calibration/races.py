@@ -15,7 +15,8 @@ import numpy as np
 from benchmarks.calibration.curves import Curves
 from numpy.typing import NDArray
 
-from ravine.verdict.band import band, mean_log_time
+from ravine.racing.choices import LOOKS
+from ravine.racing.endpoint import band, mean_log_time, times_to
 from ravine.verdict.comparing import (
     EQUAL,
     FASTER,
@@ -28,7 +29,7 @@ from ravine.verdict.comparing import (
     contenders,
     spread,
 )
-from ravine.verdict.looks import LOOKS, nominal_levels
+from ravine.verdict.looks import nominal_levels
 
 VALIDATION, TEST = 0, 1
 REFERENCES = 10  # runs that the target is taken from
@@ -168,7 +169,8 @@ class Sampler:
         return said, seeds
 
     def _times(self, rule: str, place: int, seeds: Any, targets: Any, split: int) -> Any:
-        return mean_log_time(self.lowest[rule][split, place, seeds], targets, self.horizon)
+        times = times_to(self.lowest[rule][split, place, seeds], targets)
+        return mean_log_time(times, self.horizon)
 
     def _end(self, split: int, place: float, seeds: Any) -> Any:
         return self.ends[self.reference][split, int(place), seeds]
@@ -176,7 +178,7 @@ class Sampler:
     def _truths(self, targets: Any, split: int) -> dict[str, float]:
         """The logarithm of each rule's speed-up on all seeds, best rate against best."""
         means = {
-            rule: mean_log_time(low[split], targets, self.horizon).mean(axis=-1).min()
+            rule: mean_log_time(times_to(low[split], targets), self.horizon).mean(axis=-1).min()
             for rule, low in self.lowest.items()
         }
         return {rule: float(means[self.reference] - means[rule]) for rule in self.others}

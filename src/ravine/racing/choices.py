@@ -16,6 +16,7 @@ from ravine.wrapping import Scheduled
 from ravine.wrapping.wrapper import inside
 
 BASELINE = "sgd"
+LOOKS = (4, 6, 9, 12, 18, 24)  # evaluation seeds after which it is seen what is decided
 STUDY_SEEDS = 10_000  # of a stage, that belong to one study
 MOST_STUDIES = 100
 
@@ -42,6 +43,7 @@ class Choices:
     # By rule and hyperparameter: a value for each learning rate.
     others: Mapping[str, Mapping[str, tuple[float, ...]]] = field(default_factory=dict)
     fitted: str = ""  # to which budget, and what was given up for it
+    reference: str = BASELINE  # the rule that the others are compared with
 
     @property
     def may_widen(self) -> bool:
@@ -50,6 +52,17 @@ class Choices:
         What somebody asked for is not added to; nor is a box, which has no two ends.
         """
         return bool(self.points) and not self.search
+
+    @property
+    def looks(self) -> tuple[int, ...]:
+        """After how many evaluation seeds a race of one study looks at what it has.
+
+        >>> Choices("t", (), {}, 2, 24, 1, 1).looks, Choices("t", (), {}, 2, 8, 1, 1).looks
+        ((4, 6, 9, 12, 18, 24), (4, 6, 8))
+        """
+        if self.studies > 1 or self.schedule != "constant":
+            return (self.fresh_seeds,)
+        return (*(n for n in LOOKS if n < self.fresh_seeds), self.fresh_seeds)
 
     @property
     def widened(self) -> Mapping[str, int]:

@@ -64,7 +64,7 @@ def share_done(plan: Plan, steps: Mapping[str, float]) -> float:
     """
     kept = KEPT if plan.rungs else 1.0
     choices = plan.choices
-    runs = choices.seeds * sum(map(len, choices.learning_rates.values()))
+    runs = choices.seeds * sum(map(plan.rates_tried, choices.rules))
     whole = kept * runs * plan.steps + plan.references * plan.steps
     whole += choices.fresh_seeds * sum(
         plan.horizon(stage) for rule in choices.rules for stage in plan.judged_in(rule)
@@ -93,7 +93,7 @@ def left(share: float, elapsed: float, expected: float | None) -> float | None:
 def _tuning(plan: Plan, cost: Cost) -> float:
     """Seconds by the clock of all tuning runs, each to its end."""
     choices = plan.choices
-    runs = [len(rates) * choices.seeds for rates in choices.learning_rates.values()]
+    runs = [plan.rates_tried(rule) * choices.seeds for rule in choices.rules]
     return _shared(plan, cost, runs * choices.studies, [_pack(plan, cost, "tuning")] * len(runs))
 
 

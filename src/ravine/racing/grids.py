@@ -10,6 +10,7 @@ from ravine.wrapping.wrapper import innermost
 
 POINTS = 9  # over four decades, both ends included
 TRIALS = 27  # where other hyperparameters are searched too
+FINER = (-1 / 2, -1 / 4, 1 / 4, 1 / 2)  # steps of a grid around its best rate
 EXTENSIONS = 2  # of all grids, at most
 DECADES = 4  # that a rule's own range spans
 MOST = 1000  # learning rates of a rule
@@ -78,6 +79,19 @@ def widened(rates: Sequence[float], points: int, upwards: bool) -> tuple[float, 
         added = [rates[0] / step**k for k in range(more, 0, -1)]
     added = [_short(rate) for rate in added if SMALLEST <= rate <= LARGEST]
     return (*rates, *added) if upwards else (*added, *rates)
+
+
+def finer(rates: Sequence[float], best: float) -> tuple[float, ...]:
+    """What lies a quarter and half a step of a grid from its best rate, on both sides within it.
+
+    >>> finer((0.01, 0.1, 1.0), 0.1), finer((0.01, 0.1, 1.0), 1.0), finer((0.1,), 0.1)
+    ((0.0316228, 0.0562341, 0.177828, 0.316228), (0.316228, 0.562341), ())
+    """
+    if len(rates) < 2:
+        return ()
+    step = (rates[-1] / rates[0]) ** (1 / (len(rates) - 1))
+    found = (_short(best * step**share) for share in FINER)
+    return tuple(rate for rate in found if rates[0] < rate < rates[-1] and rate not in rates)
 
 
 def a_decade(points: int) -> int:

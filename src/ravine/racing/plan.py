@@ -3,15 +3,15 @@
 import json
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import cache
 from typing import NamedTuple
 
 from ravine import names
 from ravine.errors import WrongCall, unknown
-from ravine.racing import stopping
-from ravine.racing.choices import BASELINE, STUDY_SEEDS, Choices, decays, scheduled
+from ravine.racing import grids, stopping
+from ravine.racing.choices import STUDY_SEEDS, Choices, decays, scheduled
 from ravine.racing.engines import GPU, JAX
 from ravine.racing.identity import digest, source_digest
 from ravine.update_rule import Rule
@@ -30,7 +30,9 @@ DECISIVE = 6  # of the facts
 FIRST_SEED = {stage: i * STAGE_SEEDS for i, stage in enumerate(("tuning", "reference", "fresh"))}
 # Fresh runs once more, of a rule whose rate decays: all of its decay in fewer steps.
 SHORTER = {"half": 2, "quarter": 4}
-FIRST_SEED |= dict.fromkeys(SHORTER, FIRST_SEED["fresh"])
+# Fresh runs at a learning rate that tuning could not tell from the chosen one.
+CONTENDER = "contender"
+FIRST_SEED |= dict.fromkeys((*SHORTER, CONTENDER), FIRST_SEED["fresh"])
 
 
 class Facts(NamedTuple):
@@ -112,20 +114,32 @@ class Plan:
 
     def tuning(self, study: int = 0) -> list[Run]:
         """Every rule at every learning rate of its grid, on the tuning seeds."""
+        seeds = range(self.choices.seeds)
         return [
-            self.run("tuning", rule, rate, seed, study)
+            run
             for rule in self.choices.rules
-            for rate in self.choices.learning_rates[rule]
-            for seed in range(self.choices.seeds)
+            for run in self.tried(rule, self.choices.learning_rates[rule], study, seeds)
         ]
 
-    def judging(self, chosen: Mapping[str, float], study: int = 0) -> list[Run]:
-        """The reference runs and each rule's chosen learning rate, on seeds not tuned on."""
-        reference = [
-            self.run("reference", BASELINE, chosen[BASELINE], seed, study)
-            for seed in range(self.references)
-        ]
-        return reference + self.fresh(chosen, self.choices.fresh_seeds, study)
+    def tried(
+        self, rule: str, rates: Sequence[float], study: int, seeds: Sequence[int]
+    ) -> list[Run]:
+        """A rule at some learning rates, on some tuning seeds."""
+        return [self.run("tuning", rule, rate, seed, study) for rate in rates for seed in seeds]
+
+    def finer(self, rule: str, best: float) -> tuple[float, ...]:
+        """The learning rates to try around the best of a rule's grid, once that is known.
+
+        None around what somebody asked for, nor in a box, nor where a rate decays over the run.
+        """
+        if not self.choices.may_widen or self.decaying:
+            return ()
+        return grids.finer(self.choices.learning_rates[rule], best)
+
+    def reference_runs(self, rate: float, study: int = 0) -> list[Run]:
+        """Those that the target is taken from, at the reference's learning rate."""
+        rule, seeds = self.choices.reference, range(self.references)
+        return [self.run("reference", rule, rate, seed, study) for seed in seeds]
 
     def fresh(self, chosen: Mapping[str, float], seeds: int, study: int) -> list[Run]:
         """What the times of these rules, at these rates, are taken from."""
@@ -169,11 +183,16 @@ class Plan:
 
     @property
     def count(self) -> int:
-        """How many runs the race has in all, unless a grid proves too narrow."""
+        """How many runs the race has in all, at most but for contenders and wider grids."""
         choices = self.choices
-        tuning = choices.seeds * sum(len(rates) for rates in choices.learning_rates.values())
+        tuning = choices.seeds * sum(map(self.rates_tried, choices.rules))
         judging = sum(len(self.judged_in(rule)) for rule in choices.rules) * choices.fresh_seeds
         return choices.studies * (tuning + self.references + judging)
+
+    def rates_tried(self, rule: str) -> int:
+        """How many learning rates of a rule are tuned on."""
+        rates = self.choices.learning_rates[rule]
+        return len(rates) + len(self.finer(rule, rates[len(rates) // 2]))
 
     def with_grids(self, learning_rates: Mapping[str, tuple[float, ...]]) -> "Plan":
         """The same race over other learning rates."""

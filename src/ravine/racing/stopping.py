@@ -1,8 +1,9 @@
-"""Which learning rates have no hope left, so that their tuning runs may end early.
+"""Which learning rates can no longer be the best, so that their tuning runs may end early.
 
-A rule's runs are compared with its own best rate alone, at fixed points and once all of them are
-there, so neither the order in which they arrive nor another rule changes anything. Losses are only
-compared: their unit does not matter.
+Nothing is guessed: of a run that is on its way, its mean log time to the targets has a lower bound,
+as it cannot reach before now what it has not reached yet, and an upper one, the whole horizon. A
+rate is stopped where its lower bound lies so far behind the best upper bound that it cannot become
+a contender, however it goes on. So what is chosen is what would be chosen without it.
 """
 
 import math
@@ -12,9 +13,11 @@ from functools import cache
 import numpy as np
 from numpy.typing import NDArray
 
+from ravine.racing.endpoint import SMOOTHING, Floats, lowest_so_far, mean_log_time, times_to
+
 RUNGS = (1 / 8, 1 / 4, 1 / 2)  # of a run
-MARGIN = 4  # times as long as the best rate for what is reached so far: it can no longer catch up
-SMOOTHING = 3  # evaluations in the trailing mean
+LEAST = SMOOTHING + 1  # evaluations before which there is nothing to compare
+HOPELESS = math.log(1.5)  # behind the best in log time: no contender lies there
 
 
 @cache
@@ -23,41 +26,31 @@ def rungs(evaluations: int) -> tuple[int, ...]:
 
     >>> rungs(99)
     (12, 25, 50)
-    >>> rungs(10)  # an eighth has no quarter of its own to compare with
+    >>> rungs(10)
     (5,)
     """
     found = (round(evaluations * share) for share in RUNGS)
-    return tuple(rung for rung in found if MARGIN < rung < evaluations)
+    return tuple(rung for rung in found if LEAST < rung < evaluations)
 
 
-def hopeless(losses: Mapping[float, Sequence[NDArray[np.floating]]]) -> set[float]:
+def hopeless(
+    losses: Mapping[float, Sequence[NDArray[np.floating]]], targets: Floats, horizon: int
+) -> set[float]:
     """The learning rates to stop.
 
-    ``losses`` holds, for each rate, the validation losses of its runs, (evaluations + 1,) from
-    before step one to the rung. The best rate is the one whose median over its runs is lowest now.
-    Another is stopped if in a quarter of the time the best was where it is now, and each of its
-    runs is now worse than each of the best's. What is not finite is worse than anything.
+    Args:
+        losses: For each rate, the validation losses of its runs, each (evaluations + 1,) from
+            before step one to the rung; of a metric that rises, the negated values.
+        targets: Shape (targets,), from ``endpoint.band``.
+        horizon: Evaluations of a whole run.
     """
-    smooth = {rate: _trailing(np.stack(runs)) for rate, runs in losses.items()}
-    level = {rate: np.median(runs, axis=0) for rate, runs in smooth.items()}
-    best = min(sorted(level), key=lambda rate: level[rate][-1])
-    if math.isinf(level[best][-1]):
-        return set()
-    early = level[best][: (len(level[best]) - 1) // MARGIN + 1].min()
-    worst = smooth[best][:, -1].max()
-    return {
-        rate
-        for rate in level
-        if rate != best and early <= level[rate][-1] and worst < smooth[rate][:, -1].min()
-    }
-
-
-def _trailing(losses: NDArray[np.floating]) -> NDArray[np.float64]:
-    """The mean of the last three, of fewer after fewer steps; the first is from before step one."""
-    kept = np.where(np.isfinite(losses), losses, np.inf).astype(np.float64)
-    later = kept[..., 1:]
-    sums = np.zeros_like(later)
-    for lag in reversed(range(SMOOTHING)):
-        sums[..., lag:] += later[..., : max(0, later.shape[-1] - lag)]
-    counts = np.minimum(np.arange(1, later.shape[-1] + 1), SMOOTHING)
-    return np.concatenate([kept[..., :1], sums / counts], axis=-1)
+    lower, upper = {}, {}
+    for rate, runs in losses.items():
+        stacked = np.stack(runs)
+        times = times_to(lowest_so_far(stacked), targets)
+        # The next mean, of which two evaluations are known, belongs to the last of them.
+        now = np.where(np.isfinite(stacked).all(axis=-1), stacked.shape[-1] - 1, horizon)
+        lower[rate] = mean_log_time(np.minimum(times, now[:, None]), horizon).mean()
+        upper[rate] = mean_log_time(times, horizon).mean()
+    best = min(upper.values())
+    return {rate for rate, bound in lower.items() if bound > best + HOPELESS}

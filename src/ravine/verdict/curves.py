@@ -7,11 +7,10 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
-from ravine.racing import stopping
+from ravine.racing.endpoint import SMOOTHING
 from ravine.racing.store import Curve
 
 VALIDATION, TEST = 0, 1
-SMOOTHING = stopping.SMOOTHING
 UNTRAINED = 0.9  # of the loss before step one: a loss this high was not learned
 
 

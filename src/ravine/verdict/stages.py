@@ -1,24 +1,37 @@
-"""What a race does next, from what is stored: tune, widen grids that prove too narrow, judge."""
+"""What a race does next, from what is stored: tune, widen grids that prove too narrow, evaluate."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
+from ravine.racing.endpoint import Aim
 from ravine.racing.grids import EXTENSIONS
 from ravine.racing.grids import widened as wider_grid
-from ravine.racing.plan import Plan, Run, study_of
+from ravine.racing.plan import Plan, Run
 from ravine.racing.store import Curve
-from ravine.verdict.tuning import choose
+from ravine.verdict.evaluation import evaluation
+from ravine.verdict.tuning import DONE, FINER, OTHERS, Tuning, of_study, tuning
 
 
 def due(plan: Plan, curves: Sequence[Curve]) -> list[Run]:
     """All runs of the first stage that is not whole; none when the race is finished."""
-    there = {curve.run.id for curve in curves}
-    studies = range(plan.choices.studies)
-    tuning = [run for study in studies for run in plan.tuning(study)]
-    if any(run.id not in there for run in tuning):
-        return tuning
-    chosen = _chosen(plan, curves)
-    judging = [run for study in studies for run in plan.judging(chosen[study], study)]
-    return judging if any(run.id not in there for run in judging) else []
+    tuned = _tuned(plan, curves)
+    phase = min(one.phase for one in tuned)
+    if phase < DONE:
+        return [run for one in tuned if one.phase == phase for run in one.wanted]
+    wanted = []
+    for study, one in enumerate(tuned):
+        assert one.tuned is not None
+        found = evaluation(plan, one.tuned, of_study(curves, study), study)
+        wanted += found.wanted if found.missing else ()
+    return wanted
+
+
+def aims(plan: Plan, curves: Sequence[Curve]) -> dict[int, Aim]:
+    """By study: the targets that tell in tuning which learning rates have no hope left."""
+    if not plan.rungs:
+        return {}
+    tuned = enumerate(_tuned(plan, curves))
+    return {study: one.aim for study, one in tuned if one.phase == OTHERS and one.aim is not None}
 
 
 def widened(plan: Plan, curves: Sequence[Curve]) -> Plan:
@@ -30,52 +43,53 @@ def widened(plan: Plan, curves: Sequence[Curve]) -> Plan:
     """
     granted = plan.choices.widened
     most = max(granted.values())
-    if not plan.choices.may_widen or _untuned(plan, curves):
+    if not plan.choices.may_widen:
         return plan
-    best = _chosen(plan, curves)
+    tuned = _tuned(plan, curves)
+    if any(one.phase < FINER for one in tuned):
+        return plan
+    best = [one.coarse for one in tuned if one.coarse is not None]
     behind = [rule for rule, decades in granted.items() if decades < most]
     if not behind and (most == EXTENSIONS or not at_edge(plan, best)):
         return plan
     grids = dict(plan.choices.learning_rates)
     for rule in behind or plan.choices.rules:
-        upwards = _nearer_the_top(grids[rule], [chosen[rule] for chosen in best.values()])
+        upwards = _nearer_the_top(grids[rule], [chosen[rule] for chosen in best])
         grids[rule] = wider_grid(grids[rule], plan.choices.points, upwards)
     return plan.with_grids(grids)
 
 
 def relevant(plan: Plan, curves: Sequence[Curve]) -> list[Curve]:
-    """The curves that the plan of now asks for.
+    """The curves that the plan of now asks for, each for what it is now.
 
     A race that grew may have chosen other rates before: what was run at those counts no more.
     """
-    wanted = {run.id for study in range(plan.choices.studies) for run in plan.tuning(study)}
-    if not _untuned(plan, curves):
-        for study, chosen in _chosen(plan, curves).items():
-            wanted |= {run.id for run in plan.judging(chosen, study)}
-    return [curve for curve in curves if curve.run.id in wanted]
+    wanted: dict[str, Run] = {}
+    for study, one in enumerate(_tuned(plan, curves)):
+        wanted |= {run.id: run for run in one.wanted}
+        if one.tuned is not None:
+            found = evaluation(plan, one.tuned, of_study(curves, study), study)
+            wanted |= {run.id: run for run in found.wanted}
+    return [
+        curve if curve.run.stage == run.stage else replace(curve, run=run)
+        for curve in curves
+        if (run := wanted.get(curve.run.id)) is not None
+    ]
 
 
-def at_edge(plan: Plan, best: Mapping[int, Mapping[str, float]]) -> list[str]:
+def at_edge(plan: Plan, best: Sequence[Mapping[str, float]]) -> list[str]:
     """The rules whose best rate, in some study, is the lowest or highest tried."""
     return [
         rule
         for rule, rates in plan.choices.learning_rates.items()
-        if any(chosen[rule] in (rates[0], rates[-1]) for chosen in best.values())
+        if any(chosen[rule] in (rates[0], rates[-1]) for chosen in best)
     ]
 
 
-def _chosen(plan: Plan, curves: Sequence[Curve]) -> dict[int, dict[str, float]]:
-    """Each study's choice, from its own tuning runs."""
-    by_study: dict[int, list[Curve]] = {study: [] for study in range(plan.choices.studies)}
-    for curve in curves:
-        if (own := by_study.get(study_of(curve.run.seed))) is not None:
-            own.append(curve)
-    return {study: choose(plan, own, study) for study, own in by_study.items()}
-
-
-def _untuned(plan: Plan, curves: Sequence[Curve]) -> bool:
-    there = {curve.run.id for curve in curves}
-    return any(run.id not in there for s in range(plan.choices.studies) for run in plan.tuning(s))
+def _tuned(plan: Plan, curves: Sequence[Curve]) -> list[Tuning]:
+    """Each study, from its own tuning runs."""
+    own = [of_study(curves, study) for study in range(plan.choices.studies)]
+    return [tuning(plan, part, study) for study, part in enumerate(own)]
 
 
 def _nearer_the_top(rates: Sequence[float], best: Sequence[float]) -> bool:

@@ -1,36 +1,177 @@
-"""What is settled before anyone is judged: each rule's learning rate, and the target."""
+"""How learning rates are chosen: what is tried next, and what that settles.
+
+A learning rate is chosen by what rules are judged by, the mean log time to the targets of a band,
+here on validation data. The band lies along the curve of the reference, at its learning rate of the
+lowest final validation loss; then all rates are chosen by it, the reference's own too. A rate at
+which a tuning run diverges is chosen only where there is no other.
+
+Every rate is tried on one seed; what is not far behind then, on the others too; and in the end the
+rates between the best and its neighbours.
+"""
 
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
 import numpy as np
 
-from ravine.racing.plan import Plan, study_of
+from ravine.racing.endpoint import Aim, Floats, band, lowest_so_far, mean_log_time, times_to
+from ravine.racing.plan import Plan, Run, study_of
+from ravine.racing.stopping import HOPELESS
 from ravine.racing.store import Curve
-from ravine.verdict.curves import TEST, VALIDATION, Target, end_loss
+from ravine.verdict.comparing import Times, Tuned, contenders, margin, spread
+from ravine.verdict.curves import TEST, VALIDATION, Target, diverged_at, end_loss
 
 TARGET_QUANTILE = 0.8
+FIRST, OTHERS, AGAIN, FINER, DONE = range(5)  # phases of tuning
+ByRate = Mapping[float, Sequence[Curve]]
 
 
-def choose(plan: Plan, curves: Sequence[Curve], study: int | None = 0) -> dict[str, float]:
-    """Each rule's learning rate, from the tuning runs of one study alone; of all where None.
+class Tuning(NamedTuple):
+    """How far one study is tuned.
 
-    A rate that was stopped early comes behind all that went on, but before one that diverged.
+    ``wanted``: all runs of the phases so far. ``aim``: the targets on validation data; None where
+    the reference reaches none, or where rates decay over a run: then the lowest final loss decides.
+    ``coarse``: the best rates of the grids, from the phase FINER on; ``tuned``: once all is done.
     """
-    tuning = [
-        curve
-        for curve in curves
-        if curve.run.stage == "tuning" and study in (None, study_of(curve.run.seed))
-    ]
-    stopped = {(c.run.rule, c.run.learning_rate) for c in tuning if c.stopped}
-    chosen = {}
-    for rule in plan.choices.rules:
-        scores = tuning_scores(rule, tuning)
-        chosen[rule] = min(
-            scores, key=lambda r: (math.isinf(scores[r]), (rule, r) in stopped, scores[r], r)
+
+    phase: int
+    wanted: tuple[Run, ...]
+    aim: Aim | None = None
+    coarse: Mapping[str, float] | None = None
+    tuned: Tuned | None = None
+
+
+def tuning(plan: Plan, curves: Sequence[Curve], study: int = 0) -> Tuning:
+    """What the tuning runs of a study among these curves say, and which are wanted."""
+    choices, there = plan.choices, {curve.run.id: curve for curve in curves}
+    reference, grids, every = choices.reference, choices.learning_rates, range(choices.seeds)
+    wanted: list[Run] = []
+
+    def lacks(runs: Sequence[Run]) -> bool:
+        wanted.extend(runs)
+        return any(run.id not in there for run in runs)
+
+    def of(rule: str, rates: Sequence[float], seeds: Sequence[int]) -> dict[float, list[Curve]]:
+        return {x: [there[r.id] for r in plan.tried(rule, [x], study, seeds)] for x in rates}
+
+    whole = plan.decaying or len(every) == 1
+    first = every if plan.decaying else every[:1]
+    begin = plan.tried(reference, grids[reference], study, first)
+    rest = [r for rule in grids if rule != reference for r in plan.tried(rule, grids[rule], study, first)]
+    if lacks(begin) and plan.rungs:
+        return Tuning(FIRST, tuple(wanted))
+    known = not any(run.id not in there for run in begin)
+    tries = of(reference, grids[reference], first) if known else {}
+    provisional = min(tries, key=lambda x: (_end(tries[x]), x)) if tries else 0.0
+    aim = None if plan.decaying or not known else _provisional_aim(plan, tries[provisional])
+    if lacks(rest) or not known:
+        return Tuning(OTHERS, tuple(wanted), aim)
+    scores = {rule: _scores(plan, of(rule, grids[rule], first), aim) for rule in grids}
+    if aim is None and not whole:  # nothing to tell the hopeless by
+        again = {rule: list(grids[rule]) for rule in grids}
+    else:
+        again = {rule: [] if whole else _near(scores[rule]) for rule in grids}
+    if again[reference] and provisional not in again[reference]:
+        again[reference].append(provisional)
+    if lacks([r for rule in grids for r in plan.tried(rule, again[rule], study, every[1:])]):
+        return Tuning(AGAIN, tuple(wanted))
+    if aim is not None:
+        aim = _provisional_aim(plan, of(reference, [provisional], every)[provisional])
+    tried = {rule: of(rule, again[rule] or grids[rule], every) for rule in grids}
+    coarse = {rule: _lowest(tried[rule], _scores(plan, tried[rule], aim)) for rule in grids}
+    finer = {rule: plan.finer(rule, coarse[rule]) if aim else () for rule in grids}
+    if lacks([r for rule in grids for r in plan.tried(rule, finer[rule], study, every)]):
+        return Tuning(FINER, tuple(wanted), aim, coarse)
+    for rule in grids:
+        tried[rule] |= of(rule, finer[rule], every)
+    return Tuning(DONE, tuple(wanted), aim, coarse, _tuned(plan, tried, aim))
+
+
+def _tuned(plan: Plan, tried: Mapping[str, ByRate], aim: Aim | None) -> Tuned:
+    scores = {rule: _scores(plan, tried[rule], aim) for rule in tried}
+    chosen = {rule: _lowest(tried[rule], scores[rule]) for rule in tried}
+    if aim is None or plan.choices.studies > 1:  # several studies have several choices
+        return Tuned(chosen, {rule: (rate,) for rule, rate in chosen.items()})
+    scores = {rule: _eligible(tried[rule], scores[rule]) for rule in tried}
+    within = margin(spread([*scores.values()]), plan.choices.seeds)
+    other = {rule: {chosen[rule], *contenders(scores[rule], within)} for rule in tried}
+    return Tuned(chosen, {rule: tuple(sorted(rates)) for rule, rates in other.items()}, within)
+
+
+def judging_aim(plan: Plan, goal: Target, reference: Sequence[Curve]) -> Aim | None:
+    """The targets on test data, the last of which is the goal, from the reference's own runs."""
+    whole = [curve for curve in reference if not curve.failure]
+    return _aim(goal, whole, TEST) if whole and math.isfinite(goal.value) else None
+
+
+def _provisional_aim(plan: Plan, reference: Sequence[Curve]) -> Aim | None:
+    """The targets on validation data; None where the reference diverges at all its rates."""
+    if math.isinf(_end(reference)):
+        return None
+    return _aim(goal_among(plan), reference, VALIDATION)
+
+
+def _aim(goal: Target | None, reference: Sequence[Curve], split: int) -> Aim | None:
+    """A band up to the goal; up to the end of the median run where there is none."""
+    aim = Aim(np.empty(0), goal.measure if goal else 0, bool(goal and goal.rising))
+    lowest = lowest_of(aim, reference, split)
+    if not lowest.shape[-1]:
+        return None
+    value = float(np.median(lowest, axis=0)[-1])
+    if goal is not None:
+        value = -goal.value if goal.rising else goal.value
+    targets = band(lowest, value)
+    # A goal that the reference does not get to has no way of its own that leads there.
+    return aim._replace(targets=np.array([value]) if targets is None else targets)
+
+
+def lowest_of(aim: Aim, curves: Sequence[Curve], split: int) -> Floats:
+    """The lowest so far of what is aimed at, a row a run; nothing after an early end."""
+    longest = max(len(curve.measures) for curve in curves)
+    whole = np.full((len(curves), longest), np.nan)
+    for row, curve in zip(whole, curves, strict=True):
+        if not curve.failure:
+            row[: len(curve.measures)] = aim.of(curve.measures[:, split])
+    return lowest_so_far(whole)
+
+
+def _scores(plan: Plan, by_rate: ByRate, aim: Aim | None) -> Times:
+    """The mean log times at each learning rate, a number a seed; all equal without an aim."""
+    if aim is None:
+        return {rate: np.zeros(len(runs)) for rate, runs in by_rate.items()}
+    return {
+        rate: mean_log_time(
+            times_to(lowest_of(aim, runs, VALIDATION), aim.targets), plan.evaluations
         )
-    return chosen
+        for rate, runs in by_rate.items()
+    }
+
+
+def _near(scores: Times) -> list[float]:
+    """The rates that the other seeds may yet show to be the best."""
+    most = min(times.mean() for times in scores.values()) + HOPELESS
+    return [rate for rate, times in scores.items() if times.mean() <= most]
+
+
+def _lowest(by_rate: ByRate, scores: Times) -> float:
+    """The learning rate of the lowest mean; of those that tie, of the lowest loss in the end."""
+    eligible = _eligible(by_rate, scores)
+    return min(eligible, key=lambda rate: (scores[rate].mean(), _end(by_rate[rate]), rate))
+
+
+def _eligible(by_rate: ByRate, scores: Times) -> Times:
+    """Without the rates at which a run diverged or was stopped, if any are left."""
+
+    def well(curve: Curve) -> bool:
+        return not (curve.stopped or curve.failure) and diverged_at(curve, VALIDATION) is None
+
+    return {r: t for r, t in scores.items() if all(map(well, by_rate[r]))} or scores
+
+
+def _end(runs: Sequence[Curve]) -> float:
+    return float(np.median([end_loss(curve, VALIDATION) for curve in runs]))
 
 
 def tuning_scores(rule: str, curves: Sequence[Curve]) -> dict[float, float]:
@@ -38,26 +179,40 @@ def tuning_scores(rule: str, curves: Sequence[Curve]) -> dict[float, float]:
 
     Of a run that was stopped early, the loss where it was stopped.
     """
-    by_rate: dict[float, list[float]] = {}
+    by_rate: dict[float, list[Curve]] = {}
     for curve in curves:
         if curve.run.stage == "tuning" and curve.run.rule == rule:
-            ends = by_rate.setdefault(curve.run.learning_rate, [])
-            ends.append(end_loss(curve, VALIDATION))
-    return {rate: float(np.median(ends)) for rate, ends in by_rate.items()}
+            by_rate.setdefault(curve.run.learning_rate, []).append(curve)
+    return {rate: _end(runs) for rate, runs in by_rate.items()}
 
 
-def goal_of(plan: Plan, curves: Sequence[Curve]) -> Target:
-    """The user's own target, or else what the reference runs among these curves reach."""
+def of_study(curves: Sequence[Curve], study: int) -> list[Curve]:
+    """Those whose seeds belong to a study."""
+    return [curve for curve in curves if study_of(curve.run.seed) == study]
+
+
+def goal_among(plan: Plan) -> Target | None:
+    """The user's own target; None for what the reference reaches."""
     if not plan.choices.target:
-        return Target(target_of(curves))
+        return None
     measure, comparison, value = re.split("([<>]=)", plan.choices.target)
     return Target(float(value), plan.facts.measures.index(measure), comparison == ">=")
 
 
+def goal_of(plan: Plan, curves: Sequence[Curve]) -> Target:
+    """The user's own target, or else what the reference runs among these curves reach."""
+    return goal_among(plan) or Target(target_of(curves))
+
+
 def target_of(curves: Sequence[Curve]) -> float:
-    """What tuned gradient descent reliably reaches: four of five reference runs end below it.
+    """What the tuned reference reliably reaches: four of five of its runs get as low.
 
     A test loss; infinite if more than a fifth of the reference runs diverged or failed.
     """
-    ends = [end_loss(curve, TEST) for curve in curves if curve.run.stage == "reference"]
-    return float(np.quantile(ends, TARGET_QUANTILE, method="inverted_cdf"))
+    runs = [curve for curve in curves if curve.run.stage == "reference"]
+    lost = [math.isinf(end_loss(curve, TEST)) for curve in runs]
+    lowest = lowest_of(Aim(np.empty(0)), runs, TEST)
+    if not lowest.shape[-1]:  # too short to have a trailing mean
+        return float(np.quantile([end_loss(c, TEST) for c in runs], TARGET_QUANTILE, method="inverted_cdf"))
+    reached = np.where(lost, np.inf, lowest[:, -1])
+    return float(np.quantile(reached, TARGET_QUANTILE, method="inverted_cdf"))

@@ -9,7 +9,6 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ravine.racing.choices import BASELINE
 from ravine.racing.cost import Cost, estimate, left, share_done
 from ravine.racing.plan import Plan, Run
 from ravine.racing.store import Curve
@@ -173,9 +172,9 @@ def runs_of(plan: Plan) -> dict[str, int]:
     """How many runs each rule has in a race."""
     choices = plan.choices
     counts = {
-        rule: choices.seeds * len(choices.learning_rates[rule])
+        rule: choices.seeds * plan.rates_tried(rule)
         + choices.fresh_seeds * len(plan.judged_in(rule))
         for rule in choices.rules
     }
-    counts[BASELINE] += plan.references
+    counts[choices.reference] += plan.references
     return {rule: choices.studies * count for rule, count in counts.items()}
