@@ -19,7 +19,7 @@ from ravine.frameworks.translation import translation
 from ravine.outcome import PAGES, Race, publish_pages
 from ravine.pages.notebook import display as shown
 from ravine.racing import luggage, provenance
-from ravine.racing.choices import BASELINE, joined, named, scheduled
+from ravine.racing.choices import joined, named, scheduled
 from ravine.racing.crew import Local
 from ravine.racing.driver import Driver
 from ravine.racing.elsewhere import Fits, Fitted
@@ -150,9 +150,9 @@ def verify(
 ) -> Checked:
     """Run the winning claim of a finished race again, on seeds that nobody has used.
 
-    The winner and gradient descent, each at its chosen learning rate, to the same target, on
-    ``seeds`` seeds; every call takes others. It holds if the exact sign test and the interval of
-    the speed-up both say so, of this one rule alone. What was run is kept in the race's folder and
+    The winner and the reference, each at its chosen learning rate, to the same targets, on
+    ``seeds`` seeds; every call takes others. It holds if the 95 % interval of the speed-up, of this
+    one rule alone, lies above 1. What was run is kept in the race's folder and
     shown in its report. Raises ``WrongCall`` for an unfinished race or where nothing was claimed.
     """
     check_workers(workers)
@@ -166,7 +166,7 @@ def verify(
     check = next((c for c in found.checks if c.due(found.plan, found.stored)), None)
     if check is None or (check.rule, check.rates, check.seeds) != (rule, rates, seeds):
         study = unused_study(found.plan, [*found.checks, *found.confirmations])
-        check = Check(rule, rates, target, seeds, study)
+        check = Check(rule, rates, target, seeds, study, targets=found.verdict.band)
 
     def start(driver: Driver) -> Store:
         _check_same(found, found.plan, by_name, driver)
@@ -291,7 +291,7 @@ def _confirmation(
 ) -> Confirmation:
     """One that was begun and not finished, or a new one on unused seeds."""
     verdict, measures = found.verdict, found.plan.facts.measures
-    names = {verdict.leader.rule, BASELINE}
+    names = {verdict.leader.rule, verdict.reference}
     rates = {s.rule: s.learning_rate for s in verdict.standings if s.rule in names}
     target = Target(verdict.target, measures.index(verdict.measure), verdict.rising)
     whole = [one.confirmation for one in found.confirmed]

@@ -44,6 +44,7 @@ class Choices:
     others: Mapping[str, Mapping[str, tuple[float, ...]]] = field(default_factory=dict)
     fitted: str = ""  # to which budget, and what was given up for it
     reference: str = BASELINE  # the rule that the others are compared with
+    looked: bool = True  # whether evaluation ends for a rule once something is concluded of it
 
     @property
     def may_widen(self) -> bool:
@@ -60,7 +61,7 @@ class Choices:
         >>> Choices("t", (), {}, 2, 24, 1, 1).looks, Choices("t", (), {}, 2, 8, 1, 1).looks
         ((4, 6, 9, 12, 18, 24), (4, 6, 8))
         """
-        if self.studies > 1 or self.schedule != "constant":
+        if self.studies > 1 or not self.looked:
             return (self.fresh_seeds,)
         return (*(n for n in LOOKS if n < self.fresh_seeds), self.fresh_seeds)
 

@@ -17,6 +17,7 @@ from ravine.racing.choices import scheduled
 from ravine.racing.climb import Climb, group_of
 from ravine.racing.cost import Cost
 from ravine.racing.crew import Place
+from ravine.racing.endpoint import Aim
 from ravine.racing.engines import KERAS, MustMove
 from ravine.racing.files import tidy
 from ravine.racing.jobs import (
@@ -67,6 +68,7 @@ class Driver:
         self._unsaved: list[tuple[Pack, Advanced]] = []
         self._turns = Turns(self._materials)
         self._climbs: dict[tuple[str, int], Climb] = {}  # of the stage that is being run
+        self._aims: Mapping[int, Aim] = {}  # of the studies in which rates are stopped
         self._running: dict[int, Pack] = {}
         self._proven = False  # whether this machine could do anything
         self._facts: Facts | Bound | None = None
@@ -139,6 +141,7 @@ class Driver:
             store.replan(wider)
             self._plan = wider
             self._watcher.planned(wider, curves)
+        self._aims = course.aims(wider, curves)
         return course.due(wider, curves)
 
     def take(self, worker: int) -> Job | None:
@@ -239,7 +242,7 @@ class Driver:
                 groups.setdefault(group_of(run), []).append(run)
         for group, own in groups.items():
             stages = {run.stage: len(plan.cuts(run.stage)) for run in own}
-            rungs = plan.rungs if "tuning" in stages else ()
+            rungs = plan.rungs if "tuning" in stages and group[1] in self._aims else ()
             gates = [plan.cuts("tuning").index(rung) + 1 for rung in rungs]
             done = {run.id: stored[run.id] for run in own if self._can_go_on(run, stored)}
             climb = self._climbs[group] = Climb(own, done, gates)
@@ -279,11 +282,13 @@ class Driver:
             return
         if deciding:
             self._save()
-            rung = self._settled.cuts("tuning")[climb.done[here[0].id] - 1]
+            plan, aim = self._settled, self._aims[group[1]]
+            rung = plan.cuts("tuning")[climb.done[here[0].id] - 1]
             losses: dict[float, list[Any]] = {}
             for run, measures in store.measured(here).items():
-                losses.setdefault(run.learning_rate, []).append(measures[: rung + 1, 0, 0])
-            rates = stopping.hopeless(losses)
+                falling = aim.of(measures[: rung + 1, 0])
+                losses.setdefault(run.learning_rate, []).append(falling)
+            rates = stopping.hopeless(losses, aim.targets, plan.evaluations)
             stopped = [run for run in here if run.learning_rate in rates]
             store.stop(stopped)
             climb.leave(stopped)

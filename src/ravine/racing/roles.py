@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Any, Protocol
 
+from ravine.racing.endpoint import Aim
 from ravine.racing.plan import Plan, Run
 from ravine.racing.store import Curve
 
@@ -40,3 +41,6 @@ class Course(Protocol):
 
     def due(self, plan: Plan, curves: Sequence[Curve]) -> list[Run]:
         """All runs of the first stage that is not whole; none when all is done."""
+
+    def aims(self, plan: Plan, curves: Sequence[Curve]) -> dict[int, Aim]:
+        """Of each study whose tuning runs may be stopped early: the targets that tell which."""

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, NamedTuple
 
 from ravine.racing.choices import BASELINE
-from ravine.verdict.naming import title
+from ravine.verdict.naming import called, title
 from ravine.verdict.performance import PerformanceProfile, performance_profile
 from ravine.verdict.standings import Standing, Verdict
 
@@ -19,9 +19,9 @@ HOW = {
     "profile": "the share of tasks on which a rule takes at most τ times the steps of the fastest",
     "score": f"the profile's integral over τ from 1 to {TAU_MAX:g}, divided by {TAU_MAX - 1:g}, as "
     "AlgoPerf defines it; 1 is a rule that is the fastest everywhere",
-    "speed-up": "geometric mean over the tasks of the median speed-up over gradient descent; where "
-    "a rule missed the target its time counts as the whole run, so that its mean is at most what "
-    "is said (≤); where gradient descent did, at least (≥); where both did it counts as 1 (≈)",
+    "speed-up": "geometric mean over the tasks of the speed-up over the reference; where half of "
+    "a rule's runs missed the target, at most what is said (≤), as they count as whole runs; where "
+    "those of the reference did, at least (≥); where both did, about (≈)",
     "left out": "a task whose race was not fair or had no target counts nowhere",
 }
 
@@ -47,6 +47,7 @@ class Across(NamedTuple):
     performance: PerformanceProfile | None  # None where every task was left out
     scores: tuple[Score, ...]  # best first
     left_out: Mapping[str, str]
+    reference: str = BASELINE
 
     def __str__(self) -> str:
         """The sentence."""
@@ -59,16 +60,16 @@ class Across(NamedTuple):
         who = " and ".join(map(title, first))
         said = f"Over {tasks} {who} {'have' if len(first) > 1 else 'has'} the highest score, "
         said += f"{best.score:.2f}"
-        if best.rule != BASELINE and len(first) == 1:
+        if best.rule != self.reference and len(first) == 1:
             bound = {"": "", "≤": "at most ", "≥": "at least ", "≈": "about "}[best.bound]
-            said += f", and a speed-up of {bound}{best.speedup:.2f} over gradient descent"
+            said += f", and a speed-up of {bound}{best.speedup:.2f} over {called(self.reference)}"
         return f"{said}. This describes these tasks; it tests nothing beyond them."
 
 
-def across(verdicts: Mapping[str, Verdict], horizons: Mapping[str, int]) -> Across:
+def across(verdicts: Mapping[str, Verdict]) -> Across:
     """Times, profile and scores of the verdicts of several tasks, by task.
 
-    All are of the same rules. ``horizons``: steps of a run of each task.
+    All are of the same rules, compared with the same reference.
     """
     import pandas as pd
 
@@ -83,12 +84,13 @@ def across(verdicts: Mapping[str, Verdict], horizons: Mapping[str, int]) -> Acro
         },
         index=pd.Index(rules, name="rule"),
     )
+    reference = next((v.reference for v in verdicts.values()), BASELINE)
     if not counted:
-        return Across(times, None, (), left_out)
+        return Across(times, None, (), left_out, reference)
     performance = performance_profile(times, TAU_MAX)
-    scores = [_score(rule, float(performance.score[rule]), by_task, horizons) for rule in rules]
-    ranked = sorted(scores, key=lambda s: (-s.score, -s.speedup, s.rule != BASELINE, s.rule))
-    return Across(times, performance, tuple(ranked), left_out)
+    scores = [_score(rule, reference, float(performance.score[rule]), by_task) for rule in rules]
+    ranked = sorted(scores, key=lambda s: (-s.score, -s.speedup, s.rule != reference, s.rule))
+    return Across(times, performance, tuple(ranked), left_out, reference)
 
 
 def _why_not(verdict: Verdict) -> str:
@@ -99,23 +101,21 @@ def _why_not(verdict: Verdict) -> str:
 
 def _score(
     rule: str,
+    reference: str,
     score: float,
     by_task: Mapping[str, Mapping[str, Standing]],
-    horizons: Mapping[str, int],
 ) -> Score:
     logs, missed, bounds = [], [], set()
     for task, standings in by_task.items():
-        own, baseline = (standings[name].steps_to_target.median for name in (rule, BASELINE))
-        ratio = standings[rule].speedup.median
+        own, theirs = (standings[name].steps_to_target.median for name in (rule, reference))
         if math.isinf(own):
             missed.append(task)
-            ratio = min(baseline, horizons[task]) / horizons[task]
-        bounds.add(_BOUNDS[math.isinf(own), math.isinf(baseline)])
-        logs.append(math.log(ratio))
+        bounds.add(_BOUNDS[math.isinf(own), math.isinf(theirs)])
+        logs.append(math.log(standings[rule].speedup.median))
     kinds = bounds - {""}
-    bound = "" if rule == BASELINE or not kinds else kinds.pop() if len(kinds) == 1 else "≈"
+    bound = "" if rule == reference or not kinds else kinds.pop() if len(kinds) == 1 else "≈"
     return Score(rule, score, math.exp(sum(logs) / len(logs)), bound, tuple(missed))
 
 
-# By whether the rule missed the target, and whether gradient descent did.
+# By whether the rule missed the target, and whether the reference did.
 _BOUNDS = {(False, False): "", (True, False): "≤", (False, True): "≥", (True, True): "≈"}

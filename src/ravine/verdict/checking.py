@@ -1,18 +1,21 @@
-"""A claim once more: winner and gradient descent on seeds that nobody has used, to its target."""
+"""A claim once more: winner and reference on seeds that nobody has used, to the same targets."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Self
 
+import numpy as np
+
 from ravine.errors import WrongCall
-from ravine.racing.choices import BASELINE
+from ravine.racing.endpoint import Aim, mean_log_time
 from ravine.racing.plan import Plan, Run
 from ravine.racing.store import Curve
+from ravine.verdict.comparing import FASTER, Tuned, compare
 from ravine.verdict.curves import Target
-from ravine.verdict.naming import title
-from ravine.verdict.standings import FASTER, Verdict
-from ravine.verdict.statistics import CONFIDENCE, Spread, fewest_seeds, median_interval, sign_test
-from ravine.verdict.studies import study_among
+from ravine.verdict.evaluation import ALPHA, LEAST, times_of
+from ravine.verdict.naming import called, title
+from ravine.verdict.standings import Verdict
+from ravine.verdict.statistics import Spread
 from ravine.verdict.wording import times_the_steps
 
 
@@ -21,17 +24,22 @@ class Check:
     """A claim that is to be checked. ``study``: whose seeds it takes; races take lower ones."""
 
     rule: str
-    rates: Mapping[str, float]  # of the rule and of gradient descent
+    rates: Mapping[str, float]  # of the rule and of the reference
     target: Target
     seeds: int
     study: int
+    targets: tuple[float, ...] = field(default=(), kw_only=True)  # the band that was judged by
 
     def widened(self, plan: Plan, curves: Sequence[Curve]) -> Plan:
-        """See ``racing.driver.Course``: nothing is tuned."""
+        """See ``racing.roles.Course``: nothing is tuned."""
         return plan
 
+    def aims(self, plan: Plan, curves: Sequence[Curve]) -> dict[int, Aim]:
+        """See ``racing.roles.Course``: nothing is stopped."""
+        return {}
+
     def due(self, plan: Plan, curves: Sequence[Curve]) -> list[Run]:
-        """See ``racing.driver.Course``."""
+        """See ``racing.roles.Course``."""
         runs, there = self.runs(plan), {curve.run.id for curve in curves}
         return runs if any(run.id not in there for run in runs) else []
 
@@ -41,12 +49,13 @@ class Check:
 
     def to_json(self) -> dict[str, Any]:
         """What the store keeps."""
-        return {**self.__dict__, "target": list(self.target)}
+        return {**self.__dict__, "target": list(self.target), "targets": list(self.targets)}
 
     @classmethod
     def from_json(cls, kept: Mapping[str, Any]) -> Self:
         """What ``to_json`` gave."""
-        return cls(**{**kept, "target": Target(*kept["target"])})
+        target, targets = Target(*kept["target"]), tuple(kept.get("targets", ()))
+        return cls(**{**kept, "target": target, "targets": targets})
 
 
 @dataclass(frozen=True)
@@ -54,41 +63,48 @@ class Checked:
     """What came of it."""
 
     check: Check
+    reference: str
     speedup: Spread
-    p_value: float
     held: bool
 
     def __str__(self) -> str:
         steps, rule = times_the_steps(self.speedup), title(self.check.rule)
-        begun = f"{rule} took {steps} of gradient descent on {self.check.seeds} unused seeds"
-        if self.held:
-            return f"The claim held: {begun}, p = {self.p_value:.2g}."
-        return f"The claim did not hold: {begun}, p = {self.p_value:.2g}."
+        begun = f"{rule} took {steps} of {called(self.reference)}"
+        return (
+            f"The claim {'held' if self.held else 'did not hold'}: {begun} on "
+            f"{self.check.seeds} unused seeds."
+        )
 
 
 def claim_of(verdict: Verdict, measures: Sequence[str]) -> tuple[str, dict[str, float], Target]:
-    """What a verdict claims: a rule, its and gradient descent's rate, the target.
+    """What a verdict claims: a rule, its and the reference's rate, the target.
 
     Raises ``WrongCall`` where nothing is claimed.
     """
     leader = verdict.leader
     if leader.finding != FASTER:
         raise WrongCall(f"there is no claim to check: {verdict.sentence}")
-    pair = (leader.rule, BASELINE)
+    pair = (leader.rule, verdict.reference)
     rates = {s.rule: s.learning_rate for s in verdict.standings if s.rule in pair}
     goal = Target(verdict.target, measures.index(verdict.measure), verdict.rising)
     return leader.rule, rates, goal
 
 
 def checked(check: Check, plan: Plan, curves: Sequence[Curve]) -> Checked:
-    """Whether the claim held: the sign test, alone, and an interval above 1."""
-    ids = {run.id for run in check.runs(plan)}
-    own = [curve for curve in curves if curve.run.id in ids]
-    study = study_among(own, plan, check.rates, check.target)
-    speedups = study.speedups(BASELINE, check.rule)
-    interval, p_value = median_interval(speedups), sign_test(speedups)
-    held = interval.low > 1 and p_value <= 1 - CONFIDENCE and check.seeds >= fewest_seeds(1)
-    return Checked(check, interval, p_value, held)
+    """Whether the claim held: the interval of the speed-up, alone, lies above 1."""
+    goal, reference = check.target, plan.choices.reference
+    targets = np.array(check.targets or (goal.value,))
+    aim = Aim(-targets if goal.rising else targets, goal.measure, goal.rising)
+    logs = []
+    for rule in (reference, check.rule):
+        ids = {run.id for run in check.runs(plan) if run.rule == rule}
+        own = sorted((c for c in curves if c.run.id in ids), key=lambda c: c.run.seed)
+        times = times_of(plan, aim, goal, own)
+        logs.append({check.rates[rule]: mean_log_time(times, plan.evaluations)})
+    tuned = Tuned(check.rates, {rule: (rate,) for rule, rate in check.rates.items()})
+    found = compare(logs[0], logs[1], tuned, (reference, check.rule), ALPHA)
+    held = found.conclusion == FASTER and check.seeds >= LEAST
+    return Checked(check, reference, found.speedup, held)
 
 
 def unused_study(plan: Plan, checks: Sequence[Check]) -> int:

@@ -18,8 +18,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ravine.racing.stopping import HOPELESS
+from ravine.verdict.statistics import Spread
 
-FASTER, SLOWER, EQUAL, UNDECIDED = "faster", "slower", "as fast", "undecided"
+FASTER, SLOWER, EQUAL, UNDECIDED = "faster", "slower", "as fast", "undecided"  # conclusions
 MARGIN = math.log(1.25)  # within which two times are called equal
 CONTENDING = 1.25  # standard errors behind the best
 TOLERANCE = math.log(1.03)  # what learning rates between those tried may make of a ratio
@@ -37,6 +38,12 @@ class Difference(NamedTuple):
     middle: float
     low: float
     high: float
+
+    @property
+    def speedup(self) -> Spread:
+        """As a ratio of geometric means of times, above 1 for the faster."""
+        with np.errstate(over="ignore"):
+            return Spread(*map(float, np.exp(self)))
 
     @property
     def conclusion(self) -> str:

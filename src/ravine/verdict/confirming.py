@@ -9,12 +9,11 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ravine.frameworks.names import CALLED
-from ravine.racing.choices import BASELINE
 from ravine.racing.plan import Plan
 from ravine.racing.store import Curve
 from ravine.verdict.checking import Check
 from ravine.verdict.curves import TEST
-from ravine.verdict.naming import title
+from ravine.verdict.naming import called, title
 from ravine.verdict.studies import study_among
 
 Elsewhere = Mapping[tuple[str, str], tuple[Any, Any, bool]]  # as ``Store.elsewhere`` has it
@@ -81,8 +80,9 @@ class Confirmed:
 
     @property
     def rules(self) -> tuple[str, ...]:
-        """The winner, then gradient descent."""
-        return tuple(sorted(self.confirmation.rates, key=lambda rule: rule == BASELINE))
+        """The winner, then the reference."""
+        winner = self.confirmation.rule
+        return tuple(sorted(self.confirmation.rates, key=lambda rule: rule != winner))
 
     def of(self, rule: str) -> list[Pair]:
         """The pairs of a rule."""
@@ -94,20 +94,20 @@ class Confirmed:
 
     @property
     def saved(self) -> str:
-        """What of gradient descent's time the winner saves there, in words; empty without one."""
-        rule = self.confirmation.rule
-        if rule == BASELINE:
+        """What of the reference's time the winner saves there, in words; empty without one."""
+        if len(self.rules) == 1:
             return ""
+        rule, reference = self.rules
         whole, built = self.seconds, self.seconds_built
         said = (
-            f"{title(rule)} was at the target {_after(whole[rule])} of fit, gradient descent "
-            f"{_after(whole[BASELINE])}; of these without what it takes to build the graph, which "
+            f"{title(rule)} was at the target {_after(whole[rule])} of fit, "
+            f"{called(reference)} {_after(whole[reference])}; of these without what it takes to build the graph, which "
             f"is done once however long one trains, {_after(built[rule])} and "
-            f"{_after(built[BASELINE])}"
+            f"{_after(built[reference])}"
         )
         if not all(map(math.isfinite, whole.values())):
             return said
-        first, then = (1 - found[rule] / found[BASELINE] for found in (whole, built))
+        first, then = (1 - found[rule] / found[reference] for found in (whole, built))
         return f"{said}: {_share(first)} in all, {_share(then)} once the graph is built"
 
     def __str__(self) -> str:

@@ -15,6 +15,7 @@ from ravine.verdict.looks import nominal_levels
 from ravine.verdict.tuning import goal_of, judging_aim, lowest_of
 
 ALPHA = 0.05  # that any of the conclusions that are adjusted together is wrong
+LEAST = 4  # evaluation seeds, or studies: below it nothing is concluded
 Key = tuple[str, float]  # a rule and a learning rate
 
 
@@ -64,8 +65,14 @@ def levels(plan: Plan, comparisons: int) -> dict[int, float]:
     return dict(zip(looks, nominal_levels(looks, ALPHA / max(1, comparisons)), strict=True))
 
 
-def evaluation(plan: Plan, tuned: Tuned, curves: Sequence[Curve], study: int = 0) -> Evaluation:
-    """From the curves of a study, look after look."""
+def evaluation(
+    plan: Plan,
+    tuned: Tuned,
+    curves: Sequence[Curve],
+    study: int = 0,
+    target: Target | None = None,
+) -> Evaluation:
+    """From the curves of a study, look after look; ``target`` stands in for the study's own."""
     there = {curve.run.id: curve for curve in curves}
     reference, looks = plan.choices.reference, plan.choices.looks
     others = [rule for rule in plan.choices.rules if rule != reference]
@@ -81,7 +88,7 @@ def evaluation(plan: Plan, tuned: Tuned, curves: Sequence[Curve], study: int = 0
     wanted = list(dict.fromkeys(wanted))
     if any(run.id not in there for run in wanted):
         return Evaluation(plan, tuned, tuple(wanted), missing=True)
-    goal = goal_of(plan, [there[run.id] for run in wanted if run.stage == "reference"])
+    goal = target or goal_of(plan, [there[r.id] for r in wanted if r.stage == "reference"])
     aim = judging_aim(plan, goal, [there[run.id] for run in _reference(plan, wanted)])
     if aim is None:
         return Evaluation(plan, tuned, tuple(wanted), missing=False, goal=goal)
@@ -94,7 +101,7 @@ def evaluation(plan: Plan, tuned: Tuned, curves: Sequence[Curve], study: int = 0
         runs = _runs(plan, tuned, (rule, rate), seeds, study)
         if any(run.id not in there for run in runs):
             return None
-        found = _times(plan, aim, goal, [there[run.id] for run in runs])[known[:seeds]]
+        found = times_of(plan, aim, goal, [there[run.id] for run in runs])[known[:seeds]]
         times[rule, rate] = found
         return mean_log_time(found, plan.evaluations)
 
@@ -123,7 +130,7 @@ def _reference(plan: Plan, wanted: Sequence[Run]) -> list[Run]:
     return [run for run in wanted if (run.stage, run.rule) == ("fresh", rule)]
 
 
-def _times(plan: Plan, aim: Aim, goal: Target, curves: Sequence[Curve]) -> Floats:
+def times_of(plan: Plan, aim: Aim, goal: Target, curves: Sequence[Curve]) -> Floats:
     """Evaluations to each target, (seeds, targets)."""
     if curves[0].run.rule in plan.decaying:
         return _shortest(plan, aim, goal, curves)

@@ -54,10 +54,12 @@ class Sensitivity:
     cliff: float | None  # the smallest rate above the best that trains nothing; None: not reached
     unusable: float  # share of the rates tried that train nothing
     after: tuple[float, ...]  # expected best loss after 1, 2, … tries
-    rivals: tuple[float, ...]  # rates that were better than the chosen one on some seed
+    rivals: tuple[float, ...]  # other rates that tuning could not tell from the chosen one
 
 
-def sensitivity(rule: str, best: float, curves: Sequence[Curve]) -> Sensitivity:
+def sensitivity(
+    rule: str, best: float, curves: Sequence[Curve], rivals: tuple[float, ...]
+) -> Sensitivity:
     """What the tuning runs say of a rule whose chosen learning rate is ``best``."""
     own = [c for c in curves if c.run.stage == "tuning" and c.run.rule == rule]
     start = loss_before(own)
@@ -68,7 +70,7 @@ def sensitivity(rule: str, best: float, curves: Sequence[Curve]) -> Sensitivity:
         cliff=min((rate for rate in barren if rate > best), default=None),
         unusable=len(barren) / len(rates),
         after=best_after([t.loss for t in rates], start),
-        rivals=rivals(own, best),
+        rivals=rivals,
     )
 
 
@@ -167,21 +169,3 @@ def leads_by_tries(after: Mapping[str, Sequence[float]]) -> tuple[Lead, ...]:
             leads.append(Lead(rule, k + 1, k + 1))
     return tuple(leads)
 
-
-def rivals(curves: Sequence[Curve], best: float) -> tuple[float, ...]:
-    """The rates that ended lower than the chosen one on at least one tuning seed.
-
-    ``curves``: one rule's tuning runs. With other tuning seeds one of these might have been chosen,
-    and what is claimed is about the one that was.
-    """
-    ends: dict[float, dict[int, float]] = {}
-    for curve in curves:
-        if not curve.stopped:
-            end = end_loss(curve, VALIDATION)
-            ends.setdefault(curve.run.learning_rate, {})[curve.run.seed] = end
-    chosen = ends.pop(best, {})
-    return tuple(
-        rate
-        for rate in sorted(ends)
-        if any(loss < chosen.get(seed, -math.inf) for seed, loss in ends[rate].items())
-    )

@@ -9,17 +9,18 @@ import numpy as np
 
 from ravine.errors import RavineError
 from ravine.verdict.audits import Audit
+from ravine.verdict.comparing import EQUAL, FASTER, SLOWER, UNDECIDED
 from ravine.verdict.inclusion import Suspect
 from ravine.verdict.sensitivity import Lead, Sensitivity
 from ravine.verdict.statistics import Spread
 from ravine.verdict.targets import Stretch
 
+__all__ = ["EQUAL", "FASTER", "SLOWER", "UNDECIDED", "Standing", "Verdict"]
 GRADIENTS_A_STEP = 1  # of every rule: Nesterov takes its one elsewhere
 
-# What can be found about a rule.
-FASTER, SLOWER = "faster", "slower"
-REFERENCE = "reference"  # gradient descent itself
-NO_DIFFERENCE = "no difference found"
+# What else can be found about a rule.
+REFERENCE = "reference"  # itself
+NO_DIFFERENCE = "no difference found"  # between values of a lever
 TOO_FEW = "too few seeds to claim"
 NO_TARGET = "no target"
 UNRANKED = "no ranking"  # the race was not fair
@@ -42,11 +43,10 @@ class Standing:
     reached: int
     diverged: int
     failed: int  # could not be done: counted as not reaching the target, not as diverged
-    finding: str  # FASTER, SLOWER, … than gradient descent
-    tied_for_first: bool  # is the first, or the paired interval against it includes 1
+    finding: str  # FASTER, SLOWER, EQUAL, UNDECIDED, … than the reference
+    tied_for_first: bool  # is the first, or the interval against it includes 1
     steps_to_target: Spread  # quartiles; infinite for a run that missed
-    speedup: Spread  # over gradient descent, with its interval
-    p_value: float  # of being no faster or slower than gradient descent, Holm-adjusted
+    speedup: Spread  # over the reference, with its interval; all of them hold together
     step_seconds: float | None  # of one step, where it was measured
     speedup_seconds: Spread | None  # as speedup, where both rules' steps were timed
     final_losses: tuple[float, ...]  # on the test data, by seed
@@ -74,16 +74,18 @@ class Standing:
 
 @dataclass(frozen=True)
 class Verdict:
-    """Who is faster than gradient descent, by how much, and how sure that is."""
+    """Who is faster than the reference, by how much, and how sure that is."""
 
     task: str
-    target: float  # a test loss, unless ``measure`` is another
+    target: float  # a test loss, unless ``measure`` is another; the last of the band
     standings: tuple[Standing, ...]  # best first
     sentence: str
     warnings: tuple[str, ...]
+    reference: str = "sgd"
     measure: str = "loss"
     rising: bool = False  # whether the target is reached from below
     studies: int = 1  # above 1 intervals and tests are over studies, not over seeds
+    band: tuple[float, ...] = ()  # the targets that times were taken to; of the first study
     leads_by_target: tuple[Stretch, ...] = ()  # of the fresh runs
     leads_by_tries: tuple[Lead, ...] = ()  # of the tuning runs
     suspects: tuple[Suspect, ...] = ()
@@ -99,7 +101,7 @@ class Verdict:
 
     @property
     def leader(self) -> Standing:
-        """The rule with the largest median speed-up, of those reliably faster if there are any.
+        """The rule with the largest speed-up, of those reliably faster if there are any.
 
         Raises ``RavineError`` where an audit refused to rank.
         """

@@ -1,71 +1,98 @@
-"""What the fresh runs of one study, or of several, say about how long each rule takes."""
+"""What the evaluation runs of one study, or of several, say about how long each rule takes."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from functools import cached_property
 
 import numpy as np
 
-from ravine.racing.choices import BASELINE
-from ravine.racing.plan import Plan, study_of
+from ravine.racing.plan import Plan
 from ravine.racing.store import Curve
-from ravine.verdict.curves import Target, ends_at, speedup, steps_to
-from ravine.verdict.statistics import Spread, median_interval
-from ravine.verdict.tuning import choose, goal_of
+from ravine.verdict.comparing import Difference, Tuned, compare
+from ravine.verdict.curves import Target, ends_at, steps_to
+from ravine.verdict.evaluation import ALPHA, Evaluation, evaluation
+from ravine.verdict.tuning import goal_of, of_study, tuning
 
 Runs = Mapping[str, Mapping[int, Curve]]  # of each rule, by seed
+Paces = tuple[float, float]  # seconds a step of two rules
 
 
-class Study(NamedTuple):
-    """Tuning and judging, once: all on seeds that no other study has.
+@dataclass(frozen=True)
+class Study:
+    """Tuning and evaluating, once: all on seeds that no other study has.
 
-    ``times``: steps to the target of each rule's fresh runs by seed. ``unknown``: the seeds on
-    which gradient descent could not be run; nobody was faster than it there.
+    ``times``: steps to the target of each rule's runs at its chosen rate, by seed; infinite for one
+    that missed it. ``evaluated``: None where nothing is compared but those times.
     """
 
     chosen: Mapping[str, float]
     target: Target
     fresh: Runs
     times: Mapping[str, Mapping[int, float]]
-    horizon: float  # steps of a whole run
-    unknown: frozenset[int]
+    evaluated: Evaluation | None = None
 
-    def speedups(self, baseline: str, rule: str, pace: float = 1.0) -> list[float]:
-        """Paired by seed; ``pace``: how much longer than the rule's the baseline's steps take."""
-        return [
-            1.0
-            if baseline == BASELINE and seed in self.unknown
-            else speedup(self.times[baseline][seed] * pace, t, self.horizon * pace)
-            for seed, t in self.times[rule].items()
-        ]
+    @property
+    def band(self) -> tuple[float, ...]:
+        """The targets that times are taken to, as they are measured; none where there are none."""
+        if self.evaluated is None or (aim := self.evaluated.aim) is None:
+            return ()
+        return tuple(float(-x if aim.rising else x) for x in aim.targets)
+
+    def contenders(self, rule: str) -> Sequence[float]:
+        """The learning rates that tuning could not tell from the chosen one, which is among them."""
+        return () if self.evaluated is None else self.evaluated.tuned.contenders[rule]
 
 
 @dataclass(frozen=True)
 class Studies:
     """One study, where what is compared is runs of a seed; or several, where it is studies.
 
-    Tuning has luck of its own, which all fresh runs of a study share. A claim about a rule, not
-    about the learning rate that it happened to get, needs that done several times.
+    Tuning has luck of its own, which all runs of a study share. In one study the intervals allow
+    for that by the rates that it could not tell apart; several studies show it.
     """
 
+    plan: Plan
     each: Sequence[Study]
 
     @property
     def units(self) -> int:
-        """How many independent comparisons there are."""
-        return len(self.each) if len(self.each) > 1 else len(self.each[0].fresh[BASELINE])
+        """How many independent comparisons there are at the least: studies, or seeds of the one."""
+        if len(self.each) > 1:
+            return len(self.each)
+        return min(map(len, self.each[0].fresh.values()))
 
-    def speedups(self, baseline: str, rule: str, pace: float = 1.0) -> list[float]:
-        """A speed-up a seed of the one study; else the median of each study."""
-        found = [study.speedups(baseline, rule, pace) for study in self.each]
-        return found[0] if len(found) == 1 else [float(np.median(one)) for one in found]
+    @cached_property
+    def against_reference(self) -> Mapping[str, Difference]:
+        """Each rule against the reference: simultaneous intervals, those that were looked at."""
+        found = self.each[0].evaluated
+        if len(self.each) == 1:
+            return {} if found is None else found.said
+        reference = self.plan.choices.reference
+        others = [rule for rule in self.plan.choices.rules if rule != reference]
+        said = {rule: self.difference(reference, rule, len(others)) for rule in others}
+        return {rule: d for rule, d in said.items() if d is not None}
 
-    def interval(self, baseline: str, rule: str) -> Spread:
-        """The median of the same with its interval."""
-        return median_interval(self.speedups(baseline, rule))
+    def difference(
+        self, one: str, other: str, comparisons: int, paces: Paces = (1.0, 1.0)
+    ) -> Difference | None:
+        """How much lower the logarithms of the other rule's times are; None: not known.
+
+        ``comparisons``: for how many the interval is adjusted.
+        """
+        evaluated = [study.evaluated for study in self.each if study.evaluated is not None]
+        found = [e.difference(one, other, comparisons, paces) for e in evaluated]
+        if len(self.each) == 1:
+            return found[0] if found else None
+        middles = np.array([d.middle for d in found if d is not None])
+        if not middles.size:
+            return None
+        tuned = Tuned({one: 0.0, other: 0.0}, {one: (0.0,), other: (0.0,)})
+        logs = {0.0: np.zeros(len(middles))}, {0.0: -middles}
+        return compare(*logs, tuned, (one, other), ALPHA / max(1, comparisons))
 
     def runs(self, rule: str) -> list[Curve]:
-        """All fresh runs of a rule."""
+        """All evaluation runs of a rule at its chosen rates."""
         return [curve for study in self.each for curve in study.fresh[rule].values()]
 
     def times(self, rule: str) -> list[float]:
@@ -80,25 +107,30 @@ class Studies:
 
 
 def studied(plan: Plan, curves: Sequence[Curve], target: Target | None = None) -> Studies:
-    """The studies of a race; ``target`` stands in for that of each."""
-    parts: list[list[Curve]] = [[] for _ in range(plan.choices.studies)]
-    for curve in sorted(curves, key=lambda c: c.run.seed):
-        parts[study_of(curve.run.seed)].append(curve)
-    return Studies(
-        [
-            study_among(part, plan, choose(plan, part, i), target or goal_of(plan, part))
-            for i, part in enumerate(parts)
-        ]
-    )
+    """The studies of a finished race; ``target`` stands in for that of each."""
+    found = []
+    for study in range(plan.choices.studies):
+        own = sorted(of_study(curves, study), key=lambda c: c.run.seed)
+        tuned = tuning(plan, own, study).tuned
+        assert tuned is not None
+        goal = target or goal_of(plan, own)
+        evaluated = evaluation(plan, tuned, own, study, target)
+        found.append(study_among(own, plan, tuned.chosen, goal, evaluated))
+    return Studies(plan, found)
 
 
 def study_among(
-    curves: Sequence[Curve], plan: Plan, chosen: Mapping[str, float], goal: Target
+    curves: Sequence[Curve],
+    plan: Plan,
+    chosen: Mapping[str, float],
+    goal: Target,
+    evaluated: Evaluation | None = None,
 ) -> Study:
     """What these curves say about the rules at their chosen rates, on their way to the goal."""
     runs: dict[tuple[str, str], dict[int, Curve]] = {}  # by rule and stage
     for curve in curves:
-        runs.setdefault((curve.run.rule, curve.run.stage), {})[curve.run.seed] = curve
+        if curve.run.learning_rate == chosen.get(curve.run.rule):
+            runs.setdefault((curve.run.rule, curve.run.stage), {})[curve.run.seed] = curve
     fresh = {rule: runs.get((rule, "fresh"), {}) for rule in chosen}
     times = {}
     for rule, own in fresh.items():
@@ -107,8 +139,7 @@ def study_among(
             times[rule] = {seed: _shortest(plan, stages, seed, goal) for seed in own}
         else:
             times[rule] = {seed: steps_to(c, goal, plan.period) for seed, c in own.items()}
-    unknown = frozenset(seed for seed, curve in fresh[BASELINE].items() if curve.failure)
-    return Study(chosen, goal, fresh, times, plan.steps, unknown)
+    return Study(chosen, goal, fresh, times, evaluated)
 
 
 def _shortest(
@@ -123,4 +154,4 @@ def _shortest(
         for stage, own in stages.items()
         if seed in own and ends_at(own[seed], goal)
     ]
-    return min(reached, default=np.inf)
+    return min(reached, default=math.inf)

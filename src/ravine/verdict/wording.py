@@ -3,17 +3,17 @@
 import math
 from collections.abc import Iterable, Sequence
 
-from ravine.racing.choices import BASELINE
 from ravine.racing.store import Curve
+from ravine.verdict.comparing import EQUAL, FASTER, UNDECIDED
 from ravine.verdict.curves import UNTRAINED, untrained
-from ravine.verdict.naming import title
-from ravine.verdict.standings import FASTER, TOO_FEW, Standing, Verdict
-from ravine.verdict.statistics import Spread, fewest_seeds
+from ravine.verdict.evaluation import LEAST
+from ravine.verdict.naming import called, title
+from ravine.verdict.standings import TOO_FEW, Standing, Verdict
+from ravine.verdict.statistics import Spread
 
-BASELINES_LOSS = "gradient descent's final loss"
 NOTHING_RELIABLE = (
-    "No verdict: gradient descent {} in more than a fifth of its reference runs, so there is "
-    "nothing that it reliably reaches."
+    "No verdict: {} {} in more than a fifth of its reference runs, so there is nothing that it "
+    "reliably reaches."
 )
 
 
@@ -36,30 +36,26 @@ def said_speedup(speedup: Spread) -> str:
 def sentence(verdict: Verdict, curves: Sequence[Curve], own_target: bool) -> str:
     """What was found and how sure it is."""
     leader, comparisons = verdict.leader, len(verdict.standings) - 1
+    reference = called(verdict.reference)
     if math.isinf(verdict.target):
         failed = any(c.failure for c in curves if c.run.stage == "reference")
-        return NOTHING_RELIABLE.format("diverged or failed" if failed else "diverged")
+        how = "diverged or failed" if failed else "diverged"
+        return NOTHING_RELIABLE.format(reference, how)
     if not comparisons:
-        return "Only gradient descent was raced: there is nothing to compare."
+        return f"Only {reference} was raced: there is nothing to compare."
     steps = times_the_steps(leader.speedup)
     if any(s.finding == TOO_FEW for s in verdict.standings):
         units = "studies" if verdict.studies > 1 else "seeds"
         there = verdict.studies if verdict.studies > 1 else leader.runs
         return (
-            f"Too few {units} to claim anything: {there} of the {fewest_seeds(comparisons)} "
-            f"that a race of {len(verdict.standings)} rules needs; on these {title(leader.rule)} "
-            f"took {steps} of gradient descent."
+            f"Too few {units} to claim anything: {there} of the {LEAST} that it takes; on these "
+            f"{title(leader.rule)} took {steps} of {reference}."
         )
-    if leader.rule == BASELINE:
-        return "No difference found: no rule is faster than gradient descent."
     if leader.finding != FASTER:
-        return (
-            "No difference found: no rule is reliably faster than gradient descent (the best, "
-            f"{title(leader.rule)}: {steps}, p = {leader.p_value:.2g} adjusted for "
-            f"{comparisons} {'rules' if comparisons > 1 else 'rule'})."
-        )
+        return _nothing_faster(verdict)
     goal = f"a test {verdict.measure} of {verdict.target:.4g}"
-    said = f"{title(leader.rule)} reaches {goal if own_target else BASELINES_LOSS} in {steps}"
+    result = goal if own_target else f"{reference}'s result"
+    said = f"{title(leader.rule)} takes {steps} of {reference} on the way to {result}"
     said += f", a speed-up of {said_speedup(leader.speedup)}"
     if verdict.studies > 1:
         said += f", over {verdict.studies} studies, each tuned anew"
@@ -68,14 +64,28 @@ def sentence(verdict: Verdict, curves: Sequence[Curve], own_target: bool) -> str
     return said + "."
 
 
+def _nothing_faster(verdict: Verdict) -> str:
+    """No rule is faster: which are as fast, and what is not known."""
+    others = [s for s in verdict.standings if s.rule != verdict.reference]
+    said = f"No rule was found to be faster than {called(verdict.reference)}"
+    best = max(others, key=lambda s: s.speedup.median)
+    said += f" (the best, {title(best.rule)}: {times_the_steps(best.speedup)})"
+    equal = [title(s.rule) for s in others if s.finding == EQUAL]
+    open_ = [title(s.rule) for s in others if s.finding == UNDECIDED]
+    if equal:
+        said += f"; {_listed(equal)} {'is' if len(equal) == 1 else 'are'} as fast, within 25 %"
+    if open_:
+        said += f"; {_listed(open_)} {'is' if len(open_) == 1 else 'are'} undecided"
+    return said + "."
+
+
 def warnings(verdict: Verdict, curves: Sequence[Curve], start: float) -> list[str]:
     """What a reader should know before believing it. ``start``: the test loss before step one."""
     found = [
         *_no_learning(verdict, start),
-        *_misses(verdict.standings),
+        *_misses(verdict),
         *_about_rules(verdict.standings),
         *_suspects(verdict),
-        *_close_calls(verdict),
     ]
     return found + _failures(curves) + _narrowed(curves)
 
@@ -84,20 +94,20 @@ def _no_learning(verdict: Verdict, start: float) -> list[str]:
     if verdict.measure != "loss" or not untrained(start) < verdict.target < math.inf:
         return []
     return [
-        f"gradient descent hardly learned: the target, {verdict.target:.4g}, is more than "
+        f"{called(verdict.reference)} hardly learned: the target, {verdict.target:.4g}, is more than "
         f"{UNTRAINED:.0%} of the loss before step one, {start:.4g}; train longer or with larger "
         "learning rates"
     ]
 
 
-def _misses(standings: Sequence[Standing]) -> list[str]:
-    baseline = next(s for s in standings if s.rule == BASELINE)
-    missed = baseline.runs - baseline.reached
-    if not missed or len(standings) == 1:
+def _misses(verdict: Verdict) -> list[str]:
+    reference = next(s for s in verdict.standings if s.rule == verdict.reference)
+    missed = reference.runs - reference.reached
+    if not missed or len(verdict.standings) == 1:
         return []
     return [
-        f"gradient descent missed the target in {missed} of {baseline.runs} fresh runs; there "
-        "its time counts as the whole run, so that speed-ups are lower bounds"
+        f"{called(verdict.reference)} missed the target in {missed} of {reference.runs} fresh "
+        "runs; there its time counts as the whole run, so that speed-ups are lower bounds"
     ]
 
 
@@ -123,20 +133,6 @@ def _suspects(verdict: Verdict) -> list[str]:
         f"{title(rule)} is slower than {_listed(specials)}, which it can imitate: suspect its "
         "tuning, which searched learning rates alone, before the rule"
         for rule, specials in by_rule.items()
-    ]
-
-
-def _close_calls(verdict: Verdict) -> list[str]:
-    """Learning rates that other tuning seeds might not have chosen, of those a claim is about."""
-    if verdict.leader.finding != FASTER or verdict.studies > 1:
-        return []
-    about = [s for s in verdict.standings if s.rule in (verdict.leader.rule, BASELINE)]
-    return [
-        f"{title(s.rule)}: learning rate {s.learning_rate:g} was a close call, "
-        f"{_listed(f'{rate:g}' for rate in s.sensitivity.rivals)} ended lower on some tuning "
-        f"seeds; the claim is about {s.learning_rate:g}"
-        for s in about
-        if s.sensitivity.rivals
     ]
 
 
