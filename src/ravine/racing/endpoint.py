@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 SMOOTHING = 3  # evaluations in the trailing mean
 TARGETS = 13
 A_HALVING = 4  # targets for each halving of the reference's time
+HOPELESS = math.log(1.5)  # behind the best in log time: no learning rate worth a second try
 MIDDLE = (SMOOTHING + 1) / 2  # evaluation that the first trailing mean belongs to
 
 Floats = NDArray[np.float64]

@@ -6,18 +6,23 @@ rate is stopped where its lower bound lies so far behind the best upper bound th
 a contender, however it goes on. So what is chosen is what would be chosen without it.
 """
 
-import math
 from collections.abc import Mapping, Sequence
 from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ravine.racing.endpoint import SMOOTHING, Floats, lowest_so_far, mean_log_time, times_to
+from ravine.racing.endpoint import (
+    HOPELESS,
+    SMOOTHING,
+    Floats,
+    lowest_so_far,
+    mean_log_time,
+    times_to,
+)
 
 RUNGS = (1 / 8, 1 / 4, 1 / 2)  # of a run
 LEAST = SMOOTHING + 1  # evaluations before which there is nothing to compare
-HOPELESS = math.log(1.5)  # behind the best in log time: no contender lies there
 
 
 @cache

@@ -33,7 +33,7 @@ from ravine.verdict.statistics import (
     quartiles,
     sign_test,
 )
-from ravine.verdict.tuning import choose, target_of, tuning_scores
+from ravine.verdict.tuning import target_of, tuning_scores
 from ravine.verdict.wording import said_ratio, said_speedup, times_the_steps
 
 __all__ = [
@@ -49,7 +49,6 @@ __all__ = [
     "Target",
     "Verdict",
     "Width",
-    "choose",
     "diverged_at",
     "due",
     "ends_at",

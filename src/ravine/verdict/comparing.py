@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from ravine.racing.stopping import HOPELESS
+from ravine.racing.endpoint import HOPELESS
 from ravine.verdict.statistics import Spread
 
 FASTER, SLOWER, EQUAL, UNDECIDED = "faster", "slower", "as fast", "undecided"  # conclusions

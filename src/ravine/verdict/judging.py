@@ -138,9 +138,7 @@ def _in_seconds(
     return None if found is None else found.speedup
 
 
-def _finding(
-    reference: bool, difference: Difference | None, units: int, target: Target
-) -> str:
+def _finding(reference: bool, difference: Difference | None, units: int, target: Target) -> str:
     """What may be claimed."""
     if reference:
         return found.REFERENCE

@@ -168,4 +168,3 @@ def leads_by_tries(after: Mapping[str, Sequence[float]]) -> tuple[Lead, ...]:
         else:
             leads.append(Lead(rule, k + 1, k + 1))
     return tuple(leads)
-

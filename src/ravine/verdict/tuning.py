@@ -16,9 +16,16 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ravine.racing.endpoint import Aim, Floats, band, lowest_so_far, mean_log_time, times_to
+from ravine.racing.endpoint import (
+    HOPELESS,
+    Aim,
+    Floats,
+    band,
+    lowest_so_far,
+    mean_log_time,
+    times_to,
+)
 from ravine.racing.plan import Plan, Run, study_of
-from ravine.racing.stopping import HOPELESS
 from ravine.racing.store import Curve
 from ravine.verdict.comparing import Times, Tuned, contenders, margin, spread
 from ravine.verdict.curves import TEST, VALIDATION, Target, diverged_at, end_loss
@@ -59,7 +66,12 @@ def tuning(plan: Plan, curves: Sequence[Curve], study: int = 0) -> Tuning:
     whole = plan.decaying or len(every) == 1
     first = every if plan.decaying else every[:1]
     begin = plan.tried(reference, grids[reference], study, first)
-    rest = [r for rule in grids if rule != reference for r in plan.tried(rule, grids[rule], study, first)]
+    rest = [
+        r
+        for rule in grids
+        if rule != reference
+        for r in plan.tried(rule, grids[rule], study, first)
+    ]
     if lacks(begin) and plan.rungs:
         return Tuning(FIRST, tuple(wanted))
     known = not any(run.id not in there for run in begin)
@@ -213,6 +225,8 @@ def target_of(curves: Sequence[Curve]) -> float:
     lost = [math.isinf(end_loss(curve, TEST)) for curve in runs]
     lowest = lowest_of(Aim(np.empty(0)), runs, TEST)
     if not lowest.shape[-1]:  # too short to have a trailing mean
-        return float(np.quantile([end_loss(c, TEST) for c in runs], TARGET_QUANTILE, method="inverted_cdf"))
+        return float(
+            np.quantile([end_loss(c, TEST) for c in runs], TARGET_QUANTILE, method="inverted_cdf")
+        )
     reached = np.where(lost, np.inf, lowest[:, -1])
     return float(np.quantile(reached, TARGET_QUANTILE, method="inverted_cdf"))
