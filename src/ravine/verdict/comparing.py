@@ -6,8 +6,8 @@ of intervals of single learning rates (Berger 1982, Technometrics 24:295): its l
 the tuned rate of the rule against every contender of the reference, its upper end for the tuned
 rate of the reference against every contender of the rule.
 
-All differences are of paired runs, which begin with the same weights and batches. Their variances
-are shrunk towards their mean at a look, which counts for 4 degrees of freedom.
+All differences are of paired runs, which begin with the same weights and batches. The variance of
+each is shrunk towards the mean of the others' at a look, which counts for 4 degrees of freedom.
 """
 
 import math
@@ -153,7 +153,9 @@ def look(
         low |= {pair: max(low[pair], d.mean() - half(d)) for pair, d in lows.items()}
         faster = [r for r in going if all(low[r, k] > TOLERANCE for k in own[reference])]
         highs = {
-            (r, k): _difference(at(reference, chosen[reference], seeds), at(r, k, seeds))
+            (r, k): lows[r, chosen[reference]]
+            if k == chosen[r] and (r, chosen[reference]) in lows
+            else _difference(at(reference, chosen[reference], seeds), at(r, k, seeds))
             for r in going
             for k in ((chosen[r],) if r in faster else own[r])
             if high[r, k] >= -TOLERANCE
@@ -190,8 +192,8 @@ def compare(
     """
     a, b = (tuned.chosen[name] for name in names)
     lows = {k: _shared(t, other[b]) for k, t in one.items()}
-    highs = {k: _shared(one[a], t) for k, t in other.items()}
-    half = _half([*lows.values(), *highs.values()], level)
+    highs = {k: lows[a] if k == b else _shared(one[a], t) for k, t in other.items()}
+    half = _half([*lows.values(), *(d for k, d in highs.items() if k != b)], level)
     low = {k: float(d.mean()) - half(d) for k, d in lows.items()}
     high = {k: float(d.mean()) + half(d) for k, d in highs.items()}
     return Difference(
@@ -216,17 +218,22 @@ def _shared(one: Floats, other: Floats) -> Floats:
 
 
 def _half(differences: Iterable[Floats], level: float) -> Callable[[Floats], float]:
-    """Half the width of a difference's interval, given all differences of the look."""
+    """Half the width of a difference's interval, given all differences of the look.
+
+    Alone it has nothing to be shrunk towards.
+    """
     from scipy.stats import t as student
 
-    pooled = float(np.mean([d.var(ddof=1) for d in differences if len(d) > 1] or [0.0]))
+    variances = [(d, float(d.var(ddof=1))) for d in differences if len(d) > 1]
 
     def half(difference: Floats) -> float:
         freedom = len(difference) - 1
         if not freedom:
             return math.inf
-        total = PRIOR * pooled + freedom * float(difference.var(ddof=1))
-        width = float(student.isf(level / 2, freedom + PRIOR))
-        return width * math.sqrt(total / (PRIOR + freedom) / len(difference))
+        others = [v for d, v in variances if d is not difference]
+        prior = PRIOR if others else 0
+        total = freedom * float(difference.var(ddof=1)) + prior * float(np.mean(others or [0.0]))
+        width = float(student.isf(level / 2, freedom + prior))
+        return width * math.sqrt(total / (prior + freedom) / len(difference))
 
     return half
