@@ -1,5 +1,6 @@
 """A race that nobody ran: curves by formula, stored as a real one stores them."""
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from itertools import pairwise
@@ -34,7 +35,8 @@ def race(folder: Path, fresh_seeds: int = 22, studies: int = 1) -> Race:
     store = Store.create(folder, meta)
     done: list[Curve] = []
     while runs := stages.due(plan, done):
-        for curve in (_curve(plan, run) for run in runs):
+        there = {curve.run.id for curve in done}
+        for curve in (_curve(plan, run) for run in runs if run.id not in there):
             start = (curve.weights_digest, curve.batches_digest, curve.measures[:1])
             store.begin([(curve.run, start)])
             store.add(_segments(plan, curve))
@@ -61,7 +63,8 @@ def _curve(plan: Plan, run: Run) -> Curve:
     """
     rng = np.random.default_rng([run.seed, len(run.rule)])
     rates, place = plan.choices.learning_rates[run.rule], plan.choices.rules.index(run.rule)
-    away = rates.index(run.learning_rate) - len(rates) // 2
+    step = math.log(rates[1] / rates[0])
+    away = math.log(run.learning_rate / rates[len(rates) // 2]) / step
     speed = 0.002 * (1 + 0.35 * place) * 0.5 ** abs(away) * rng.uniform(0.9, 1.1)
     steps = np.arange(1, plan.steps + 1)
     start = START + 0.1 * np.random.default_rng(run.seed).random()  # the same for every rule

@@ -49,8 +49,10 @@ def race(
     class_weight: Mapping[int, float] | None = None,
     rules: str | Sequence[AnyRule] | None = None,
     learning_rates: Rates = None,
-    seeds: int = 3,
+    reference: AnyRule = "sgd",
+    seeds: int = 2,
     fresh_seeds: int = 12,
+    looks: bool = True,
     epochs: int | None = None,
     batch_size: int | None = None,
     schedule: str = "constant",
@@ -69,7 +71,7 @@ def race(
     progress: bool = True,
     profile: bool = False,
 ) -> "Race | Levers":
-    """Race update rules on a task: tune each, then judge all against gradient descent.
+    """Race update rules on a task: tune each, then judge all against a reference.
 
     ``task``: a name (``ravine tasks``), a ``ravine.Task``, a place in code (``"my_task.py:make"``),
     or a Keras model of yours, or a function that builds one. With a model, ``data`` is ``(x, y)``
@@ -85,14 +87,17 @@ def race(
     ``rules``: a list of names, spellings such as ``"adam(beta_1=0.8)"``, classes or objects, or one
     text, ``"sgd,adam(beta_1=0.8)"``; by default all that ravine has. ``learning_rates``: for every
     rule ``"LO:HI:N"`` or a list, or a mapping from a rule to its list; by default nine over each
-    rule's own range. ``seeds``: how many to tune on; ``fresh_seeds``: how many to judge on.
+    rule's own range, and four more around the best of them. ``reference``: the rule that the others
+    are compared with, by default gradient descent. ``seeds``: how many to tune on; ``fresh_seeds``:
+    how many to judge on at most: of a rule about which something can be concluded after 4, 6 or 9
+    of them no more are run, unless ``looks`` is False.
     ``epochs``, ``batch_size``: by default the task's. ``schedule``: of every rule's learning rate,
     over the steps of a run: constant, linear, cosine, exponential or step, as it is or such as
     ``"cosine(warmup=0.05)"``. ``early_stopping``: whether tuning runs end at an eighth, a quarter
-    or half of their steps where their learning rate has no hope left. ``target``: a test loss,
-    or a measure and where it must get to, ``"accuracy>=0.95"``; by default the test loss that tuned
-    gradient descent reliably reaches. ``studies``: how often tuning and judging are done, each time
-    on other seeds; from six on claims are about the rules rather than the learning rates they got.
+    or half of their steps where their learning rate can no longer be chosen. ``target``: a test
+    loss, or a measure and where it must get to, ``"accuracy>=0.95"``; by default the test loss
+    that the tuned reference reliably reaches. ``studies``: how often tuning and judging
+    are done, each time on other seeds; from four on what is claimed is over all of them.
     ``search``: hyperparameters to search beside the learning rate, ``"beta_2,weight_decay"``, with
     their ranges if the rules' own are not meant, ``"beta_2=0.9:0.999"``. ``trials``: how many
     settings each rule tries, by default 9, or 27 with ``search``. ``confirm``: ``"tensorflow"``,
@@ -149,6 +154,8 @@ def race(
         batch_size,
         schedule,
         early_stopping,
+        reference=reference,
+        looks=looks,
         target=target,
         studies=studies,
         search=search,

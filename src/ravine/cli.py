@@ -111,8 +111,18 @@ def race(
             "0.1,0.3,1, for every rule. Default: nine over each rule's own range.",
         ),
     ] = None,
-    seeds: Seeds = 3,
+    reference: Annotated[
+        str,
+        typer.Option(metavar="RULE", help="The rule that the others are compared with."),
+    ] = "sgd",
+    seeds: Seeds = 2,
     fresh_seeds: FreshSeeds = 12,
+    looks: Annotated[
+        bool,
+        typer.Option(
+            help="Whether a rule gets fewer fresh seeds where 4, 6 or 9 say enough about it."
+        ),
+    ] = True,
     epochs: Epochs = None,
     batch_size: Annotated[
         int | None, typer.Option(metavar="N", help="Rows a step. Default: the task's.")
@@ -124,15 +134,15 @@ def race(
         typer.Option(
             metavar="TARGET",
             help="What has to be reached: a test loss such as 0.3, or such as 'accuracy>=0.95'. "
-            "Default: what tuned gradient descent reliably reaches.",
+            "Default: what the tuned reference reliably reaches.",
         ),
     ] = None,
     studies: Annotated[
         int,
         typer.Option(
             metavar="K",
-            help="How often to tune and judge, each time on other seeds. From six on claims are "
-            "about the rules, not about the learning rates they got.",
+            help="How often to tune and judge, each time on other seeds. With four or more, "
+            "what is claimed is over all of them.",
         ),
     ] = 1,
     search: Annotated[
@@ -195,7 +205,7 @@ def race(
     quiet: Quiet = False,
     as_json: AsJson = False,
 ) -> None:
-    """Race update rules: tune each, judge all against gradient descent, report."""
+    """Race update rules: tune each, judge all against a reference, report."""
     with exit_codes():
         from ravine import again, api
         from ravine.frameworks.spelling import read_rules
@@ -220,8 +230,10 @@ def race(
             task,
             rules=None if rules is None else read_rules(rules),
             learning_rates=learning_rates,
+            reference=reference,
             seeds=seeds,
             fresh_seeds=fresh_seeds,
+            looks=looks,
             epochs=epochs,
             batch_size=batch_size,
             schedule=schedule,

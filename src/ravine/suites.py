@@ -167,8 +167,7 @@ class Suite:
                 f"the suite in '{self.folder}' is unfinished: go on with "
                 f"'ravine resume {self.folder}'"
             )
-        horizons = {name: race.plan.steps for name, race in self.races.items()}
-        return across({name: race.verdict for name, race in self.races.items()}, horizons)
+        return across({name: race.verdict for name, race in self.races.items()})
 
     @property
     def times(self) -> "pd.DataFrame":

@@ -138,7 +138,7 @@ def _race_all(
                 workers=workers,
                 ray=ray,
                 progress=progress,
-                options=options,
+                options={**options, "looks": False},  # effects are of equal seeds
             )
             first = Race(folder / axes.spelled(combinations[0])).verdict
             if first.refused or not math.isfinite(first.target):

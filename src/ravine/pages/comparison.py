@@ -15,8 +15,8 @@ from ravine.pages import style, vega
 from ravine.pages.results import Results, finite
 from ravine.pages.tables import count, number
 from ravine.pages.templates import render
-from ravine.racing.choices import BASELINE
 from ravine.verdict import said_speedup, title
+from ravine.verdict.standings import REFERENCE
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -75,7 +75,7 @@ def cells(results: Results, rule: str) -> tuple[str, str, str]:
     if not found:
         return ("", "", "")
     s = found[0]
-    ratio = "1" if rule == BASELINE else said_speedup(s.speedup)
+    ratio = "1" if s.finding == REFERENCE else said_speedup(s.speedup)
     return ratio, count(s.steps_to_target.median), number(s.final_loss)
 
 

@@ -9,11 +9,11 @@ from rich.text import Text
 from ravine.frameworks.names import CALLED
 from ravine.frameworks.spelling import is_spelled, read_rule
 from ravine.frameworks.translation import WRITERS, translation
-from ravine.racing.choices import BASELINE, scheduled
+from ravine.racing.choices import scheduled
 from ravine.racing.plan import Plan
 from ravine.verdict import Standing
 from ravine.verdict.naming import title
-from ravine.verdict.standings import FASTER
+from ravine.verdict.standings import FASTER, REFERENCE
 
 
 class Line(NamedTuple):
@@ -59,9 +59,9 @@ def heading(found: Sequence[Line], doubt: str = "") -> str:
 
 def doubt(leader: Standing) -> str:
     """What to know before one takes what leads; nothing where it was found to be faster."""
-    if leader.finding == FASTER or leader.rule == BASELINE:
+    if leader.finding in (FASTER, REFERENCE):
         return ""
-    said = f"{title(leader.rule)} leads, but was not shown to be faster than gradient descent"
+    said = f"{title(leader.rule)} leads, but was not shown to be faster than the reference"
     if leader.diverged:
         said += f", and diverged in {leader.diverged} of {leader.runs} runs"
     return said

@@ -70,7 +70,9 @@ class Results:
         choices = self.plan.choices
         if choices.studies > 1:
             return f"{choices.studies} studies of {choices.fresh_seeds} fresh seeds"
-        return f"{choices.fresh_seeds} fresh seeds"
+        most = max((s.runs for s in self.verdict.standings), default=choices.fresh_seeds)
+        least = min((s.runs for s in self.verdict.standings), default=most)
+        return f"{most} fresh seeds" if least == most else f"{least} to {most} fresh seeds"
 
     @property
     def stopped(self) -> int:
@@ -100,7 +102,6 @@ class Results:
                     "speedup": s.speedup.median,
                     "speedup_low": s.speedup.low,
                     "speedup_high": s.speedup.high,
-                    "p_value": s.p_value,
                     "tied_for_first": s.tied_for_first,
                     "speedup_seconds": _median(s.speedup_seconds),
                     "steps_to_target": s.steps_to_target.median,
@@ -155,6 +156,8 @@ class Results:
             "task": self.plan.choices.task,
             "target": self.verdict.target,
             "target_measure": self.verdict.measure,
+            "reference": self.verdict.reference,
+            "targets": list(self.verdict.band),
             "protocol": {
                 **self.protocol,
                 "seeds": self.plan.choices.seeds,
@@ -200,7 +203,6 @@ def _checked(c: Checked) -> dict[str, Any]:
         "rule": c.check.rule,
         "seeds": c.check.seeds,
         "speedup": c.speedup._asdict(),
-        "p_value": c.p_value,
         "held": c.held,
     }
 
@@ -232,7 +234,6 @@ def _entry(s: Standing) -> dict[str, Any]:
         "diverged": s.diverged,
         "failed": s.failed,
         "speedup": s.speedup._asdict(),
-        "p_value": s.p_value,
         "speedup_seconds": _spread(s.speedup_seconds),
         "steps_to_target": s.steps_to_target._asdict(),
         "gradients_to_target": s.gradients_to_target._asdict(),

@@ -14,9 +14,9 @@ from ravine.pages import performance, style, vega
 from ravine.pages.results import Results, finite
 from ravine.pages.templates import render
 from ravine.pages.wide import wide
-from ravine.racing.choices import BASELINE
 from ravine.verdict import Standing, said_speedup, title
 from ravine.verdict.across import HOW, Across, Score
+from ravine.verdict.standings import REFERENCE
 
 Races = Mapping[str, Results]  # by task
 
@@ -79,7 +79,7 @@ def write(across: Across, races: Races, path: Path) -> None:
         races=races,
         looks=style.looks(rules, style.PAGE),
         how=HOW,
-        baseline=BASELINE,
+        baseline=across.reference,
         said={s.rule: said(s) for s in across.scores},
         # Made by Vega-Lite, which escapes.
         still=Markup(still),  # noqa: S704
@@ -118,7 +118,7 @@ def said(score: Score) -> str:
 
 
 def _lead(leader: Standing) -> str:
-    if leader.rule == BASELINE:
+    if leader.finding == REFERENCE:
         return "–"
     claimed = "" if leader.finding == "faster" else f" ({leader.finding})"
     return said_speedup(leader.speedup) + claimed

@@ -12,9 +12,9 @@ from ravine.pages.charts.sensitivity import crowded, groups, tuning_ends
 from ravine.pages.charts.targets import steps_by_target
 from ravine.pages.charts.training import envelopes
 from ravine.pages.results import Results
-from ravine.racing.choices import BASELINE
 from ravine.racing.store import Curve
 from ravine.verdict import TEST, VALIDATION, Spread, Standing, diverged_at, said_ratio, title
+from ravine.verdict.standings import REFERENCE
 
 
 class Row(NamedTuple):
@@ -64,14 +64,14 @@ def seconds(value: float | None) -> str:
 
 def leaderboard(standing: Standing) -> dict[str, Any]:
     """A line of the leaderboard as text."""
-    s, baseline = standing, standing.rule == BASELINE
+    s, baseline = standing, standing.finding == REFERENCE
     steps, width = s.steps_to_target, s.sensitivity.width
     return {
         "rule": s.rule,
         "relative": "1" if baseline else " ".join(said_ratio(s.speedup)),
         "speedup": "1" if baseline else _speedup(s.speedup),
         "speedup_seconds": "1" if baseline else _speedup(s.speedup_seconds),
-        "p_value": "" if baseline else f"{s.p_value:.2g}",
+        "conclusion": "" if baseline else s.finding,
         "reached": f"{s.reached}/{s.runs}",
         "diverged": f"{s.diverged}/{s.runs}",
         "steps": f"{count(steps.median)} [{_whole(steps.low)}, {_whole(steps.high)}]",

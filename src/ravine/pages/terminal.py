@@ -10,9 +10,9 @@ from rich.text import Text
 
 from ravine.pages import tables
 from ravine.pages.results import Results
-from ravine.racing.choices import BASELINE
 from ravine.verdict import Verdict, Width, said_ratio, said_speedup, title
 from ravine.verdict.confirming import Confirmed
+from ravine.verdict.naming import called
 
 FEW = 4  # what can be listed in a line
 
@@ -78,11 +78,11 @@ def _captions(results: Results) -> Iterator[str]:
     if math.isinf(verdict.target):
         yield "no target: nothing to measure the steps to"
     else:
-        own = results.plan.choices.target
+        own, reference = results.plan.choices.target, called(verdict.reference)
         yield (
             f"× steps: to a test {verdict.measure} of {verdict.target:.4g}, "
-            + ("" if own else "which tuned gradient descent reliably reaches, ")
-            + f"relative to gradient descent's; median of {results.judged_on}"
+            + ("" if own else f"which tuned {reference} reliably reaches, ")
+            + f"relative to {reference}'s, over the way there; mean of {results.judged_on}"
         )
     yield "forgiving, from tuning: decades of learning rate within 5 % of the rule's best loss"
     if len(verdict.standings) > 1 and not verdict.refused:
@@ -90,7 +90,7 @@ def _captions(results: Results) -> Iterator[str]:
     memory = [f"{title(s.rule)} {s.state_bytes:g}" for s in verdict.standings if s.state_bytes]
     if memory:
         yield f"optimizer memory, bytes a parameter: {', '.join(memory)}; others 0 or unknown"
-    timed = [s for s in verdict.standings if s.speedup_seconds and s.rule != BASELINE]
+    timed = [s for s in verdict.standings if s.speedup_seconds and s.rule != verdict.reference]
     if timed:
         said = [f"{title(s.rule)} {said_speedup(s.speedup_seconds)}" for s in timed]  # type: ignore[arg-type]  # as filtered
         yield f"speed-up in seconds: {', '.join(said)}"

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from ravine.errors import WrongCall
-from ravine.frameworks.spelling import read_schedule
+from ravine.frameworks.spelling import read_rule, read_schedule
 from ravine.racing import grids
 from ravine.racing.grids import Rates
 from ravine.rules import RULES
@@ -93,6 +93,8 @@ def choose(
     schedule: str = "constant",
     early_stopping: bool = True,
     *,
+    reference: Any = BASELINE,
+    looks: bool = True,
     target: float | str | None = None,
     studies: int = 1,
     search: str | Sequence[str] | None = None,
@@ -100,12 +102,11 @@ def choose(
 ) -> tuple[Choices, dict[str, Rule]]:
     """Check what the user asked for as far as it can be without building the model.
 
-    Gradient descent joins where it is missing: everything is measured against it. Returns the
-    choices, and the rules by their spelling.
+    The reference joins where it is missing: everything is measured against it. Returns the choices,
+    and the rules by their spelling.
     """
-    by_name = named(rules)
-    if BASELINE not in by_name:
-        by_name = {BASELINE: RULES[BASELINE](), **by_name}
+    by_name, base = named(rules), named([read_rule(reference)])
+    by_name = by_name if set(base) <= set(by_name) else {**base, **by_name}
     for rule in by_name.values():
         scheduled(rule, schedule, steps=1)  # which says what cannot be
     searched = grids.read_search(search)
@@ -143,6 +144,8 @@ def choose(
         points=points if learning_rates is None else 0,
         search=searched,
         others=grids.scattered(by_name, rates, searched) if searched else {},
+        reference=next(iter(base)),
+        looked=looks,
     )
     return choices, by_name
 

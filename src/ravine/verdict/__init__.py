@@ -5,9 +5,9 @@ seeds; the target is what tuned gradient descent reliably reaches; rules are jud
 with seeds that nothing was tuned on, in pairs of the same initial weights and batches.
 """
 
+from ravine.racing.endpoint import SMOOTHING
 from ravine.verdict.audits import Audit, period_of
 from ravine.verdict.curves import (
-    SMOOTHING,
     TEST,
     VALIDATION,
     Target,

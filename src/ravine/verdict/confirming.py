@@ -101,7 +101,8 @@ class Confirmed:
         whole, built = self.seconds, self.seconds_built
         said = (
             f"{title(rule)} was at the target {_after(whole[rule])} of fit, "
-            f"{called(reference)} {_after(whole[reference])}; of these without what it takes to build the graph, which "
+            f"{called(reference)} {_after(whole[reference])}; of these without "
+            "what it takes to build the graph, which "
             f"is done once however long one trains, {_after(built[rule])} and "
             f"{_after(built[reference])}"
         )

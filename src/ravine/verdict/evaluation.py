@@ -16,6 +16,7 @@ from ravine.verdict.tuning import goal_of, judging_aim, lowest_of
 
 ALPHA = 0.05  # that any of the conclusions that are adjusted together is wrong
 LEAST = 4  # evaluation seeds, or studies: below it nothing is concluded
+NOTHING = Target(math.inf)
 Key = tuple[str, float]  # a rule and a learning rate
 
 
@@ -32,7 +33,7 @@ class Evaluation:
     tuned: Tuned
     wanted: tuple[Run, ...]
     missing: bool
-    goal: Target = Target(math.inf)
+    goal: Target = NOTHING
     aim: Aim | None = None
     times: Mapping[Key, Floats] = field(default_factory=dict)
     said: Mapping[str, Difference] = field(default_factory=dict)

@@ -11,7 +11,6 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ravine.racing.choices import BASELINE
 from ravine.racing.plan import Plan
 from ravine.racing.store import Curve
 from ravine.verdict.curves import Target, speedup
@@ -237,7 +236,7 @@ def _tested(
 
 def _combination(run: Timed, rules: Sequence[str]) -> Combination:
     times = {rule: quartiles([t for s in run.studies for t in s[rule].values()]) for rule in rules}
-    first = min(rules, key=lambda r: (times[r].median, r != BASELINE, r))
+    first = min(rules, key=lambda r: (times[r].median, r))
     if math.isinf(times[first].median):
         return Combination(run.values, "", (), times)
     against = {r: median_interval(between(run, r, first)) for r in rules if r != first}

@@ -1,21 +1,22 @@
 """How a race was done, in words; the functions that do it are in the other files."""
 
-from ravine.racing import stopping
+import math
+
+from ravine.racing import endpoint, stopping
 from ravine.racing.plan import REFERENCE_SEEDS, SHORTER, Plan
-from ravine.verdict.curves import SMOOTHING, UNTRAINED
+from ravine.verdict import comparing
+from ravine.verdict.curves import UNTRAINED
+from ravine.verdict.evaluation import ALPHA, LEAST
+from ravine.verdict.naming import called
 from ravine.verdict.sensitivity import FORGIVEN
-from ravine.verdict.statistics import CONFIDENCE, fewest_seeds
 from ravine.verdict.tuning import TARGET_QUANTILE
 
 
 def protocol(plan: Plan) -> dict[str, str]:
     """What was done with this plan, a sentence a step."""
-    choices = plan.choices
-    pairs = "study, the median of each" if choices.studies > 1 else "seed"
-    units = "studies" if choices.studies > 1 else "seeds"
-    found = {
-        "tuning": f"lowest median final validation loss; {_budget(plan)}; ties to the smaller rate"
-    }
+    choices, reference = plan.choices, called(plan.choices.reference)
+    pairs = "study" if choices.studies > 1 else "seed"
+    found = {"tuning": _tuning(plan)}
     if choices.fitted:
         found["budget"] = choices.fitted
     if choices.studies > 1:
@@ -26,33 +27,38 @@ def protocol(plan: Plan) -> dict[str, str]:
     found["target"] = (
         f"the user's own: test {choices.target}"
         if choices.target
-        else f"the {REFERENCE_SEEDS * TARGET_QUANTILE:.0f}th lowest final test loss of "
-        f"{REFERENCE_SEEDS} reference runs of tuned gradient descent, on other seeds"
+        else f"the {REFERENCE_SEEDS * TARGET_QUANTILE:.0f}th lowest of what {REFERENCE_SEEDS} "
+        f"runs of tuned {reference} reach on the test data, on other seeds"
     )
+    share = 2 ** ((endpoint.TARGETS - 1) // endpoint.A_HALVING)
     found["time"] = (
-        f"first evaluation whose trailing mean of {SMOOTHING} on the test data is at the target; "
-        "in steps, each of them one minibatch gradient"
+        f"mean logarithm of the steps to {endpoint.TARGETS} targets: what the median run of "
+        f"{reference} reaches in 1/{share} of its time to the target, in 2^(1/4) times that, and "
+        f"so on to the target; of trailing means of {endpoint.SMOOTHING} evaluations on "
+        "the test data; a run that misses a target took all its steps; each step is one minibatch gradient"
     )
     if plan.decaying:
         runs = ", ".join(f"1/{part}" for part in reversed(SHORTER.values()))
         found["time_under_a_decay"] = (
             f"runs of {runs} and all of {plan.steps} steps, each with its whole decay: the "
-            "shortest that ends at the target"
+            "shortest that ends at a target"
         )
     found |= {
-        "speedup": f"T of gradient descent / T of the rule, paired by {pairs}, median; where only "
-        "the rule arrives, the whole run / T, a lower bound; where only gradient descent does, 0; "
-        "neither, 1",
+        "speedup": f"geometric mean time of {reference} / that of the rule, paired by {pairs}",
         "seconds": "steps times the rule's own seconds a step, timed warm, in turn, alone on the "
-        "machine",
-        "interval": f"order statistics of the median, at least {CONFIDENCE:.0%}, not adjusted for "
-        "several rules",
-        "test": f"exact sign test, Holm over the rules, {1 - CONFIDENCE:.0%}; a rule is called "
-        "faster or slower where its interval excludes 1 as well",
-        f"fewest_{units}": f"below {fewest_seeds(1)} nothing is claimed, nor, with several rules, "
-        "below what a clean sweep would need to pass the test",
-        "ties": f"for first: the interval of the speed-up over the first, paired by {pairs}, "
-        "includes 1",
+        "machine; both rules are given the seconds of the shorter of their whole runs",
+        "interval": f"{1 - ALPHA:.0%} for all rules together (Bonferroni"
+        + ("" if len(choices.looks) == 1 else ", error spent over the looks after Lan & DeMets")
+        + "), Student's, variances shrunk towards each other; it holds for all learning rates that "
+        "tuning could not tell from the chosen one, and allows "
+        f"{math.exp(comparing.TOLERANCE) - 1:.0%} for rates between those tried",
+        "conclusion": "faster or slower where the interval excludes 1; as fast where it lies "
+        f"within {math.exp(comparing.MARGIN) - 1:.0%} of 1; else undecided; below {LEAST} "
+        f"{'studies' if choices.studies > 1 else 'seeds'} nothing is concluded",
+        "looks": f"after {', '.join(map(str, choices.looks))} fresh seeds; what is concluded stands"
+        if len(choices.looks) > 1
+        else f"one, after {choices.fresh_seeds} fresh seeds",
+        "ties": "for first: the interval of the speed-up of the first over the rule includes 1",
         "diverged": "not finite, or ending above the loss before step one",
         "learning_rate": "how much it matters is said from the tuning runs, by their median final "
         f"validation losses: what is within {FORGIVEN:.0%} of the best, and the smallest rate "
@@ -62,10 +68,24 @@ def protocol(plan: Plan) -> dict[str, str]:
         found["early_stopping"] = (
             "of a learning rate's tuning runs, at "
             + ", ".join(f"1/{1 / share:.0f}" for share in stopping.RUNGS)
-            + f" of their steps: where the rule's best rate was in 1/{stopping.MARGIN} of the "
-            "steps, and each of them is now worse than each run of the best rate"
+            + " of their steps: where, whatever comes, it takes more than "
+            f"{math.exp(endpoint.HOPELESS):g} times as long to the targets as another"
         )
     return found
+
+
+def _tuning(plan: Plan) -> str:
+    choices = plan.choices
+    if plan.decaying:
+        how = f"lowest median final validation loss of {choices.seeds} seeds; "
+    else:
+        how = (
+            "the least time to the targets on validation data: every rate on one seed, those "
+            f"within {math.exp(endpoint.HOPELESS):g} times of the best on {choices.seeds}; "
+        )
+    if plan.finer(choices.reference, choices.learning_rates[choices.reference][0]):
+        how += "then those a quarter and half a step around the best; "
+    return f"{how}{_budget(plan)}; ties to the lower final loss"
 
 
 def _budget(plan: Plan) -> str:

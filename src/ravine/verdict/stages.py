@@ -18,7 +18,7 @@ def due(plan: Plan, curves: Sequence[Curve]) -> list[Run]:
     phase = min(one.phase for one in tuned)
     if phase < DONE:
         return [run for one in tuned if one.phase == phase for run in one.wanted]
-    wanted = []
+    wanted: list[Run] = []
     for study, one in enumerate(tuned):
         assert one.tuned is not None
         found = evaluation(plan, one.tuned, of_study(curves, study), study)

@@ -40,7 +40,7 @@ class Study:
         return tuple(float(-x if aim.rising else x) for x in aim.targets)
 
     def contenders(self, rule: str) -> Sequence[float]:
-        """The learning rates that tuning could not tell from the chosen one, which is among them."""
+        """The learning rates that tuning could not tell apart, the chosen one among them."""
         return () if self.evaluated is None else self.evaluated.tuned.contenders[rule]
 
 

@@ -7,8 +7,9 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from ravine.racing.endpoint import SMOOTHING
 from ravine.racing.store import Curve
-from ravine.verdict.curves import SMOOTHING, TEST, trailing_means
+from ravine.verdict.curves import TEST, trailing_means
 
 
 class Stretch(NamedTuple):

@@ -94,9 +94,9 @@ def _no_learning(verdict: Verdict, start: float) -> list[str]:
     if verdict.measure != "loss" or not untrained(start) < verdict.target < math.inf:
         return []
     return [
-        f"{called(verdict.reference)} hardly learned: the target, {verdict.target:.4g}, is more than "
-        f"{UNTRAINED:.0%} of the loss before step one, {start:.4g}; train longer or with larger "
-        "learning rates"
+        f"{called(verdict.reference)} hardly learned: the target, {verdict.target:.4g}, is more "
+        f"than {UNTRAINED:.0%} of the loss before step one, {start:.4g}; train longer or with "
+        "larger learning rates"
     ]
 
 

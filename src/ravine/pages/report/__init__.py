@@ -16,7 +16,7 @@ from ravine.pages.scripts import fingerprint, joined, lean
 from ravine.pages.templates import render
 from ravine.racing.engines import called
 from ravine.racing.store import Curve
-from ravine.verdict import title
+from ravine.verdict import naming, title
 
 # In reading order, before the failures and the single runs.
 FIRST = ("curves", "sensitivity", "reached", "clocks", "tries", "targets", "confirmation")
@@ -41,6 +41,7 @@ def write(results: Results, path: str | os.PathLike[str]) -> None:
         results=results,
         plan=results.plan,
         choices=results.plan.choices,
+        reference=naming.called(results.verdict.reference),
         verdict=verdict,
         looks=style.looks(results.plan.choices.rules, style.PAGE),
         stages=_stages(results.curves),
