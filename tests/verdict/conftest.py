@@ -1,7 +1,8 @@
 """Races made of formulas: the verdict is tested without running one."""
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 import pytest
@@ -23,11 +24,13 @@ class Made:
     start = 2.3
     lost = np.where(np.arange(101) < 40, 1.0, np.nan)  # a run that is not finite from there on
 
-    def planned(self, *names: str, seeds: int = 3, fresh: int = 12) -> Plan:
+    def planned(self, *names: str, seeds: int = 3, fresh: int = 12, **more: Any) -> Plan:
+        """A plan that evaluates all seeds at once, unless it is to look in between."""
         task = TASKS["digits-mlp"]
         rates = [0.01, 0.1, 1.0]
         rules = [RULES[name]() for name in names]
-        choices, by_name = choose(task, rules, rates, seeds, fresh, 10, 32)
+        asked = {"looks": False, **more}
+        choices, by_name = choose(task, rules, rates, seeds, fresh, 10, 32, **asked)
         plan = settle(choices, by_name, Facts(100, (3200, 10, 10), ("loss", "accuracy"), "0"))
         assert plan.steps == self.horizon
         return plan
@@ -38,19 +41,16 @@ class Made:
         return floor + (self.start - floor) * np.exp(-pace * t)
 
     def reaching(self, evaluation: float) -> np.ndarray:
-        """The test loss 0.5 from some evaluation on, whose trailing mean of three is the first."""
-        return np.where(np.arange(101) > evaluation - 3, 0.5, 2.0)
+        """A test loss that is 0.5 at some evaluation: twice as late, each loss is twice as late."""
+        return 0.1 + 2.2 / (1 + 4.5 * np.arange(101) / evaluation)
 
-    def raced(
-        self,
-        plan: Plan,
-        losses: Losses,
-        study: int = 0,
-        best: Mapping[str, float] | None = None,
-    ) -> list[Curve]:
+    def raced(self, plan: Plan, losses: Losses) -> list[Curve]:
         """The curves of a race in which a run's validation and test losses are as given."""
-        best = best or dict.fromkeys(plan.choices.rules, 0.1)
-        return self.curves([*plan.tuning(study), *plan.judging(best, study)], plan, losses)
+        curves: list[Curve] = []
+        while runs := verdict.due(plan, curves):
+            there = {curve.run.id for curve in curves}
+            curves += self.curves([run for run in runs if run.id not in there], plan, losses)
+        return curves
 
     def curves(self, runs: Sequence[Run], plan: Plan, losses: Losses) -> list[Curve]:
         """The same of some runs."""
@@ -79,7 +79,7 @@ class Made:
         """The curves of a race of which it is known when each fresh run is at the target, 0.5."""
 
         def losses(rule: str, rate: float, seed: int, stage: str) -> np.ndarray:
-            if stage == "fresh":
+            if stage in ("fresh", "contender"):
                 return self.reaching(evaluations[rule][seed - 2_000_000])
             return self.reaching(50) if rate == 0.1 else np.full(101, 1.9)
 

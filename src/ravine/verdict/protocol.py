@@ -35,7 +35,8 @@ def protocol(plan: Plan) -> dict[str, str]:
         f"mean logarithm of the steps to {endpoint.TARGETS} targets: what the median run of "
         f"{reference} reaches in 1/{share} of its time to the target, in 2^(1/4) times that, and "
         f"so on to the target; of trailing means of {endpoint.SMOOTHING} evaluations on "
-        "the test data; a run that misses a target took all its steps; each step is one minibatch gradient"
+        "the test data; a run that misses a target took all its steps; each step is one "
+        "minibatch gradient"
     )
     if plan.decaying:
         runs = ", ".join(f"1/{part}" for part in reversed(SHORTER.values()))
