@@ -187,6 +187,10 @@ class Results:
                 {**suspect._asdict(), "speedup": suspect.speedup._asdict()}
                 for suspect in self.verdict.suspects
             ],
+            "pairs": [
+                {"rule": rule, "over": over, "speedup": speedup._asdict()}
+                for (over, rule), speedup in self.verdict.pairs.items()
+            ],
             "checks": [_checked(checked) for checked in self.checked],
             "confirmations": [_confirmed(one) for one in self.confirmed],
             "rules": [_entry(standing) for standing in self.verdict.standings],

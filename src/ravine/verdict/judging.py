@@ -100,6 +100,12 @@ def judge(
         rising=goal.rising,
         studies=len(studies.each),
         band=studies.each[0].band,
+        pairs={
+            (one, other): pairwise(studies, one, other, pairs)
+            for one in names
+            for other in names
+            if one != other
+        },
         leads_by_target=by_target,
         leads_by_tries=leads_by_tries({s.rule: s.sensitivity.after for s in standings}),
         suspects=suspects(list(names), lambda one, other: pairwise(studies, one, other, pairs))

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -86,6 +86,8 @@ class Verdict:
     rising: bool = False  # whether the target is reached from below
     studies: int = 1  # above 1 intervals and tests are over studies, not over seeds
     band: tuple[float, ...] = ()  # the targets that times were taken to; of the first study
+    # Speed-ups of any rule over any other, by both; all of them hold together.
+    pairs: Mapping[tuple[str, str], Spread] = field(default_factory=dict)
     leads_by_target: tuple[Stretch, ...] = ()  # of the fresh runs
     leads_by_tries: tuple[Lead, ...] = ()  # of the tuning runs
     suspects: tuple[Suspect, ...] = ()

@@ -16,7 +16,7 @@ from ravine.pages.scripts import fingerprint, joined, lean
 from ravine.pages.templates import render
 from ravine.racing.engines import called
 from ravine.racing.store import Curve
-from ravine.verdict import naming, title
+from ravine.verdict import Spread, naming, said_ratio, title
 
 # In reading order, before the failures and the single runs.
 FIRST = ("curves", "sensitivity", "reached", "clocks", "tries", "targets", "confirmation")
@@ -37,7 +37,7 @@ def write(results: Results, path: str | os.PathLike[str]) -> None:
     pictures = {name: _picture(results, name, live) for name in (*first, "training")}
     page = render(
         "report.html",
-        {"hash": fingerprint, "number": tables.number},
+        {"hash": fingerprint, "number": tables.number, "ratio": _ratio},
         results=results,
         plan=results.plan,
         choices=results.plan.choices,
@@ -66,6 +66,11 @@ def write(results: Results, path: str | os.PathLike[str]) -> None:
         vega_hash=fingerprint(vega.script()),
     )
     Path(path).write_text(page, encoding="utf-8", newline="\n")
+
+
+def _ratio(speedup: Spread) -> str:
+    """A speed-up the other way round, with its interval."""
+    return " ".join(said_ratio(speedup))
 
 
 def _stages(curves: Iterable[Curve]) -> dict[str, int]:
