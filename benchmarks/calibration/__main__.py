@@ -1,14 +1,24 @@
-"""How often a verdict errs: ``python -m benchmarks.calibration TASK … --races 2000``.
+"""How often a verdict errs: ``python -m benchmarks.calibration TASK … --races 2000 --out FILE``.
 
 The curves of a task are run once and kept (``--curves DIR``); ``synthetic`` is a formula.
 """
 
 import argparse
 import json
+import os
+from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
+from typing import Any
 
 from benchmarks.calibration import curves
-from benchmarks.calibration.races import Sampler, Settings, summary
+from benchmarks.calibration.races import Sampler, summary
+
+WAYS = {"as they are": False, "all equal": True}
+
+
+def simulated(path: Path, way: str, races: int) -> dict[str, Any]:
+    """Of one task, in a process of its own."""
+    return summary(Sampler(curves.Curves.load(path), WAYS[way]), races)
 
 
 def main() -> None:
@@ -18,26 +28,24 @@ def main() -> None:
     parser.add_argument("--races", type=int, default=2000)
     parser.add_argument("--seeds", type=int, default=curves.SEEDS)
     parser.add_argument("--curves", type=Path, default=Path("build/calibration"))
-    parser.add_argument("--settings", type=json.loads, default={})
     parser.add_argument("--out", type=Path)
     asked = parser.parse_args()
     asked.curves.mkdir(parents=True, exist_ok=True)
-    settings = Settings(
-        **{k: tuple(v) if isinstance(v, list) else v for k, v in asked.settings.items()}
-    )
-    found = {}
-    for task in asked.tasks:
-        path = asked.curves / f"{task}.npz"
+    paths = {task: asked.curves / f"{task}.npz" for task in asked.tasks}
+    for task, path in paths.items():
         if not path.exists():
             curves.of(task, asked.seeds).save(path)
-        held = curves.Curves.load(path)
-        found[task] = {
-            name: summary(Sampler(held, equal, settings), asked.races)
-            for name, equal in (("as they are", False), ("all equal", True))
+    with ProcessPoolExecutor(os.cpu_count()) as processes:
+        running = {
+            (task, way): processes.submit(simulated, path, way, asked.races)
+            for task, path in paths.items()
+            for way in WAYS
         }
-        print(task, json.dumps(found[task], indent=1), flush=True)
-        if asked.out:
-            asked.out.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
+        found = {task: {way: running[task, way].result() for way in WAYS} for task in asked.tasks}
+    text = json.dumps({"races": asked.races, "tasks": found}, indent=1)
+    print(text)
+    if asked.out:
+        asked.out.write_text(text + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

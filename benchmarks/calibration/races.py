@@ -8,14 +8,14 @@ seeds: the best rate of the rule against the best of the reference.
 import math
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from benchmarks.calibration.curves import Curves
 from numpy.typing import NDArray
 
-from ravine.verdict.band import band, mean_log_time
+from ravine.racing.endpoint import HOPELESS, band, mean_log_time, times_to
 from ravine.verdict.comparing import (
     EQUAL,
     FASTER,
@@ -23,28 +23,24 @@ from ravine.verdict.comparing import (
     SLOWER,
     UNDECIDED,
     Difference,
+    Looked,
+    Tuned,
     best,
-    compare,
     contenders,
+    look,
+    margin,
     spread,
 )
-from ravine.verdict.looks import LOOKS, nominal_levels
+from ravine.verdict.looks import nominal_levels
 
 VALIDATION, TEST = 0, 1
+TUNING_SEEDS = 2
+LOOKS = (4, 6, 9, 12)
+ALPHA = 0.05
 REFERENCES = 10  # runs that the target is taken from
 RELIABLY = 7  # the 8th lowest of ten
 FINER = (-2, -1, 1, 2)  # eighths of a decade around the best of the coarse grid
-
-
-@dataclass(frozen=True)
-class Settings:
-    """What can be varied of the protocol."""
-
-    tuning_seeds: int = 2
-    looks: tuple[int, ...] = LOOKS
-    alpha: float = 0.05
-    factor: float = 2.0  # of contenders
-    finer: tuple[int, ...] = FINER
+Seeds = NDArray[np.int64]
 
 
 @dataclass(frozen=True)
@@ -72,111 +68,104 @@ class Outcome:
         return all(d.low <= self.true[r] <= d.high for r, d in self.said.items())
 
 
-@dataclass
 class Sampler:
-    """Races over the curves of a task."""
+    """Races over the curves of a task; ``equal``: all rules are made equal at their best rates."""
 
-    curves: Curves
-    equal: bool = False  # whether all rules are made equal at their best learning rates
-    settings: Settings = field(default_factory=Settings)
-
-    def __post_init__(self) -> None:
-        self.rules = list(self.curves.rates)
-        self.reference, *self.others = self.rules
-        self.lowest, self.ends = self.curves.lowest(), self.curves.ends()
-        losses = self.curves.losses[self.reference]
+    def __init__(self, curves: Curves, equal: bool = False) -> None:
+        self.curves, self.equal = curves, equal
+        self.reference, *self.others = curves.rates
+        self.lowest, self.ends = curves.lowest(), curves.ends()
+        losses = curves.losses[self.reference]
         self.seeds, self.horizon = losses.shape[1], losses.shape[2] - 1
 
     def race(self, draw: np.random.Generator) -> Outcome | None:
         """One race; None where the reference reaches nothing that could be a target."""
-        tuning = draw.integers(self.seeds, size=self.settings.tuning_seeds)
-        references = draw.integers(self.seeds, size=REFERENCES)
-        judged = draw.integers(self.seeds, size=self.settings.looks[-1])
-        tuned = self._tuned(tuning)
-        if tuned is None:
+        tuning, references, judged = (
+            draw.integers(self.seeds, size=n) for n in (TUNING_SEEDS, REFERENCES, LOOKS[-1])
+        )
+        found = self._tuned(tuning)
+        if found is None:
             return None
-        scores, runs = tuned
-        chosen = {rule: best(own) for rule, own in scores.items()}
-        within = spread([*scores.values()])
-        going = {r: contenders(own, within, self.settings.factor) for r, own in scores.items()}
-        target = float(np.sort(self._end(TEST, chosen[self.reference], references))[RELIABLY])
-        place = int(chosen[self.reference])
-        reference = self.lowest[self.reference][TEST, place, references]
-        targets = band(reference, target) if math.isfinite(target) else None
+        tuned, runs = found
+        place = int(tuned.chosen[self.reference])
+        lowest = self.lowest[self.reference][TEST, place, references]
+        whole = np.isfinite(self.ends[self.reference][TEST, place, references])
+        target = float(np.sort(np.where(whole, lowest[:, -1], np.inf))[RELIABLY])
+        targets = band(lowest, target) if math.isfinite(target) else None
         if targets is None:
             return None
         true = self._truths(targets, TEST)
-        shift = true if self.equal else dict.fromkeys(self.others, 0.0)
-        times = {
-            rule: {
-                rate: self._times(rule, int(rate), judged, targets, TEST) + shift.get(rule, 0.0)
-                for rate in going[rule]
-            }
-            for rule in self.rules
-        }
-        said, seeds = self._said(times, chosen)
-        runs += REFERENCES + sum(seeds[r] * len(going[r]) for r in self.others)
-        runs += max(seeds.values()) * len(going[self.reference])
-        return Outcome(said, dict.fromkeys(self.others, 0.0) if self.equal else true, runs)
+        shift = true if self.equal else {}
 
-    def _tuned(self, seeds: NDArray[np.int64]) -> tuple[dict[str, dict[float, Any]], int] | None:
-        """Each rule's tuning times, by the place of its learning rate, and the runs they took."""
-        coarse = self.curves.coarse[self.reference]
-        ends = {int(k): float(self._end(VALIDATION, k, seeds).mean()) for k in coarse}
-        first = min(ends, key=lambda k: (ends[k], k))
+        def times(rule: str, rate: float, seeds: int) -> Any:
+            return self._times(rule, int(rate), judged[:seeds], targets, TEST, shift)
+
+        looked = self._looked(tuned, times)
+        runs += REFERENCES + sum(looked.asked.values())
+        return Outcome(looked.said, dict.fromkeys(self.others, 0.0) if self.equal else true, runs)
+
+    def _looked(self, tuned: Tuned, times: Any) -> Looked:
+        levels = dict(zip(LOOKS, nominal_levels(LOOKS, ALPHA / len(self.others)), strict=True))
+        return look(self.reference, self.others, tuned, levels, times)
+
+    def _tuned(self, seeds: Seeds) -> tuple[Tuned, int] | None:
+        """What tuning gives, by the places of learning rates, and how many runs it takes."""
+        ends = self.ends[self.reference][VALIDATION][:, seeds[:1]].mean(axis=1)
+        first = min(map(int, self.curves.coarse[self.reference]), key=lambda k: (ends[k], k))
         if math.isinf(ends[first]):
             return None
-        reference = self.lowest[self.reference][VALIDATION, first, seeds]
-        targets = band(reference, float(np.median(reference, axis=0)[-1]))
-        assert targets is not None  # its own end is reached
+        lowest = self.lowest[self.reference][VALIDATION, first, seeds]
+        targets = band(lowest, float(np.median(lowest, axis=0)[-1]))
         shift = self._truths(targets, VALIDATION) if self.equal else {}
         scores, runs = {}, 0
-        for rule in self.rules:
+        for rule in self.curves.rates:
 
-            def time(place: int, rule: str = rule, targets: Any = targets) -> Any:
-                own = self._times(rule, place, seeds, targets, VALIDATION)
-                return own + shift.get(rule, 0.0)
+            def times(places: Any, count: int, rule: str = rule) -> dict[float, Any]:
+                own = seeds[:count]
+                found = {
+                    k: self._times(rule, int(k), own, targets, VALIDATION, shift) for k in places
+                }
+                ends = self.ends[rule][VALIDATION]
+                return {
+                    k: t for k, t in found.items() if np.isfinite(ends[int(k), own]).all()
+                } or found
 
-            own: dict[float, Any] = {int(k): time(int(k)) for k in self.curves.coarse[rule]}
-            own |= {k: time(k) for k in self._finer(rule, int(best(own))) if k not in own}
-            scores[rule], runs = own, runs + len(own) * len(seeds)
-        return scores, runs
+            once = times(map(int, self.curves.coarse[rule]), 1)
+            least = min(t.mean() for t in once.values())
+            near = {k for k, t in once.items() if t.mean() <= least + HOPELESS}
+            near |= {first} if rule == self.reference else set()
+            tried = near | set(self._finer(rule, int(best(times(sorted(near), len(seeds))))))
+            scores[rule] = times(sorted(tried), len(seeds))
+            # Of the coarse grid, the first seed was there.
+            runs += len(self.curves.coarse[rule]) + len(tried) * len(seeds) - len(near)
+        within = margin(spread([*scores.values()]), len(seeds))
+        chosen = {rule: best(own) for rule, own in scores.items()}
+        return Tuned(
+            chosen, {r: contenders(own, within) for r, own in scores.items()}, within
+        ), runs
 
     def _finer(self, rule: str, place: int) -> list[int]:
         rates = np.log10(self.curves.rates[rule])
-        wanted = [rates[place] + k / 8 for k in self.settings.finer]
+        wanted = [rates[place] + k / 8 for k in FINER]
         near = [int(np.abs(rates - x).argmin()) for x in wanted]
         return [k for k, x in zip(near, wanted, strict=True) if abs(rates[k] - x) < 0.03]
 
-    def _said(
-        self, times: Mapping[str, Any], chosen: Mapping[str, float]
-    ) -> tuple[dict[str, Difference], dict[str, int]]:
-        """What is concluded of each rule, and on how many seeds."""
-        looks = self.settings.looks
-        levels = nominal_levels(looks, self.settings.alpha / len(self.others))
-        tuned = {**chosen, "": chosen[self.reference]}
-        said: dict[str, Difference] = {}
-        seeds: dict[str, int] = {}
-        for look, level in zip(looks, levels, strict=True):
-            open_ = [r for r in self.others if r not in said or said[r].conclusion == UNDECIDED]
-            cut = {r: {k: t[:look] for k, t in times[r].items()} for r in [self.reference, *open_]}
-            reference = cut.pop(self.reference)
-            if not cut:
-                break
-            said |= compare(reference, cut, tuned, level)
-            seeds |= dict.fromkeys(open_, look)
-        return said, seeds
-
-    def _times(self, rule: str, place: int, seeds: Any, targets: Any, split: int) -> Any:
-        return mean_log_time(self.lowest[rule][split, place, seeds], targets, self.horizon)
-
-    def _end(self, split: int, place: float, seeds: Any) -> Any:
-        return self.ends[self.reference][split, int(place), seeds]
+    def _times(
+        self,
+        rule: str,
+        place: int,
+        seeds: Seeds,
+        targets: Any,
+        split: int,
+        shift: Mapping[str, float],
+    ) -> Any:
+        times = times_to(self.lowest[rule][split, place, seeds], targets)
+        return mean_log_time(times, self.horizon) + shift.get(rule, 0.0)
 
     def _truths(self, targets: Any, split: int) -> dict[str, float]:
         """The logarithm of each rule's speed-up on all seeds, best rate against best."""
         means = {
-            rule: mean_log_time(low[split], targets, self.horizon).mean(axis=-1).min()
+            rule: mean_log_time(times_to(low[split], targets), self.horizon).mean(axis=-1).min()
             for rule, low in self.lowest.items()
         }
         return {rule: float(means[self.reference] - means[rule]) for rule in self.others}
@@ -190,6 +179,7 @@ def summary(sampler: Sampler, count: int, seed: int = 0) -> dict[str, Any]:
     true = {r: float(np.median([race.true[r] for race in races])) for r in sampler.others}
     middle = {r: [race.said[r].middle for race in races] for r in sampler.others}
     decided = [sum(by_rule[r][what] for r in by_rule) / len(races) for what in (FASTER, SLOWER)]
+    runs = np.array([race.runs for race in races])
     return {
         "races": len(races),
         "without_target": count - len(races),
@@ -199,7 +189,7 @@ def summary(sampler: Sampler, count: int, seed: int = 0) -> dict[str, Any]:
         "any_false": round(float(np.mean([bool(race.false) for race in races])), 4),
         "false": dict(Counter(rule for race in races for rule in race.false)),
         "all_intervals_hold": round(float(np.mean([race.holds for race in races])), 4),
-        "runs": round(float(np.mean([race.runs for race in races]))),
+        "runs": {"mean": round(float(runs.mean())), "p90": int(np.quantile(runs, 0.9))},
         "rules": {
             r: {
                 "true": round(math.exp(true[r]), 3),

@@ -1,23 +1,34 @@
 """Whether one rule is faster than another: simultaneous intervals for ratios of times.
 
-The comparison is of rules, not of learning rates that luck in tuning picked: every learning rate
-that tuning could not tell from the best, a contender, is evaluated, and the interval holds for all
-of them. All differences are of paired runs, which begin with the same weights and batches.
+The comparison is of rules, not of learning rates that luck in tuning picked: an interval holds for
+all learning rates that tuning could not tell from the best, the contenders. It is an intersection
+of intervals of single learning rates (Berger 1982, Technometrics 24:295): its lower end holds for
+the tuned rate of the rule against every contender of the reference, its upper end for the tuned
+rate of the reference against every contender of the rule.
+
+All differences are of paired runs, which begin with the same weights and batches. The variance of
+each is shrunk towards the mean of the others' at a look, which counts for 4 degrees of freedom.
 """
 
 import math
-from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-FASTER, SLOWER, EQUAL, UNDECIDED = "faster", "slower", "as fast", "undecided"
+from ravine.racing.endpoint import HOPELESS
+from ravine.verdict.statistics import Spread
+
+FASTER, SLOWER, EQUAL, UNDECIDED = "faster", "slower", "as fast", "undecided"  # conclusions
 MARGIN = math.log(1.25)  # within which two times are called equal
-CONTENDING = 2.0  # standard errors behind the best
+CONTENDING = 1.25  # standard errors behind the best
+TOLERANCE = math.log(1.03)  # what learning rates between those tried may make of a ratio
+NEAR = 4  # learning rates of a rule that the spread is taken from
 PRIOR = 4  # degrees of freedom that the pooled variance counts for
 
 Floats = NDArray[np.float64]
+Asked = Callable[[str, float, int], Floats | None]
 Times = Mapping[float, Floats]  # by learning rate: the mean log time of each seed
 
 
@@ -27,6 +38,12 @@ class Difference(NamedTuple):
     middle: float
     low: float
     high: float
+
+    @property
+    def speedup(self) -> Spread:
+        """As a ratio of geometric means of times, above 1 for the faster."""
+        with np.errstate(over="ignore"):
+            return Spread(*map(float, np.exp(self)))
 
     @property
     def conclusion(self) -> str:
@@ -43,71 +60,180 @@ def best(times: Times) -> float:
     return min(times, key=lambda rate: (times[rate].mean(), rate))
 
 
-def spread(tuning: Sequence[Times], near: int = 4) -> float:
+def spread(tuning: Sequence[Times]) -> float:
     """The standard deviation of paired differences to a rule's best rate, pooled over the rules.
 
-    Of each rule, the rates whose means are nearest to its best: what lies far behind is another
-    curve with another spread.
+    Of each rule, the four rates nearest behind its best: what lies far behind is another curve with
+    another spread, and may have been stopped early.
     """
     squares, freedom = 0.0, 0
     for times in tuning:
         first = times[best(times)]
-        behind = sorted((t - first for t in times.values() if t is not first), key=np.mean)[:near]
-        squares += sum(float(((d - d.mean()) ** 2).sum()) for d in behind)
-        freedom += sum(len(d) - 1 for d in behind)
+        behind = sorted((t - first for t in times.values() if t is not first), key=np.mean)
+        near = [d for d in behind[:NEAR] if d.mean() <= HOPELESS]
+        squares += sum(float(((d - d.mean()) ** 2).sum()) for d in near)
+        freedom += sum(len(d) - 1 for d in near)
     return math.sqrt(squares / freedom) if freedom else math.inf
 
 
-def contenders(times: Times, spread: float, factor: float = CONTENDING) -> tuple[float, ...]:
+def margin(spread: float, seeds: int) -> float:
+    """How far behind the best in mean log time a contender may lie, on so many tuning seeds."""
+    return min(HOPELESS, CONTENDING * spread / math.sqrt(seeds))
+
+
+def contenders(times: Times, within: float) -> tuple[float, ...]:
     """The learning rates that tuning cannot tell from the best, ascending.
 
     Args:
         times: On the tuning seeds.
-        spread: From the function of that name.
-        factor: Standard errors that a contender may lie behind the best.
+        within: From ``margin``.
     """
-    lowest = min(t.mean() for t in times.values())
-    seeds = len(next(iter(times.values())))
-    most = lowest + factor * spread / math.sqrt(seeds)
+    most = min(t.mean() for t in times.values()) + within
     return tuple(sorted(rate for rate, t in times.items() if t.mean() <= most))
 
 
-def compare(
-    reference: Times, rules: Mapping[str, Times], tuned: Mapping[str, float], level: float
-) -> dict[str, Difference]:
-    """Each rule against the reference: how much lower its log times are.
+class Tuned(NamedTuple):
+    """What tuning gave: each rule's learning rate, its contenders, and the margin they are in."""
 
-    The interval is an intersection of those of single learning rates (Berger 1982, Technometrics
-    24:295): its lower end holds for the tuned rate of the rule against every contender of the
-    reference, its upper end for every contender of the rule against the reference's tuned rate.
-    Their variances are shrunk towards their mean, which counts for 4 degrees of freedom.
+    chosen: Mapping[str, float]
+    contenders: Mapping[str, Sequence[float]]
+    margin: float = 0.0
+
+
+class Looked(NamedTuple):
+    """What the looks so far gave.
+
+    ``said``: of each rule, against the reference. ``asked``: on how many seeds each learning rate
+    of a rule was asked for. ``missing``: whether some of that was not there.
+    """
+
+    said: dict[str, Difference]
+    asked: dict[tuple[str, float], int]
+    missing: bool
+
+
+def look(
+    reference: str, rules: Sequence[str], tuned: Tuned, levels: Mapping[int, float], times: Asked
+) -> Looked:
+    """Compare rules with a reference, look after look, until something is concluded of each.
+
+    A comparison of two learning rates that has said what it can is not run on. The contenders of a
+    rule that is faster anyway are not run at all: its upper end allows for them with the margin
+    that tuning left.
 
     Args:
-        reference: The contenders' log times on the evaluation seeds.
-        rules: The same of each rule, on the same seeds in the same order.
-        tuned: The tuned learning rate of each rule, and of the reference under "".
-        level: Two-sided, of one comparison: from ``nominal_levels``.
+        reference: The rule to compare with.
+        rules: The others.
+        tuned: From tuning.
+        levels: For each look, which is a number of seeds, the two-sided level of a comparison.
+        times: Of a rule and a learning rate, mean log times on the first seeds; None if not there.
+    """
+    asked: dict[tuple[str, float], int] = {}
+    chosen, own = tuned.chosen, tuned.contenders
+    low = {(r, k): -math.inf for r in rules for k in own[reference]}
+    high = {(r, k): math.inf for r in rules for k in own[r]}
+    said: dict[str, Difference] = {}
+    going = list(rules)
+
+    def at(rule: str, rate: float, seeds: int) -> Floats | None:
+        asked[rule, rate] = seeds
+        return times(rule, rate, seeds)
+
+    for seeds, level in levels.items():
+        at(reference, chosen[reference], seeds)
+        lows = {
+            (r, k): _difference(at(reference, k, seeds), at(r, chosen[r], seeds))
+            for r in going
+            for k in own[reference]
+            if low[r, k] <= TOLERANCE
+        }
+        if any(d is None for d in lows.values()):
+            return Looked(said, asked, missing=True)
+        half = _half(lows.values(), level)
+        low |= {pair: max(low[pair], d.mean() - half(d)) for pair, d in lows.items()}
+        faster = [r for r in going if all(low[r, k] > TOLERANCE for k in own[reference])]
+        highs = {
+            (r, k): lows[r, chosen[reference]]
+            if k == chosen[r] and (r, chosen[reference]) in lows
+            else _difference(at(reference, chosen[reference], seeds), at(r, k, seeds))
+            for r in going
+            for k in ((chosen[r],) if r in faster else own[r])
+            if high[r, k] >= -TOLERANCE
+        }
+        if any(d is None for d in highs.values()):
+            return Looked(said, asked, missing=True)
+        high |= {pair: min(high[pair], d.mean() + half(d)) for pair, d in highs.items()}
+        for rule in going:
+            middle = _difference(
+                at(reference, chosen[reference], seeds), at(rule, chosen[rule], seeds)
+            )
+            said[rule] = Difference(
+                float(middle.mean()),
+                min(low[rule, k] for k in own[reference]) - TOLERANCE,
+                max(_upper(high, rule, k, tuned) for k in own[rule]) + TOLERANCE,
+            )
+        going = [rule for rule in going if said[rule].conclusion == UNDECIDED]
+        if not going:
+            break
+    return Looked(said, asked, missing=False)
+
+
+def compare(
+    one: Times, other: Times, tuned: Tuned, names: tuple[str, str], level: float
+) -> Difference:
+    """Any two rules on the seeds that they share: how much lower the other's log times are.
+
+    Args:
+        one: Log times of the one's contenders, as far as they were run.
+        other: The same of the other.
+        tuned: From tuning.
+        names: Of the two.
+        level: Two-sided.
+    """
+    a, b = (tuned.chosen[name] for name in names)
+    lows = {k: _shared(t, other[b]) for k, t in one.items()}
+    highs = {k: lows[a] if k == b else _shared(one[a], t) for k, t in other.items()}
+    half = _half([*lows.values(), *(d for k, d in highs.items() if k != b)], level)
+    low = {k: float(d.mean()) - half(d) for k, d in lows.items()}
+    high = {k: float(d.mean()) + half(d) for k, d in highs.items()}
+    return Difference(
+        float(lows[a].mean()),
+        min(low.get(k, low[a] - tuned.margin) for k in tuned.contenders[names[0]]) - TOLERANCE,
+        max(high.get(k, high[b] + tuned.margin) for k in tuned.contenders[names[1]]) + TOLERANCE,
+    )
+
+
+def _upper(high: Mapping[tuple[str, float], float], rule: str, rate: float, tuned: Tuned) -> float:
+    known = high[rule, rate]
+    return known if known < math.inf else high[rule, tuned.chosen[rule]] + tuned.margin
+
+
+def _difference(one: Floats | None, other: Floats | None) -> Any:
+    return None if one is None or other is None else one - other
+
+
+def _shared(one: Floats, other: Floats) -> Floats:
+    seeds = min(len(one), len(other))
+    return one[:seeds] - other[:seeds]
+
+
+def _half(differences: Iterable[Floats], level: float) -> Callable[[Floats], float]:
+    """Half the width of a difference's interval, given all differences of the look.
+
+    Alone it has nothing to be shrunk towards.
     """
     from scipy.stats import t as student
 
-    own = reference[tuned[""]]
-    lows = {r: [t - times[tuned[r]] for t in reference.values()] for r, times in rules.items()}
-    highs = {r: [own - t for t in times.values()] for r, times in rules.items()}
-    pairs = [d for r in rules for d in (*lows[r], *highs[r])]
-    seeds = len(own)
-    pooled = float(np.mean([d.var(ddof=1) for d in pairs]))
-    factor = float(student.isf(level / 2, seeds + PRIOR - 1)) / math.sqrt(seeds)
+    variances = [(d, float(d.var(ddof=1))) for d in differences if len(d) > 1]
 
     def half(difference: Floats) -> float:
-        freedom = seeds - 1
-        total = PRIOR * pooled + freedom * float(difference.var(ddof=1))
-        return factor * math.sqrt(total / (PRIOR + freedom))
+        freedom = len(difference) - 1
+        if not freedom:
+            return math.inf
+        others = [v for d, v in variances if d is not difference]
+        prior = PRIOR if others else 0
+        total = freedom * float(difference.var(ddof=1)) + prior * float(np.mean(others or [0.0]))
+        width = float(student.isf(level / 2, freedom + prior))
+        return width * math.sqrt(total / (prior + freedom) / len(difference))
 
-    return {
-        rule: Difference(
-            float((own - rules[rule][tuned[rule]]).mean()),
-            min(float(d.mean()) - half(d) for d in lows[rule]),
-            max(float(d.mean()) + half(d) for d in highs[rule]),
-        )
-        for rule in rules
-    }
+    return half

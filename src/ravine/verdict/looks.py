@@ -1,11 +1,10 @@
-"""When a race looks at its evaluation runs, and how much of the error each look may spend."""
+"""How much of the error each look at the evaluation runs may spend."""
 
 from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
 
-LOOKS = (6, 9, 12, 18, 24)  # evaluation seeds
 NODES = 64  # of the integral from look to look
 
 Floats = NDArray[np.float64]

@@ -1,24 +1,38 @@
-"""The endpoint that rules are compared by: the time to nine targets along the reference's curve.
+"""The endpoint that rules are compared by: the time to 13 targets along the reference's curve.
 
 One target alone lies on a plateau or on a slope, and the time to it is luck where it is a plateau.
-Over a band of targets, from what the reference reaches in a quarter of its time to its own result,
+Over a band of targets, from what the reference reaches in an eighth of its time to its own result,
 luck averages out. The logarithm of the time is averaged, so a difference of two endpoints is the
 logarithm of a ratio of geometric means of times: it has no unit, and A:B is 1/(B:A).
 """
 
 import math
+from typing import NamedTuple
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
-from ravine.racing.stopping import SMOOTHING
-
-TARGETS = 9
+SMOOTHING = 3  # evaluations in the trailing mean
+TARGETS = 13
 A_HALVING = 4  # targets for each halving of the reference's time
+HOPELESS = math.log(1.5)  # behind the best in log time: no learning rate worth a second try
 MIDDLE = (SMOOTHING + 1) / 2  # evaluation that the first trailing mean belongs to
 
 Floats = NDArray[np.float64]
+
+
+class Aim(NamedTuple):
+    """The targets of a study, and of which metric they are; those of one that rises are negated."""
+
+    targets: Floats
+    metric: int = 0
+    rising: bool = False
+
+    def of(self, measured: NDArray[np.floating]) -> NDArray[np.floating]:
+        """What is to fall to the targets, of measurements (…, metrics)."""
+        values = measured[..., self.metric]
+        return -values if self.rising else values
 
 
 def lowest_so_far(losses: NDArray[np.floating]) -> Floats:
@@ -32,6 +46,8 @@ def lowest_so_far(losses: NDArray[np.floating]) -> Floats:
         Shape (..., evaluations - 2). From where a run is not finite, it falls no more.
     """
     kept = np.where(np.isfinite(losses), losses, np.inf)[..., 1:].astype(np.float64)
+    if kept.shape[-1] < SMOOTHING:
+        return np.empty((*kept.shape[:-1], 0))
     means = sliding_window_view(kept, SMOOTHING, axis=-1).mean(axis=-1)
     return np.minimum.accumulate(means, axis=-1)
 
@@ -54,14 +70,14 @@ def times_to(lowest: Floats, targets: Floats) -> Floats:
 
 
 def band(reference: Floats, target: float) -> Floats | None:
-    """The targets: what the reference's median run reaches in T, T·2^(-1/4), … T/4 evaluations.
+    """The targets: what the reference's median run reaches in T, T·2^(-1/4), … T/8 evaluations.
 
     Args:
         reference: Shape (runs, evaluations - 2), from ``lowest_so_far``.
         target: The last of them. T is the reference's median time to it.
 
     Returns:
-        Shape (9,), from the target to the easiest; None where the median run misses the target.
+        Shape (13,), from the target to the easiest; None where the median run misses the target.
     """
     median = np.median(reference, axis=0)
     (time,) = times_to(median, np.array([target]))
@@ -72,18 +88,17 @@ def band(reference: Floats, target: float) -> Floats | None:
     return np.concatenate([[target], easier])
 
 
-def mean_log_time(lowest: Floats, targets: Floats, horizon: float) -> Floats:
+def mean_log_time(times: Floats, horizon: float) -> Floats:
     """The endpoint: the mean over the targets of the logarithm of the time to each.
 
     A run that misses a target took the whole horizon.
 
     Args:
-        lowest: Shape (..., evaluations - 2), from ``lowest_so_far``.
-        targets: Shape (targets,), from ``band``.
-        horizon: Evaluations of a run.
+        times: Shape (..., targets), from ``times_to``.
+        horizon: Of a run, in the unit of the times.
 
     Returns:
         Shape (...).
     """
-    result: Floats = np.log(np.minimum(times_to(lowest, targets), horizon)).mean(axis=-1)
+    result: Floats = np.log(np.minimum(times, horizon)).mean(axis=-1)
     return result
