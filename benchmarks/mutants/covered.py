@@ -99,7 +99,7 @@ def main() -> int:
         check=False,
         stderr=subprocess.DEVNULL,  # a part that was being written when its process was killed
     )
-    subprocess.run([*measured, "report", "--rcfile", str(settings), *whole], check=True)
+    subprocess.run([*measured, "report", "-i", "--rcfile", str(settings), *whole], check=True)
     return tested.returncode
 
 
