@@ -84,7 +84,8 @@ def tuning(plan: Plan, curves: Sequence[Curve], study: int = 0) -> Tuning:
     if aim is None and not whole:  # nothing to tell the hopeless by
         again = {rule: list(grids[rule]) for rule in grids}
     else:
-        again = {rule: [] if whole else _near(scores[rule]) for rule in grids}
+        once = {rule: _eligible(of(rule, grids[rule], first), scores[rule]) for rule in grids}
+        again = {rule: [] if whole else _near(once[rule]) for rule in grids}
     if again[reference] and provisional not in again[reference]:
         again[reference].append(provisional)
     if lacks([r for rule in grids for r in plan.tried(rule, again[rule], study, every[1:])]):
@@ -174,12 +175,17 @@ def _lowest(by_rate: ByRate, scores: Times) -> float:
 
 
 def _eligible(by_rate: ByRate, scores: Times) -> Times:
-    """Without the rates at which a run diverged or was stopped, if any are left."""
+    """Without the rates at which a run diverged or was stopped, if any are left.
+
+    Rather one that was stopped than one that diverged after it was what others were stopped for.
+    """
 
     def well(curve: Curve) -> bool:
-        return not (curve.stopped or curve.failure) and diverged_at(curve, VALIDATION) is None
+        return not curve.failure and diverged_at(curve, VALIDATION) is None
 
-    return {r: t for r, t in scores.items() if all(map(well, by_rate[r]))} or scores
+    fine = {r: t for r, t in scores.items() if all(map(well, by_rate[r]))}
+    whole = {r: t for r, t in fine.items() if not any(c.stopped for c in by_rate[r])}
+    return whole or fine or scores
 
 
 def _end(runs: Sequence[Curve]) -> float:
