@@ -219,20 +219,19 @@ def goal_among(plan: Plan) -> Target | None:
 
 def goal_of(plan: Plan, curves: Sequence[Curve]) -> Target:
     """The user's own target, or else what the reference runs among these curves reach."""
-    return goal_among(plan) or Target(target_of(curves))
+    at_end = plan.choices.reference in plan.decaying  # there it is judged
+    return goal_among(plan) or Target(target_of(curves, at_end))
 
 
-def target_of(curves: Sequence[Curve]) -> float:
+def target_of(curves: Sequence[Curve], at_end: bool = False) -> float:
     """What the tuned reference reliably reaches: four of five of its runs get as low.
 
     A test loss; infinite if more than a fifth of the reference runs diverged or failed.
+    ``at_end``: what they end at, instead of the lowest on their way.
     """
     runs = [curve for curve in curves if curve.run.stage == "reference"]
-    lost = [math.isinf(end_loss(curve, TEST)) for curve in runs]
+    ends = np.array([end_loss(curve, TEST) for curve in runs])
     lowest = lowest_of(Aim(np.empty(0)), runs, TEST)
-    if not lowest.shape[-1]:  # too short to have a trailing mean
-        return float(
-            np.quantile([end_loss(c, TEST) for c in runs], TARGET_QUANTILE, method="inverted_cdf")
-        )
-    reached = np.where(lost, np.inf, lowest[:, -1])
-    return float(np.quantile(reached, TARGET_QUANTILE, method="inverted_cdf"))
+    if lowest.shape[-1] and not at_end:  # else too short to have a trailing mean
+        ends = np.where(np.isinf(ends), np.inf, lowest[:, -1])
+    return float(np.quantile(ends, TARGET_QUANTILE, method="inverted_cdf"))
