@@ -63,6 +63,13 @@ def tuning(plan: Plan, curves: Sequence[Curve], study: int = 0) -> Tuning:
     def of(rule: str, rates: Sequence[float], seeds: Sequence[int]) -> dict[float, list[Curve]]:
         return {x: [there[r.id] for r in plan.tried(rule, [x], study, seeds)] for x in rates}
 
+    def behind(rule: str, rates: Sequence[float]) -> list[float]:
+        """The next learning rates, where each of these diverges on some seed."""
+        if not rates or _well(of(rule, rates, every)):
+            return []
+        left = _well(of(rule, [x for x in grids[rule] if x not in rates], first))
+        return _near(_eligible(left, {x: scores[rule][x] for x in left})) if left else []
+
     whole = plan.decaying or len(every) == 1
     first = every if plan.decaying else every[:1]
     begin = plan.tried(reference, grids[reference], study, first)
@@ -88,10 +95,15 @@ def tuning(plan: Plan, curves: Sequence[Curve], study: int = 0) -> Tuning:
         again = {rule: [] if whole else _near(once[rule]) for rule in grids}
     if again[reference] and provisional not in again[reference]:
         again[reference].append(provisional)
-    if lacks([r for rule in grids for r in plan.tried(rule, again[rule], study, every[1:])]):
-        return Tuning(AGAIN, tuple(wanted))
+    more = again
+    while more:
+        if lacks([r for rule in more for r in plan.tried(rule, more[rule], study, every[1:])]):
+            return Tuning(AGAIN, tuple(wanted))
+        more = {rule: behind(rule, again[rule]) for rule in grids}
+        again = {rule: again[rule] + more[rule] for rule in grids}
+        more = {rule: rates for rule, rates in more.items() if rates}
     if aim is not None:
-        aim = _provisional_aim(plan, of(reference, [provisional], every)[provisional])
+        aim = _provisional_aim(plan, of(reference, [provisional], every)[provisional]) or aim
     tried = {rule: of(rule, again[rule] or grids[rule], every) for rule in grids}
     coarse = {rule: _lowest(tried[rule], _scores(plan, tried[rule], aim)) for rule in grids}
     finer = {rule: plan.finer(rule, coarse[rule]) if aim else () for rule in grids}
@@ -179,13 +191,18 @@ def _eligible(by_rate: ByRate, scores: Times) -> Times:
 
     Rather one that was stopped than one that diverged after it was what others were stopped for.
     """
+    well = _well(by_rate)
+    whole = [rate for rate, runs in well.items() if not any(c.stopped for c in runs)]
+    return {rate: scores[rate] for rate in whole or well or scores}
 
-    def well(curve: Curve) -> bool:
-        return not curve.failure and diverged_at(curve, VALIDATION) is None
 
-    fine = {r: t for r, t in scores.items() if all(map(well, by_rate[r]))}
-    whole = {r: t for r, t in fine.items() if not any(c.stopped for c in by_rate[r])}
-    return whole or fine or scores
+def _well(by_rate: ByRate) -> dict[float, Sequence[Curve]]:
+    """Without the rates at which a run diverged or could not be done."""
+    return {
+        rate: runs
+        for rate, runs in by_rate.items()
+        if all(not c.failure and diverged_at(c, VALIDATION) is None for c in runs)
+    }
 
 
 def _end(runs: Sequence[Curve]) -> float:
