@@ -1,4 +1,4 @@
-"""Looks at the evaluation runs: what is run, when that ends, and what contenders do to intervals."""
+"""Looks at the evaluation runs: what is run, until when, and what contenders do to intervals."""
 
 import math
 from collections import Counter

@@ -121,7 +121,7 @@ def test_what_is_said_of_a_rule_is_what_its_interval_bears_out(made, paces, look
     for s in found.standings:
         low, high = s.speedup.low, s.speedup.high
         if s.rule != "sgd":
-            equal = 1 / 1.25 < low and high < 1.25
+            equal = low > 1 / 1.25 and high < 1.25
             said = "faster" if low > 1 else "slower" if high < 1 else "as fast"
             assert s.finding == (said if low > 1 or high < 1 or equal else "undecided")
             assert low <= s.speedup.median <= high
