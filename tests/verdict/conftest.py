@@ -30,9 +30,9 @@ class Made:
     def planned(self, *names: str, seeds: int = 3, fresh: int = 12, **more: Any) -> Plan:
         """A plan that evaluates all seeds at once, unless it is to look in between."""
         task = TASKS["digits-mlp"]
-        rates = [0.01, 0.1, 1.0]
-        rules = [RULES[name]() for name in names]
         asked = {"looks": False, **more}
+        rates = asked.pop("learning_rates", [0.01, 0.1, 1.0])
+        rules = [RULES[name]() for name in names]
         choices, by_name = choose(task, rules, rates, seeds, fresh, 10, 32, **asked)
         plan = settle(choices, by_name, Facts(100, (3200, 10, 10), ("loss", "accuracy"), "0"))
         assert plan.steps == self.horizon
