@@ -1,5 +1,6 @@
 """Which settings are tried: as many for every rule, evenly spread."""
 
+import math
 from typing import Any
 
 import numpy as np
@@ -10,7 +11,16 @@ from scipy.stats import qmc
 
 from ravine.errors import WrongCall
 from ravine.racing.choices import choose
-from ravine.racing.grids import LARGEST, MOST, SMALLEST, log_grid, read_rates, scattered, widened
+from ravine.racing.grids import (
+    LARGEST,
+    MOST,
+    SMALLEST,
+    finer,
+    log_grid,
+    read_rates,
+    scattered,
+    widened,
+)
 from ravine.rules import RULES, Adam, AdamW, Momentum
 from ravine.tasks import TASKS
 
@@ -33,6 +43,22 @@ def test_a_wider_grid_goes_on_as_it_was(low: float, points: int, upwards: bool) 
     assert ratios == pytest.approx(ratios[0], rel=2e-5)
     grown = wide[-1] / grid[-1] if upwards else grid[0] / wide[0]
     assert grown == pytest.approx(10, rel=1e-4) or points not in (5, 9, 13, 17)
+
+
+@given(st.floats(1e-6, 1.0), st.integers(2, 40), st.data())
+def test_finer_rates_lie_evenly_around_the_best_within_the_grid(
+    low: float, points: int, data: st.DataObject
+) -> None:
+    grid = log_grid(low, 1e4 * low, points)
+    place = data.draw(st.integers(0, points - 1))
+    found = finer(grid, grid[place])
+    assert set(found).isdisjoint(grid)
+    beside = 2 * ((place > 0) + (place < points - 1))  # nothing beyond an end
+    assert len(found) == beside
+    step = math.log(1e4) / (points - 1)
+    shares = [math.log(rate / grid[place]) / step for rate in found]
+    assert shares == pytest.approx([s for s in (-0.5, -0.25, 0.25, 0.5) if s * (place == 0) >= 0
+                                    and s * (place == points - 1) <= 0], abs=1e-3)  # fmt: skip
 
 
 def test_every_rule_tries_equally_many_settings() -> None:

@@ -32,8 +32,15 @@ def planned(*rules: Rule, **changes: Any) -> Plan:
 
 def test_the_default_race() -> None:
     plan = planned()
-    runs = [*plan.tuning(), *plan.judging(dict.fromkeys(RULES, 0.1))]
-    assert plan.count == len(runs) == len(RULES) * (9 * 3 + 12) + 10
+    judged = [*plan.reference_runs(0.1), *plan.fresh(dict.fromkeys(RULES, 0.1), 12, 0)]
+    finer = [
+        run
+        for rule, rates in plan.choices.learning_rates.items()
+        for run in plan.tried(rule, plan.finer(rule, rates[4]), 0, range(3))
+    ]
+    runs = [*plan.tuning(), *finer, *judged]
+    # At the most: of the grids' rates only those near the best are tried on the other seeds.
+    assert plan.count == len(runs) == len(RULES) * ((9 + 4) * 3 + 12) + 10
     assert len({run.id for run in runs}) == len(runs)
     assert plan.steps == 30 * (1078 // 32)
     assert plan.evaluations * plan.period == plan.steps
@@ -42,6 +49,22 @@ def test_the_default_race() -> None:
     by_stage = {s: {r.seed for r in runs if r.stage == s} for s in ("tuning", "reference", "fresh")}
     assert [len(seeds) for seeds in by_stage.values()] == [3, 10, 12]
     assert len(set.union(*by_stage.values())) == 25
+
+
+def test_evaluation_looks_while_seeds_remain() -> None:
+    assert planned(fresh_seeds=24).choices.looks == (4, 6, 9, 12, 18, 24)
+    assert planned(fresh_seeds=3).choices.looks == (3,)
+    assert planned(fresh_seeds=40).choices.looks == (4, 6, 9, 12, 18, 24, 40)
+    assert planned(looks=False).choices.looks == planned(studies=2).choices.looks == (12,)
+
+
+def test_a_run_is_one_whatever_it_is_for() -> None:
+    """What a contender ran is there when it becomes the best."""
+    plan = planned(Adam())
+    (fresh,) = plan.fresh({"adam": 0.1}, 1, 0)
+    contender = plan.run("contender", "adam", 0.1, 0)
+    assert contender.id == fresh.id
+    assert plan.cuts("contender") == plan.cuts("fresh")
 
 
 def test_segments_end_at_rungs_and_where_a_crash_would_cost_too_much() -> None:
@@ -134,8 +157,13 @@ def test_a_wrapped_rule_searches_the_range_of_what_it_holds() -> None:
     assert grids["clip(decay(adam), clipnorm=1)"] == grids["adam"]
 
 
-def test_gradient_descent_always_takes_part() -> None:
+def test_the_reference_always_takes_part() -> None:
     assert planned(Adam()).choices.rules == ("sgd", "adam")
+    other = planned(Adam(), reference="nadam")
+    assert other.choices.rules == ("nadam", "adam")
+    assert {run.rule for run in other.reference_runs(0.1)} == {"nadam"}
+    assert planned(Adam(), reference="adam").choices.rules == ("adam",)
+    assert Plan.from_json(other.to_json()) == other
 
 
 @given(st.floats(1e-12, 1e6), st.floats(1.001, 1e9), st.integers(2, 60))

@@ -1,6 +1,7 @@
 """What is stopped early: never the best, never on less than all runs, whatever the unit of loss."""
 
 import json
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,14 +13,30 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 import ravine
+from ravine.racing.endpoint import HOPELESS, band, lowest_so_far, mean_log_time, times_to
 from ravine.racing.stopping import hopeless, rungs
 
 RATES = (0.01, 0.1, 1.0)
 
 
-def falling(rate: float, floor: float, n: int = 26, start: float = 3.0) -> NDArray[np.float32]:
-    steps = np.arange(n)
-    return (floor + (start - floor) * np.exp(-rate * steps)).astype(np.float32)
+EVALUATIONS = 100
+
+
+def reaching(evaluation: float, n: int = 26) -> NDArray[np.float64]:
+    """A loss that is 0.5 after so many evaluations, until ``n - 1``: twice as late, all is."""
+    return 0.1 + 2.2 / (1 + 4.5 * np.arange(n) / evaluation)
+
+
+def targets(evaluation: float = 50.0) -> NDArray[np.float64]:
+    """Along the way of a run that is at 0.5 after so many evaluations, and ends after 100."""
+    lowest = lowest_so_far(reaching(evaluation, EVALUATIONS + 1)[None])
+    found = band(lowest, float(lowest[0, -1]))
+    assert found is not None
+    return found
+
+
+def stopped(runs: Mapping[float, Sequence[NDArray[np.floating]]]) -> set[float]:
+    return hopeless(runs, targets(), EVALUATIONS)
 
 
 def test_rungs_leave_room_to_compare() -> None:
@@ -28,30 +45,43 @@ def test_rungs_leave_room_to_compare() -> None:
     assert rungs(4) == rungs(1) == ()
 
 
-def test_what_is_four_times_slower_is_stopped() -> None:
-    runs = {0.1: [falling(0.4, 0.1)] * 2, 0.02: [falling(0.4 / 6, 0.1)] * 2}
-    assert hopeless(runs) == {0.02}
-    assert hopeless(runs | {0.05: [falling(0.4 / 2, 0.1)] * 2}) == {0.02}
+def test_what_cannot_catch_up_is_stopped() -> None:
+    """At all targets by the 25th evaluation; what has reached none takes 25 to each at the least.
+
+    The first takes 99 / 4 · 2^(-j/4) to the j-th, in the mean of logarithms 8.8.
+    """
+    quick = [reaching(12.5)] * 2
+    assert stopped({0.1: quick, 0.02: [reaching(400)] * 2}) == {0.02}
+    # At a quarter of that pace: of 13 targets 5 are reached by then.
+    assert stopped({0.1: quick, 0.02: [reaching(50)] * 2}) == {0.02}
+    assert stopped({0.1: quick, 0.02: [reaching(15)] * 2}) == set()
+
+
+def test_what_may_catch_up_is_not() -> None:
+    """No target is reached by anybody: the slow one may be at all of them next."""
+    assert stopped({0.1: [reaching(390)] * 2, 0.02: [reaching(4_000)] * 2}) == set()
+    assert stopped({0.1: [reaching(50)] * 2, 0.02: [reaching(4_000)] * 2}) == set()
 
 
 def test_one_good_seed_keeps_a_rate() -> None:
-    slow = [falling(0.05, 0.1), falling(0.05, 0.1), falling(0.6, 0.05)]
-    assert hopeless({0.1: [falling(0.4, 0.1)] * 3, 1.0: slow}) == set()
+    slow = [reaching(400), reaching(400), reaching(5)]
+    assert stopped({0.1: [reaching(12.5)] * 3, 1.0: slow[:2]}) == {1.0}
+    assert stopped({0.1: [reaching(12.5)] * 3, 1.0: slow}) == set()
 
 
 def test_what_diverged_is_stopped_but_not_everything() -> None:
-    lost = falling(0.4, 0.1)
+    lost = reaching(50)
     lost[3:] = np.nan
-    assert hopeless({0.1: [falling(0.4, 0.1)] * 2, 1.0: [lost] * 2}) == {1.0}
-    assert hopeless({0.1: [lost] * 2, 1.0: [lost] * 2}) == set()
+    assert stopped({0.1: [reaching(25)] * 2, 1.0: [lost] * 2}) == {1.0}
+    assert stopped({0.1: [lost] * 2, 1.0: [lost] * 2}) == set()
 
 
-def test_a_loss_that_rises_again_stops_nobody_close() -> None:
-    """All overfit: each is above what it had in a quarter of the time, and that is no reason."""
-    draw = np.random.default_rng(0)
-    rising = [falling(1.0, 0.1) + 0.01 * np.arange(26) for _ in range(6)]
-    noisy = [run + draw.normal(0, 0.02, 26) for run in rising]
-    assert hopeless({0.1: noisy[:3], 0.3: noisy[3:]}) == set()
+def test_nobody_is_stopped_for_what_has_diverged() -> None:
+    """However quick it was: it is not chosen."""
+    quick = reaching(1)
+    quick[20:] = np.nan
+    assert stopped({0.1: [reaching(50)] * 2, 1.0: [quick] * 2}) == set()
+    assert stopped({0.1: [reaching(50)] * 2, 1.0: [quick, reaching(1)]}) == set()
 
 
 losses = st.lists(st.floats(0.125, 10, width=32), min_size=17, max_size=17).map(np.array)
@@ -61,12 +91,26 @@ losses = st.lists(st.floats(0.125, 10, width=32), min_size=17, max_size=17).map(
 def test_neither_the_unit_nor_the_order_of_runs_matters(
     runs: tuple[list[NDArray[np.float64]], ...], order: list[float]
 ) -> None:
-    given_ = dict(zip(RATES, runs, strict=True))
-    stopped = hopeless(given_)
-    assert len(stopped) < len(RATES)
-    assert hopeless({rate: given_[rate] for rate in order}) == stopped
+    given_, goals = dict(zip(RATES, runs, strict=True)), targets()
+    found = hopeless(given_, goals, EVALUATIONS)
+    assert len(found) < len(RATES)
+    assert hopeless({rate: given_[rate] for rate in order}, goals, EVALUATIONS) == found
     # In another unit, and whichever run comes first.
-    assert hopeless({r: [8 * run for run in given_[r][::-1]] for r in RATES}) == stopped
+    other = {r: [8 * run for run in given_[r][::-1]] for r in RATES}
+    assert hopeless(other, 8 * goals, EVALUATIONS) == found
+
+
+@given(st.integers(0, 10_000))
+def test_what_is_stopped_could_not_have_been_a_contender(seed: int) -> None:
+    """However it goes on, and the best does: within 1.5 times of it is what may be one."""
+    draw, goals = np.random.default_rng(seed), targets()
+    walks = 2.3 * np.exp(
+        -np.cumsum(draw.gamma(0.5, draw.uniform(0, 0.4, (3, 2, 1)), (3, 2, 101)), -1)
+    )
+    begun = {rate: list(runs[:, :26]) for rate, runs in zip(RATES, walks, strict=True)}
+    times = mean_log_time(times_to(lowest_so_far(walks), goals), EVALUATIONS).mean(axis=-1)
+    for rate in hopeless(begun, goals, EVALUATIONS):
+        assert times[RATES.index(rate)] > times.min() + HOPELESS
 
 
 @pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")  # in Keras
@@ -91,7 +135,9 @@ def test_early_stopping_changes_no_verdict(tmp_path: Path, no_pages: None, no_ch
         assert curve.losses.tobytes() == other.losses[: len(curve.losses)].tobytes()
         assert curve.measures.tobytes() == other.measures[: len(curve.measures)].tobytes()
     assert early.results.stopped == len(stopped) > 0
-    assert early.results.saved > 0.1
+    steps = [sum(len(curve.losses) for curve in race.stored) for race in (early, whole)]
+    assert early.results.saved == pytest.approx(1 - steps[0] / steps[1])
+    assert early.results.saved > 0
     assert whole.results.stopped == whole.results.saved == 0
     content = json.loads(early.results.to_json())
     assert content["stopped_early"]["runs"] == len(stopped)

@@ -13,8 +13,11 @@ from ravine.racing.plan import Facts, Plan, Run, settle
 from ravine.racing.store import Curve
 from ravine.rules import RULES
 from ravine.tasks import TASKS
+from ravine.verdict.comparing import Tuned
+from ravine.verdict.tuning import tuning
 
 Losses = Callable[[str, float, int, str], np.ndarray]
+Change = Callable[[Curve], Curve]
 
 
 class Made:
@@ -27,9 +30,9 @@ class Made:
     def planned(self, *names: str, seeds: int = 3, fresh: int = 12, **more: Any) -> Plan:
         """A plan that evaluates all seeds at once, unless it is to look in between."""
         task = TASKS["digits-mlp"]
-        rates = [0.01, 0.1, 1.0]
-        rules = [RULES[name]() for name in names]
         asked = {"looks": False, **more}
+        rates = asked.pop("learning_rates", [0.01, 0.1, 1.0])
+        rules = [RULES[name]() for name in names]
         choices, by_name = choose(task, rules, rates, seeds, fresh, 10, 32, **asked)
         plan = settle(choices, by_name, Facts(100, (3200, 10, 10), ("loss", "accuracy"), "0"))
         assert plan.steps == self.horizon
@@ -44,13 +47,33 @@ class Made:
         """A test loss that is 0.5 at some evaluation: twice as late, each loss is twice as late."""
         return 0.1 + 2.2 / (1 + 4.5 * np.arange(101) / evaluation)
 
-    def raced(self, plan: Plan, losses: Losses) -> list[Curve]:
-        """The curves of a race in which a run's validation and test losses are as given."""
+    def by_hand(self, evaluation: float) -> np.ndarray:
+        """Evaluations of a run that is at 0.5 after so many, to targets of one that is after 50.
+
+        That one is at the last of the targets at its 99th evaluation, which its last trailing mean
+        belongs to. Until a run misses a target, they are in proportion; within one evaluation.
+        """
+        return np.minimum(np.ceil(evaluation / 50 * 99 * 2.0 ** (-np.arange(13) / 4)), 100)
+
+    def raced(
+        self, plan: Plan, losses: Losses, change: Change = lambda curve: curve
+    ) -> list[Curve]:
+        """The curves of a race in which a run's validation and test losses are as given.
+
+        ``change``: what else becomes of each run.
+        """
         curves: list[Curve] = []
         while runs := verdict.due(plan, curves):
             there = {curve.run.id for curve in curves}
-            curves += self.curves([run for run in runs if run.id not in there], plan, losses)
+            new = self.curves([run for run in runs if run.id not in there], plan, losses)
+            curves += map(change, new)
         return curves
+
+    def tuned(self, plan: Plan, curves: Sequence[Curve]) -> Tuned:
+        """What the tuning runs of a whole race say."""
+        found = tuning(plan, curves).tuned
+        assert found is not None
+        return found
 
     def curves(self, runs: Sequence[Run], plan: Plan, losses: Losses) -> list[Curve]:
         """The same of some runs."""

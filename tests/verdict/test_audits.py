@@ -65,14 +65,14 @@ def test_an_unlike_start_ends_the_ranking(made, raced, what, change):
 def test_rounding_and_runs_that_never_began_are_no_foul(made, raced):
     plan, curves = raced
     rounded = [replace(c, measures=c.measures * np.float32(1 + 1e-6)) for c in curves[:1]]
-    nothing = replace(
-        curves[1],
+    nothing = tampered(
+        curves[1:],
         weights_digest="",
         batches_digest="",
-        measures=np.full_like(curves[1].measures, np.nan),
+        measures=np.full_like(curves[-1].measures, np.nan),
         failure="no memory",
     )
-    assert not made.judged(plan, [*rounded, nothing, *curves[2:]]).refused
+    assert not made.judged(plan, [*rounded, *nothing]).refused
 
 
 @pytest.mark.parametrize(
@@ -105,9 +105,9 @@ def test_shared_rows_count_by_their_share(made, raced, shared, result, said):
         (False, 7, "which the task does not declare"),
     ],
 )
-def test_a_frozen_order_is_a_warning(made, raced, frozen, repeats, said):
-    plan, curves = raced
+def test_a_frozen_order_is_a_warning(made, frozen, repeats, said):
+    plan = made.planned(*PACES)
     plan = replace(plan, facts=plan.facts._replace(frozen_order=frozen, repeats=repeats))
-    found = made.judged(plan, curves)
+    found = made.judged(plan, made.raced(plan, made.noisy(PACES)))
     assert said in found.warnings[0]
     assert found.leader.rule == "adam"

@@ -37,10 +37,10 @@ def test_who_lost_to_a_special_case(made, times: dict[str, int], told: list[obje
 
 
 def test_a_loss_must_be_sure(made) -> None:
-    """Slower on 9 of 12 seeds: the interval still reaches 1. And five seeds say nothing."""
+    """Slower on 9 of 12 seeds: the interval still reaches 1. And three seeds say nothing."""
     plan = made.planned("sgd", "momentum")
     times = {"sgd": [50] * 12, "momentum": [60] * 9 + [40] * 3}
     assert made.judged(plan, made.timed(plan, times)).suspects == ()
-    few = made.planned("sgd", "momentum", fresh=5)
-    times = {"sgd": [50] * 5, "momentum": [60] * 5}
+    few = made.planned("sgd", "momentum", fresh=3)
+    times = {"sgd": [50] * 3, "momentum": [60] * 3}
     assert made.judged(few, made.timed(few, times)).suspects == ()

@@ -121,15 +121,16 @@ def test_a_run_that_was_stopped_counts_as_where_it_was(made) -> None:
 def test_a_rate_that_was_stopped_is_no_rival(made) -> None:
     """Not even if the chosen one rose later on, to above where the other was stopped."""
     plan = made.planned("sgd")
-    curves = [
-        replace(c, losses=c.losses[:120], measures=c.measures[:13], stopped=True)
-        if c.run.stage == "tuning" and c.run.learning_rate == 1.0
-        else c
-        for c in made.raced(plan, lambda _, rate, *__: made.falling(50.0, 0.2 / (1 + rate)))
-    ]
+
+    def stopped(curve):
+        if curve.run.stage != "tuning" or curve.run.learning_rate != 1.0:
+            return curve
+        return replace(curve, losses=curve.losses[:120], measures=curve.measures[:13], stopped=True)
+
+    curves = made.raced(plan, lambda _, rate, *__: made.falling(50.0, 0.2 / (1 + rate)), stopped)
     found = made.judged(plan, curves).leader
     assert found.learning_rate == 0.1
-    assert found.sensitivity.rivals == ()
+    assert 1.0 not in found.sensitivity.rivals
 
 
 def test_a_run_that_could_not_be_done_says_nothing(made) -> None:

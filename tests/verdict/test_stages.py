@@ -13,6 +13,7 @@ from ravine.racing.plan import Facts, Plan, Run, settle
 from ravine.racing.store import Curve
 from ravine.rules import RULES
 from ravine.tasks import TASKS
+from ravine.verdict.tuning import FINER, of_study, tuning
 
 FACTS = Facts(100, (3200, 10, 10), ("loss", "accuracy"), "0")
 
@@ -41,31 +42,66 @@ def towards(best: dict[str, float]) -> Callable[[Run], float]:
     return lambda run: 1 + abs(np.log10(run.learning_rate / best[run.rule]))
 
 
+def tuned(plan: Plan, loss: Callable[[Run], float]) -> list[Curve]:
+    """The tuning runs until the best rates of the grids are known."""
+    curves: list[Curve] = []
+    studies = range(plan.choices.studies)
+    while any(tuning(plan, of_study(curves, s), s).phase < FINER for s in studies):
+        curves += ended(missing(plan, curves), plan, loss)
+    return curves
+
+
+def raced(plan: Plan, loss: Callable[[Run], float]) -> list[Curve]:
+    """A whole race over these grids."""
+    curves: list[Curve] = []
+    while runs := missing(plan, curves):
+        curves += ended(runs, plan, loss)
+    return curves
+
+
+def missing(plan: Plan, curves: list[Curve]) -> list[Run]:
+    there = {curve.run.id for curve in curves}
+    return [run for run in verdict.due(plan, curves) if run.id not in there]
+
+
 def test_first_all_tuning_then_all_judging() -> None:
     plan = planned("sgd", "adam", studies=2)
     loss = towards({"sgd": 0.1, "adam": 1e-3})
-    assert verdict.due(plan, []) == [*plan.tuning(0), *plan.tuning(1)]
-    tuned = ended(verdict.due(plan, []), plan, loss)
-    assert verdict.due(plan, tuned[1:]) == [*plan.tuning(0), *plan.tuning(1)]
-    judging = verdict.due(plan, tuned)
-    assert {run.stage for run in judging} == {"reference", "fresh"}
+    assert verdict.due(plan, []) == [r for r in [*plan.tuning(0), *plan.tuning(1)] if first_of(r)]
+    curves: list[Curve] = []
+    stages = []
+    while runs := missing(plan, curves):
+        stages.append({run.stage for run in runs})
+        curves += ended(runs, plan, loss)
+    *before, after = stages
+    assert all(stage == {"tuning"} for stage in before)
+    assert after == {"reference", "fresh"}
+    judging = [c for c in curves if c.run.stage != "tuning"]
     assert len(judging) == 2 * (10 + 2 * 3)
-    assert len(tuned) + len(judging) == plan.count
-    seeds = {run.seed for run in [*judging, *(c.run for c in tuned)]}
+    assert len(curves) <= plan.count
+    seeds = {curve.run.seed for curve in curves}
     assert len(seeds) == 2 * (2 + 10 + 3)  # no study shares a seed with another
-    assert verdict.due(plan, [*tuned, *ended(judging, plan, loss)]) == []
+    # A run that is missing is asked for with all of its stage.
+    tuned = [c for c in curves if c.run.stage == "tuning"]
+    assert {run.id for run in verdict.due(plan, [*tuned, *judging[1:]])} >= {judging[0].run.id}
+    assert verdict.due(plan, tuned[1:])[0] == tuned[0].run
+
+
+def first_of(run: Run) -> bool:
+    """What a study begins with: the reference at all rates, on one seed."""
+    return run.rule == "sgd" and run.seed % 10_000 == 0
 
 
 def test_a_users_target_needs_no_reference_runs() -> None:
     plan = planned("sgd", "adam", target="accuracy>=0.9")
-    tuned = ended(plan.tuning(), plan, towards({"sgd": 0.1, "adam": 1e-3}))
-    assert {run.stage for run in verdict.due(plan, tuned)} == {"fresh"}
+    curves = raced(plan, towards({"sgd": 0.1, "adam": 1e-3}))
+    assert {curve.run.stage for curve in curves} == {"tuning", "fresh", "contender"}
 
 
 def test_a_rate_that_decays_is_judged_by_shorter_runs_too() -> None:
     plan = planned("sgd", "adam", schedule="cosine")
-    tuned = ended(plan.tuning(), plan, towards({"sgd": 0.1, "adam": 1e-3}))
-    runs = verdict.due(plan, tuned)
+    curves = raced(plan, towards({"sgd": 0.1, "adam": 1e-3}))
+    runs = [c.run for c in curves if c.run.stage != "tuning"]
     assert {run.stage for run in runs} == {"reference", "fresh", "half", "quarter"}
     assert {plan.horizon(s) for s in ("fresh", "half", "quarter")} == {1000, 500, 250}
     halves = [run for run in runs if run.stage == "half"]
@@ -79,7 +115,7 @@ def test_a_rate_that_decays_is_judged_by_shorter_runs_too() -> None:
 def test_what_one_rule_is_granted_all_are() -> None:
     plan = planned("sgd", "adam", "rmsprop")
     best = {"sgd": 10.0, "adam": 1e-3, "rmsprop": 1e-5}  # at the top; inside; at the bottom
-    first = ended(plan.tuning(), plan, towards(best))
+    first = tuned(plan, towards(best))
     wider = verdict.widened(plan, first)
     assert wider.choices.widened == {"sgd": 1, "adam": 1, "rmsprop": 1}
     assert wider.choices.learning_rates["sgd"][-1] == 100.0
@@ -88,7 +124,7 @@ def test_what_one_rule_is_granted_all_are() -> None:
     # Not again before that is tuned; then no more, since no best rate is at an edge now.
     assert verdict.widened(wider, first) == wider
     assert {run.stage for run in verdict.due(wider, first)} == {"tuning"}
-    second = ended(wider.tuning(), wider, towards(best))
+    second = tuned(wider, towards(best))
     assert verdict.widened(wider, second) == wider
     # The protocol says so.
     assert "1 decade wider" in verdict.protocol(wider)["tuning"]
@@ -98,42 +134,46 @@ def test_what_one_rule_is_granted_all_are() -> None:
 def test_grids_grow_twice_at_most_and_never_beyond_what_was_asked_for() -> None:
     plan = planned("sgd")
     for decades in (1, 2, 2):
-        plan = verdict.widened(plan, ended(plan.tuning(), plan, towards({"sgd": 1e9})))
+        plan = verdict.widened(plan, tuned(plan, towards({"sgd": 1e9})))
         assert plan.choices.widened == {"sgd": decades}
     for asked in ({"learning_rates": "0.01:1:3"}, {"search": "beta_2", "trials": 5}):
         plan = planned("sgd", "adam", **asked)
-        curves = ended(plan.tuning(), plan, towards({"sgd": 1e9, "adam": 1e9}))
+        curves = tuned(plan, towards({"sgd": 1e9, "adam": 1e9}))
         assert verdict.widened(plan, curves) == plan
 
 
 def test_a_rule_that_joins_a_race_with_wider_grids_gets_as_much() -> None:
     plan = planned("sgd", "adam")
     best = {"sgd": 10.0, "adam": 1e-3, "nadam": 1e-2}
-    plan = verdict.widened(plan, ended(plan.tuning(), plan, towards(best)))
+    plan = verdict.widened(plan, tuned(plan, towards(best)))
     late = planned("sgd", "adam", "nadam")
     rates = {**late.choices.learning_rates, **plan.choices.learning_rates}
     late = late.with_grids(rates)
     assert late.choices.widened == {"sgd": 1, "adam": 1, "nadam": 0}
-    grown = verdict.widened(late, ended(late.tuning(), late, towards(best)))
+    grown = verdict.widened(late, tuned(late, towards(best)))
     assert grown.choices.widened == {"sgd": 1, "adam": 1, "nadam": 1}
     assert grown.choices.learning_rates["sgd"] == plan.choices.learning_rates["sgd"]
 
 
 def test_what_a_race_that_grew_no_longer_asks_for_counts_no_more() -> None:
     plan = planned("sgd")
-    loss = towards({"sgd": 10.0})
-    tuned = ended(plan.tuning(), plan, loss)
-    judged = ended(plan.judging({"sgd": 1.0}), plan, loss)  # at a rate that was best before
-    kept = verdict.relevant(plan, [*tuned, *judged])
-    assert kept == tuned
-    now = ended(plan.judging({"sgd": 10.0}), plan, loss)
-    assert verdict.relevant(plan, [*judged, *tuned, *now]) == [*tuned, *now]
+    loss = towards({"sgd": 1.0})
+    curves = raced(plan, loss)
+    before = ended(plan.fresh({"sgd": 0.1}, 3, 0), plan, loss)  # at a rate that was best before
+    assert verdict.relevant(plan, [*before, *curves]) == curves
+    # What was run of a contender, which has become the best, is a fresh run of now.
+    now = [
+        replace(c, run=replace(c.run, stage="contender")) if c.run.stage == "fresh" else c
+        for c in curves
+    ]
+    assert verdict.relevant(plan, now) == curves
+    assert verdict.due(plan, now) == []
 
 
 @given(st.randoms(use_true_random=False), st.integers(0, 30))
 def test_the_order_of_arrival_decides_nothing(random: object, missing: int) -> None:
     plan = planned("sgd", "adam")
-    curves = ended(plan.tuning(), plan, towards({"sgd": 10.0, "adam": 1e-3}))[missing:]
+    curves = tuned(plan, towards({"sgd": 10.0, "adam": 1e-3}))[missing:]
     shuffled = list(curves)
     random.shuffle(shuffled)  # type: ignore[attr-defined]
     assert verdict.due(plan, shuffled) == verdict.due(plan, curves)

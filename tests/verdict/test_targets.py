@@ -19,7 +19,8 @@ def test_a_quick_starter_is_overtaken(made) -> None:
     assert (easy.rule, hard.rule) == ("sgd", "adam")
     assert easy.high == np.float32(made.start)
     assert easy.low == hard.high
-    assert hard.low == verdict.final(curves[-1], verdict.TEST)  # adam's
+    adam = next(c for c in curves if (c.run.rule, c.run.stage) == ("adam", "fresh"))
+    assert hard.low == verdict.final(adam, verdict.TEST)
     # They cross where 0.8 + 1.5 exp(-9 t) = 0.1 + 2.2 exp(-4 t), an evaluation later for smoothing.
     t = np.linspace(0.05, 1, 10_000)
     gap = 0.7 + 1.5 * np.exp(-9 * t) - 2.2 * np.exp(-4 * t)
@@ -34,14 +35,14 @@ def test_it_is_what_each_target_alone_would_give(made, seed: int, runs: int) -> 
     rng = np.random.default_rng(seed)
     plan = made.planned("sgd", "adam", "nadam", fresh=runs)
     walks = {}
-    for run in plan.judging(dict.fromkeys(plan.choices.rules, 0.1)):
+    for run in plan.fresh(dict.fromkeys(plan.choices.rules, 0.1), runs, 0):
         walk = (2 + np.cumsum(rng.normal(-0.01, 0.1, 101))).clip(0.1).round(1)
         walk[rng.integers(20, 200) :] = np.nan
         walks[run.rule, run.seed] = np.append(2.0, walk[1:])
     fresh = {}
-    for curve in made.raced(plan, lambda r, a, seed, s: walks.get((r, seed), made.lost)):
-        if curve.run.stage == "fresh":
-            fresh.setdefault(curve.run.rule, []).append(curve)
+    for run in plan.fresh(dict.fromkeys(plan.choices.rules, 0.1), runs, 0):
+        curve = made.curves([run], plan, lambda r, a, seed, s: walks[r, seed])
+        fresh.setdefault(run.rule, []).extend(curve)
     found = leads_by_target(fresh, plan.period, 2.0)
     ends = [x for stretch in found for x in (stretch.high, stretch.low)]
     assert ends == sorted(ends, reverse=True)
@@ -57,3 +58,18 @@ def test_it_is_what_each_target_alone_would_give(made, seed: int, runs: int) -> 
             assert math.isfinite(median(rule, target))
     if found:
         assert all(median(r, np.nextafter(found[-1].low, -9)) == math.inf for r in fresh)
+
+
+def test_contenders_and_tuning_runs_lead_nowhere(made) -> None:
+    """Only fresh runs at the chosen rates count, though others are quicker."""
+    plan = made.planned("sgd", "adam")
+
+    def losses(rule: str, rate: float, seed: int, stage: str) -> np.ndarray:
+        if stage == "tuning":
+            at = {0.1: 40, 1.0: (36, 40, 48)[seed % 3]}.get(rate, 1e4)
+            return made.reaching(at / (2 if rule == "adam" else 1))
+        return made.reaching({"fresh": {"sgd": 50, "adam": 60}[rule]}.get(stage, 1))
+
+    curves = made.raced(plan, losses)
+    assert "contender" in {curve.run.stage for curve in curves}
+    assert {stretch.rule for stretch in made.judged(plan, curves).leads_by_target} == {"sgd"}

@@ -85,7 +85,7 @@ def band(reference: Floats, target: float) -> Floats | None:
         return None
     places = time * 2.0 ** (-np.arange(1, TARGETS) / A_HALVING) - MIDDLE
     easier = np.interp(places, np.arange(len(median)), median)
-    return np.concatenate([[target], easier])
+    return np.concatenate([[target], np.maximum(easier, target)])  # none is harder
 
 
 def mean_log_time(times: Floats, horizon: float) -> Floats:

@@ -3,7 +3,8 @@
 Nothing is guessed: of a run that is on its way, its mean log time to the targets has a lower bound,
 as it cannot reach before now what it has not reached yet, and an upper one, the whole horizon. A
 rate is stopped where its lower bound lies so far behind the best upper bound that it cannot become
-a contender, however it goes on. So what is chosen is what would be chosen without it.
+a contender, however it goes on. So what is chosen is what would be chosen without it; unless the
+rate that the others were stopped for diverges later on, and is not chosen for that.
 """
 
 from collections.abc import Mapping, Sequence
@@ -49,13 +50,15 @@ def hopeless(
         targets: Shape (targets,), from ``endpoint.band``.
         horizon: Evaluations of a whole run.
     """
-    lower, upper = {}, {}
+    lower, upper = {}, {}  # the upper ones of rates that may yet be chosen
     for rate, runs in losses.items():
         stacked = np.stack(runs)
         times = times_to(lowest_so_far(stacked), targets)
         # The next mean, of which two evaluations are known, belongs to the last of them.
-        now = np.where(np.isfinite(stacked).all(axis=-1), stacked.shape[-1] - 1, horizon)
+        finite = np.isfinite(stacked).all(axis=-1)
+        now = np.where(finite, stacked.shape[-1] - 1, horizon)
         lower[rate] = mean_log_time(np.minimum(times, now[:, None]), horizon).mean()
-        upper[rate] = mean_log_time(times, horizon).mean()
-    best = min(upper.values())
+        if finite.all():
+            upper[rate] = mean_log_time(times, horizon).mean()
+    best = min(upper.values(), default=np.inf)
     return {rate for rate, bound in lower.items() if bound > best + HOPELESS}

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from ravine.racing.choices import BASELINE
 from ravine.verdict.naming import called, title
 from ravine.verdict.performance import PerformanceProfile, performance_profile
-from ravine.verdict.standings import Standing, Verdict
+from ravine.verdict.standings import NO_TARGET, Standing, Verdict
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -96,7 +96,8 @@ def across(verdicts: Mapping[str, Verdict]) -> Across:
 def _why_not(verdict: Verdict) -> str:
     if verdict.refused:
         return "not a fair race"
-    return "" if math.isfinite(verdict.target) else "no target"
+    missing = any(s.finding == NO_TARGET for s in verdict.standings)
+    return "no target" if missing or math.isinf(verdict.target) else ""
 
 
 def _score(

@@ -1,5 +1,6 @@
 """A claim once more: winner and reference on seeds that nobody has used, to the same targets."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Self
@@ -95,15 +96,19 @@ def checked(check: Check, plan: Plan, curves: Sequence[Curve]) -> Checked:
     goal, reference = check.target, plan.choices.reference
     targets = np.array(check.targets or (goal.value,))
     aim = Aim(-targets if goal.rising else targets, goal.measure, goal.rising)
+    ids = {run.id for run in check.runs(plan)}
+    own = sorted((c for c in curves if c.run.id in ids), key=lambda c: c.run.seed)
+    fresh = [c for c in own if (c.run.rule, c.run.stage) == (reference, "fresh")]
+    known = np.array([not c.failure for c in fresh])  # nothing is compared on the other seeds
     logs = []
     for rule in (reference, check.rule):
-        ids = {run.id for run in check.runs(plan) if run.rule == rule}
-        own = sorted((c for c in curves if c.run.id in ids), key=lambda c: c.run.seed)
-        times = times_of(plan, aim, goal, own)
+        times = times_of(plan, aim, goal, [c for c in own if c.run.rule == rule])[known]
         logs.append({check.rates[rule]: mean_log_time(times, plan.evaluations)})
+    if not known.any():
+        return Checked(check, reference, Spread(math.nan, 0.0, math.inf), held=False)
     tuned = Tuned(check.rates, {rule: (rate,) for rule, rate in check.rates.items()})
     found = compare(logs[0], logs[1], tuned, (reference, check.rule), ALPHA)
-    held = found.conclusion == FASTER and check.seeds >= LEAST
+    held = found.conclusion == FASTER and known.sum() >= LEAST
     return Checked(check, reference, found.speedup, held)
 
 

@@ -93,9 +93,13 @@ def evaluation(
     aim = judging_aim(plan, goal, [there[run.id] for run in _reference(plan, wanted)])
     if aim is None:
         return Evaluation(plan, tuned, tuple(wanted), missing=False, goal=goal)
-    base = _runs(plan, tuned, (reference, tuned.chosen[reference]), looks[-1], study)
-    lost = [run.id in there and bool(there[run.id].failure) for run in base if run.stage == "fresh"]
-    known = ~np.array(lost, bool)
+    known = np.ones(looks[-1], bool)  # seeds on which the reference could be run
+    for rate in tuned.contenders[reference]:
+        runs = _runs(plan, tuned, (reference, rate), looks[-1], study)
+        own = [run for run in runs if run.stage in ("fresh", CONTENDER)]
+        known &= [run.id not in there or not there[run.id].failure for run in own]
+    if not known[: looks[0]].any():
+        return Evaluation(plan, tuned, tuple(wanted), missing=False, goal=goal, aim=aim)
     times: dict[Key, Floats] = {}
 
     def asked(rule: str, rate: float, seeds: int) -> Floats | None:

@@ -61,7 +61,7 @@ def judge(
                 reached=sum(map(math.isfinite, studies.times(rule))),
                 diverged=sum(diverged_at(c, TEST) is not None for c in runs),
                 failed=sum(bool(c.failure) for c in runs),
-                finding=_finding(rule == reference, difference, studies.units, goal),
+                finding=_finding(rule == reference, difference, studies),
                 tied_for_first=False,  # who is first is not known yet
                 steps_to_target=quartiles(studies.times(rule)),
                 speedup=_speedup(rule == reference, difference),
@@ -115,7 +115,7 @@ def judge(
     own = target is not None or bool(plan.choices.target)
     said = replace(
         verdict,
-        sentence=wording.sentence(verdict, curves, own_target=own),
+        sentence=wording.sentence(verdict, curves, studies.units, own_target=own),
         warnings=tuple(wording.warnings(verdict, curves, start)),
     )
     return audited(said, audit(plan, curves))
@@ -139,18 +139,20 @@ def _in_seconds(
     paces = step_seconds.get(reference), step_seconds.get(rule)
     if not paces[0] or not paces[1]:
         return None
+    if rule == reference:
+        return _speedup(itself=True, difference=None)
     others = len(studies.plan.choices.rules) - 1
     found = studies.difference(reference, rule, others, (paces[0], paces[1]))
     return None if found is None else found.speedup
 
 
-def _finding(reference: bool, difference: Difference | None, units: int, target: Target) -> str:
+def _finding(reference: bool, difference: Difference | None, studies: Studies) -> str:
     """What may be claimed."""
     if reference:
         return found.REFERENCE
-    if math.isinf(target.value):
+    if math.isinf(studies.target.value) or not any(study.band for study in studies.each):
         return found.NO_TARGET
-    if difference is None or units < LEAST:
+    if difference is None or studies.units < LEAST:
         return found.TOO_FEW
     return difference.conclusion
 

@@ -57,10 +57,15 @@ class Studies:
 
     @property
     def units(self) -> int:
-        """How many independent comparisons there are at the least: studies, or seeds of the one."""
+        """How many independent comparisons there are at the least: studies, or seeds of the one.
+
+        Of those in which there is something to compare with.
+        """
         if len(self.each) > 1:
-            return len(self.each)
-        return min(map(len, self.each[0].fresh.values()))
+            return sum(bool(study.band) for study in self.each)
+        found, chosen = self.each[0].evaluated, self.each[0].chosen
+        times = found.times if found else {}
+        return min(len(times.get((rule, rate), ())) for rule, rate in chosen.items())
 
     @cached_property
     def against_reference(self) -> Mapping[str, Difference]:

@@ -63,6 +63,13 @@ def tuning(plan: Plan, curves: Sequence[Curve], study: int = 0) -> Tuning:
     def of(rule: str, rates: Sequence[float], seeds: Sequence[int]) -> dict[float, list[Curve]]:
         return {x: [there[r.id] for r in plan.tried(rule, [x], study, seeds)] for x in rates}
 
+    def behind(rule: str, rates: Sequence[float]) -> list[float]:
+        """The next learning rates, where each of these diverges on some seed."""
+        if not rates or _well(of(rule, rates, every)):
+            return []
+        left = _well(of(rule, [x for x in grids[rule] if x not in rates], first))
+        return _near(_eligible(left, {x: scores[rule][x] for x in left})) if left else []
+
     whole = plan.decaying or len(every) == 1
     first = every if plan.decaying else every[:1]
     begin = plan.tried(reference, grids[reference], study, first)
@@ -84,13 +91,19 @@ def tuning(plan: Plan, curves: Sequence[Curve], study: int = 0) -> Tuning:
     if aim is None and not whole:  # nothing to tell the hopeless by
         again = {rule: list(grids[rule]) for rule in grids}
     else:
-        again = {rule: [] if whole else _near(scores[rule]) for rule in grids}
+        once = {rule: _eligible(of(rule, grids[rule], first), scores[rule]) for rule in grids}
+        again = {rule: [] if whole else _near(once[rule]) for rule in grids}
     if again[reference] and provisional not in again[reference]:
         again[reference].append(provisional)
-    if lacks([r for rule in grids for r in plan.tried(rule, again[rule], study, every[1:])]):
-        return Tuning(AGAIN, tuple(wanted))
+    more = again
+    while more:
+        if lacks([r for rule in more for r in plan.tried(rule, more[rule], study, every[1:])]):
+            return Tuning(AGAIN, tuple(wanted))
+        more = {rule: behind(rule, again[rule]) for rule in grids}
+        again = {rule: again[rule] + more[rule] for rule in grids}
+        more = {rule: rates for rule, rates in more.items() if rates}
     if aim is not None:
-        aim = _provisional_aim(plan, of(reference, [provisional], every)[provisional])
+        aim = _provisional_aim(plan, of(reference, [provisional], every)[provisional]) or aim
     tried = {rule: of(rule, again[rule] or grids[rule], every) for rule in grids}
     coarse = {rule: _lowest(tried[rule], _scores(plan, tried[rule], aim)) for rule in grids}
     finer = {rule: plan.finer(rule, coarse[rule]) if aim else () for rule in grids}
@@ -174,12 +187,22 @@ def _lowest(by_rate: ByRate, scores: Times) -> float:
 
 
 def _eligible(by_rate: ByRate, scores: Times) -> Times:
-    """Without the rates at which a run diverged or was stopped, if any are left."""
+    """Without the rates at which a run diverged or was stopped, if any are left.
 
-    def well(curve: Curve) -> bool:
-        return not (curve.stopped or curve.failure) and diverged_at(curve, VALIDATION) is None
+    Rather one that was stopped than one that diverged after it was what others were stopped for.
+    """
+    well = _well(by_rate)
+    whole = [rate for rate, runs in well.items() if not any(c.stopped for c in runs)]
+    return {rate: scores[rate] for rate in whole or well or scores}
 
-    return {r: t for r, t in scores.items() if all(map(well, by_rate[r]))} or scores
+
+def _well(by_rate: ByRate) -> dict[float, Sequence[Curve]]:
+    """Without the rates at which a run diverged or could not be done."""
+    return {
+        rate: runs
+        for rate, runs in by_rate.items()
+        if all(not c.failure and diverged_at(c, VALIDATION) is None for c in runs)
+    }
 
 
 def _end(runs: Sequence[Curve]) -> float:
@@ -213,20 +236,19 @@ def goal_among(plan: Plan) -> Target | None:
 
 def goal_of(plan: Plan, curves: Sequence[Curve]) -> Target:
     """The user's own target, or else what the reference runs among these curves reach."""
-    return goal_among(plan) or Target(target_of(curves))
+    at_end = plan.choices.reference in plan.decaying  # there it is judged
+    return goal_among(plan) or Target(target_of(curves, at_end))
 
 
-def target_of(curves: Sequence[Curve]) -> float:
+def target_of(curves: Sequence[Curve], at_end: bool = False) -> float:
     """What the tuned reference reliably reaches: four of five of its runs get as low.
 
     A test loss; infinite if more than a fifth of the reference runs diverged or failed.
+    ``at_end``: what they end at, instead of the lowest on their way.
     """
     runs = [curve for curve in curves if curve.run.stage == "reference"]
-    lost = [math.isinf(end_loss(curve, TEST)) for curve in runs]
+    ends = np.array([end_loss(curve, TEST) for curve in runs])
     lowest = lowest_of(Aim(np.empty(0)), runs, TEST)
-    if not lowest.shape[-1]:  # too short to have a trailing mean
-        return float(
-            np.quantile([end_loss(c, TEST) for c in runs], TARGET_QUANTILE, method="inverted_cdf")
-        )
-    reached = np.where(lost, np.inf, lowest[:, -1])
-    return float(np.quantile(reached, TARGET_QUANTILE, method="inverted_cdf"))
+    if lowest.shape[-1] and not at_end:  # else too short to have a trailing mean
+        ends = np.where(np.isinf(ends), np.inf, lowest[:, -1])
+    return float(np.quantile(ends, TARGET_QUANTILE, method="inverted_cdf"))

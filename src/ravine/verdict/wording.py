@@ -3,12 +3,14 @@
 import math
 from collections.abc import Iterable, Sequence
 
+from ravine.racing.endpoint import SMOOTHING
+from ravine.racing.plan import CONTENDER
 from ravine.racing.store import Curve
 from ravine.verdict.comparing import EQUAL, FASTER, UNDECIDED
 from ravine.verdict.curves import UNTRAINED, untrained
 from ravine.verdict.evaluation import LEAST
 from ravine.verdict.naming import called, title
-from ravine.verdict.standings import TOO_FEW, Standing, Verdict
+from ravine.verdict.standings import NO_TARGET, TOO_FEW, Standing, Verdict
 from ravine.verdict.statistics import Spread
 
 NOTHING_RELIABLE = (
@@ -33,8 +35,11 @@ def said_speedup(speedup: Spread) -> str:
     return f"{_two(speedup.median)} [{_two(speedup.low)}, {_two(speedup.high)}]"
 
 
-def sentence(verdict: Verdict, curves: Sequence[Curve], own_target: bool) -> str:
-    """What was found and how sure it is."""
+NOTHING_TIMED = "No verdict: no run of {} has the {} evaluations that it takes to be timed."
+
+
+def sentence(verdict: Verdict, curves: Sequence[Curve], units: int, own_target: bool) -> str:
+    """What was found and how sure it is. ``units``: seeds, or studies, that were compared."""
     leader, comparisons = verdict.leader, len(verdict.standings) - 1
     reference = called(verdict.reference)
     if math.isinf(verdict.target):
@@ -43,14 +48,15 @@ def sentence(verdict: Verdict, curves: Sequence[Curve], own_target: bool) -> str
         return NOTHING_RELIABLE.format(reference, how)
     if not comparisons:
         return f"Only {reference} was raced: there is nothing to compare."
+    if any(s.finding == NO_TARGET for s in verdict.standings):
+        return NOTHING_TIMED.format(reference, SMOOTHING)
     steps = times_the_steps(leader.speedup)
     if any(s.finding == TOO_FEW for s in verdict.standings):
-        units = "studies" if verdict.studies > 1 else "seeds"
-        there = verdict.studies if verdict.studies > 1 else leader.runs
-        return (
-            f"Too few {units} to claim anything: {there} of the {LEAST} that it takes; on these "
-            f"{title(leader.rule)} took {steps} of {reference}."
-        )
+        what = "studies" if verdict.studies > 1 else "seeds"
+        said = f"Too few {what} to claim anything: {units} of the {LEAST} that it takes"
+        if leader.rule != verdict.reference:
+            said += f"; on these {title(leader.rule)} took {steps} of {reference}"
+        return said + "."
     if leader.finding != FASTER:
         return _nothing_faster(verdict)
     goal = f"a test {verdict.measure} of {verdict.target:.4g}"
@@ -87,7 +93,7 @@ def warnings(verdict: Verdict, curves: Sequence[Curve], start: float) -> list[st
         *_about_rules(verdict.standings),
         *_suspects(verdict),
     ]
-    return found + _failures(curves) + _narrowed(curves)
+    return found + _failures(curves, verdict.reference) + _narrowed(curves)
 
 
 def _no_learning(verdict: Verdict, start: float) -> list[str]:
@@ -102,7 +108,7 @@ def _no_learning(verdict: Verdict, start: float) -> list[str]:
 
 def _misses(verdict: Verdict) -> list[str]:
     reference = next(s for s in verdict.standings if s.rule == verdict.reference)
-    missed = reference.runs - reference.reached
+    missed = reference.runs - reference.reached - reference.failed
     if not missed or len(verdict.standings) == 1:
         return []
     return [
@@ -136,18 +142,21 @@ def _suspects(verdict: Verdict) -> list[str]:
     ]
 
 
-def _failures(curves: Sequence[Curve]) -> list[str]:
+def _failures(curves: Sequence[Curve], reference: str) -> list[str]:
     """What was not done as planned: it says something about the machine, not about a rule."""
     failed: dict[tuple[str, str], list[str]] = {}
     for curve in curves:
         if curve.failure:
             cases = failed.setdefault((curve.run.rule, curve.run.stage), [])
             cases.append(curve.failure.splitlines()[0])
-    return [
-        f"{title(rule)}: {len(cases)} {stage} {'run' if len(cases) == 1 else 'runs'} failed and "
-        f"count as not reaching the target ({min(cases)})"
-        for (rule, stage), cases in sorted(failed.items())
-    ]
+    found = []
+    for (rule, stage), cases in sorted(failed.items()):
+        counts = "count as not reaching the target"
+        if rule == reference and stage in ("fresh", CONTENDER):
+            counts = "nothing is compared on their seeds"
+        runs = f"{len(cases)} {stage} {'run' if len(cases) == 1 else 'runs'}"
+        found.append(f"{title(rule)}: {runs} failed and {counts} ({min(cases)})")
+    return found
 
 
 def _narrowed(curves: Sequence[Curve]) -> list[str]:
