@@ -10,12 +10,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 import application
-import benchmarks
 import command_line
 import commands
 import excerpts
 import levers
 import licences
+import measurements
 
 from ravine.frameworks.translation import WRITERS, translation
 from ravine.notation import mathml, plain
@@ -131,7 +131,7 @@ PIECES: dict[str, Callable[[str], str]] = {
     "script": commands.script,
     "picture": commands.picture,
     **application.PIECES,
-    **benchmarks.PIECES,
+    **measurements.PIECES,
     **command_line.PIECES,
     **excerpts.PIECES,
     **levers.PIECES,
