@@ -33,6 +33,7 @@ from peers.fleet import Fleet, Way
 from peers.setting import CORES, Setting, Subject, Trial
 
 import ravine
+from ravine.pages.live.state import runs_of
 from ravine.racing.batches import batch_rows
 from ravine.racing.provenance import machine, versions
 from ravine.tasks import find
@@ -118,7 +119,7 @@ def sweep(asked: Sweep, xla: bool, plan: Any, trials: int, cache: Path) -> tuple
         mine = [t for trial, t in took.items() if trial.rule == rule]
         first = [t.seconds for t in mine if t.first]
         later = [t.seconds for t in mine if not t.first] or first
-        runs = sum(run.rule == rule for run in plan.tuning() + plan.judging(_any_rates(plan)))
+        runs = runs_of(plan)[rule]
         total += statistics.mean(first)
         total += (runs / len(CORES) - 1) * statistics.mean(later)
     return total, len(sample)
@@ -131,10 +132,6 @@ def _others() -> dict[str, str]:
         with suppress(PackageNotFoundError):
             found[name] = version(name)
     return found
-
-
-def _any_rates(plan: Any) -> dict[str, float]:
-    return {rule: rates[0] for rule, rates in plan.choices.learning_rates.items()}
 
 
 def main() -> None:

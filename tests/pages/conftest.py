@@ -67,6 +67,7 @@ def make_plan(speed: Mapping[str, float]) -> Plan:
         fresh_seeds=8,
         epochs=4,
         batch_size=16,
+        looked=False,
     )
     facts = Facts(1234, (800, 100, 100), ("loss", "accuracy"), "f" * 64)
     sources = {rule: f"{i:064}" for i, rule in enumerate(speed)}
@@ -110,8 +111,11 @@ def make_results() -> Make:
         **more: object,
     ) -> Results:
         plan = make_plan(speed)
-        runs = plan.tuning() + plan.judging(dict.fromkeys(speed, RATES[1]))
-        curves = [change(make_curve(plan, run, speed[run.rule])) for run in runs]
+        curves: list[Curve] = []
+        while runs := verdict.due(plan, curves):
+            there = {curve.run.id for curve in curves}
+            new = [run for run in runs if run.id not in there]
+            curves += [change(make_curve(plan, run, speed[run.rule])) for run in new]
         rules = {rule: {"learning_rate": 0.1} for rule in speed}
         judged = verdict.judge(plan, rules, curves, **more)
         machine = {"system": "Linux x86_64", "processor": f"chip{HOSTILE}", "cores": 2}
