@@ -45,9 +45,9 @@ Seeds = NDArray[np.int64]
 
 @dataclass(frozen=True)
 class Outcome:
-    """One race: what it said of each rule, what is true, and what it cost."""
+    """One race: what it found of each rule, what is true, and what it cost."""
 
-    said: Mapping[str, Difference]
+    differences: Mapping[str, Difference]
     true: Mapping[str, float]
     runs: int
 
@@ -60,12 +60,12 @@ class Outcome:
             EQUAL: lambda true: abs(true) > MARGIN,
             UNDECIDED: lambda true: False,
         }
-        return [r for r, d in self.said.items() if wrong[d.conclusion](self.true[r])]
+        return [r for r, d in self.differences.items() if wrong[d.conclusion](self.true[r])]
 
     @property
     def holds(self) -> bool:
         """Whether all intervals contain the truth."""
-        return all(d.low <= self.true[r] <= d.high for r, d in self.said.items())
+        return all(d.low <= self.true[r] <= d.high for r, d in self.differences.items())
 
 
 class Sampler:
@@ -102,7 +102,9 @@ class Sampler:
 
         looked = self._looked(tuned, times)
         runs += REFERENCES + sum(looked.asked.values())
-        return Outcome(looked.said, dict.fromkeys(self.others, 0.0) if self.equal else true, runs)
+        return Outcome(
+            looked.differences, dict.fromkeys(self.others, 0.0) if self.equal else true, runs
+        )
 
     def _looked(self, tuned: Tuned, times: Any) -> Looked:
         levels = dict(zip(LOOKS, nominal_levels(LOOKS, ALPHA / len(self.others)), strict=True))
@@ -175,9 +177,9 @@ def summary(sampler: Sampler, count: int, seed: int = 0) -> dict[str, Any]:
     """What so many races came to."""
     draw = np.random.default_rng(seed)
     races = [race for _ in range(count) if (race := sampler.race(draw)) is not None]
-    by_rule = {r: Counter(race.said[r].conclusion for race in races) for r in sampler.others}
+    by_rule = {r: Counter(race.differences[r].conclusion for race in races) for r in sampler.others}
     true = {r: float(np.median([race.true[r] for race in races])) for r in sampler.others}
-    middle = {r: [race.said[r].middle for race in races] for r in sampler.others}
+    middle = {r: [race.differences[r].middle for race in races] for r in sampler.others}
     decided = [sum(by_rule[r][what] for r in by_rule) / len(races) for what in (FASTER, SLOWER)]
     runs = np.array([race.runs for race in races])
     return {

@@ -32,7 +32,7 @@ DRAW = np.random.default_rng(0)
 
 
 @pytest.mark.parametrize(
-    ("low", "high", "said"),
+    ("low", "high", "conclusion"),
     [
         (0.01, 2.0, FASTER),
         (-2.0, -0.01, SLOWER),
@@ -41,8 +41,8 @@ DRAW = np.random.default_rng(0)
         (0.0, 0.2, EQUAL),
     ],
 )
-def test_what_may_be_said_follows_from_the_interval(low: float, high: float, said: str) -> None:
-    assert Difference((low + high) / 2, low, high).conclusion == said
+def test_the_conclusion_follows_from_the_interval(low: float, high: float, conclusion: str) -> None:
+    assert Difference((low + high) / 2, low, high).conclusion == conclusion
 
 
 def test_a_speed_up_is_a_ratio() -> None:
@@ -126,8 +126,8 @@ class Arms:
 def test_each_rule_is_run_until_something_is_known_of_it() -> None:
     arms = Arms(sgd=3.0, adam=2.0, slow=4.0, same=3.0, near=2.78)
     looked = look("sgd", ["adam", "slow", "same", "near"], arms.tuned(), LEVELS, arms)
-    said = {rule: difference.conclusion for rule, difference in looked.said.items()}
-    assert said | {"near": ""} == {"adam": FASTER, "slow": SLOWER, "same": EQUAL, "near": ""}
+    conclusions = {rule: difference.conclusion for rule, difference in looked.differences.items()}
+    assert conclusions | {"near": ""} == {"adam": FASTER, "slow": SLOWER, "same": EQUAL, "near": ""}
     assert not looked.missing
     assert looked.asked["adam", 0.1] == looked.asked["slow", 0.1] == 4
 
@@ -135,29 +135,29 @@ def test_each_rule_is_run_until_something_is_known_of_it() -> None:
 def test_a_rule_is_faster_where_it_beats_every_contender_of_the_reference() -> None:
     arms = Arms(sgd=3.0, sgd_=2.0, adam=2.0)
     looked = look("sgd", ["adam"], arms.tuned(), LEVELS, arms)
-    assert looked.said["adam"].middle == pytest.approx(1.0, abs=0.1)
-    assert looked.said["adam"].low < 0.1
-    assert looked.said["adam"].conclusion != FASTER
+    assert looked.differences["adam"].middle == pytest.approx(1.0, abs=0.1)
+    assert looked.differences["adam"].low < 0.1
+    assert looked.differences["adam"].conclusion != FASTER
 
 
 def test_a_rule_is_slower_where_all_its_contenders_are() -> None:
     arms = Arms(sgd=2.0, adam=3.0, adam_=2.0)
     looked = look("sgd", ["adam"], arms.tuned(), LEVELS, arms)
-    assert looked.said["adam"].high > -0.1
-    assert looked.said["adam"].conclusion != SLOWER
+    assert looked.differences["adam"].high > -0.1
+    assert looked.differences["adam"].conclusion != SLOWER
 
 
 def test_contenders_of_what_is_faster_anyway_are_not_run() -> None:
     arms = Arms(sgd=3.0, adam=2.0, adam_=1.95)
     looked = look("sgd", ["adam"], arms.tuned(), LEVELS, arms)
-    assert looked.said["adam"].conclusion == FASTER
+    assert looked.differences["adam"].conclusion == FASTER
     assert ("adam", 0.2) not in looked.asked
     alone = Arms(sgd=3.0, adam=2.0)
     alone.times |= {k: arms.times[k] for k in alone.times}
-    narrow = look("sgd", ["adam"], alone.tuned(), LEVELS, alone).said["adam"]
+    narrow = look("sgd", ["adam"], alone.tuned(), LEVELS, alone).differences["adam"]
     # What they might be shows in the upper end.
-    assert looked.said["adam"].high == pytest.approx(narrow.high + 0.1)
-    assert looked.said["adam"].low == pytest.approx(narrow.low)
+    assert looked.differences["adam"].high == pytest.approx(narrow.high + 0.1)
+    assert looked.differences["adam"].low == pytest.approx(narrow.low)
 
 
 def test_what_is_missing_is_asked_for() -> None:
@@ -166,7 +166,7 @@ def test_what_is_missing_is_asked_for() -> None:
     looked = look("sgd", ["adam"], arms.tuned(), {4: 1e-9, 8: 0.02}, arms)
     assert looked.missing
     assert looked.asked == {("sgd", 0.1): 8, ("adam", 0.1): 8}
-    assert looked.said["adam"].conclusion == UNDECIDED
+    assert looked.differences["adam"].conclusion == UNDECIDED
 
 
 def test_intervals_cover_as_often_as_they_say() -> None:

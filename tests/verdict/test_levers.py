@@ -83,9 +83,9 @@ def test_a_bound_says_which_side_missed(tanh: float, relu: float, bound: str) ->
 def test_a_range_goes_from_the_longest_to_the_shortest_time() -> None:
     times = {"sgd": 1.5, "adam": 3.0, "momentum": 2.0}  # faster by so much
     runs = timings(lambda rule, a, i: 60 / (times[rule] if a == "relu" else 1))
-    said = sentence(compare(LEVERS, runs)).split("(")[1].split(")")[0]
-    most, least = (float(word.rstrip("×")) for word in said.split() if word[0] == "0")
-    assert (most, least) == (pytest.approx(1 / 3, rel=0.1), pytest.approx(1 / 1.5, rel=0.1)), said
+    words = sentence(compare(LEVERS, runs)).split("(")[1].split(")")[0].split()
+    most, least = (float(word.rstrip("×")) for word in words if word[0] == "0")
+    assert (most, least) == (pytest.approx(1 / 3, rel=0.1), pytest.approx(1 / 1.5, rel=0.1)), words
 
 
 def test_what_depends_on_another_lever_is_said() -> None:

@@ -103,11 +103,11 @@ class Tuned(NamedTuple):
 class Looked(NamedTuple):
     """What the looks so far gave.
 
-    ``said``: of each rule, against the reference. ``asked``: on how many seeds each learning rate
-    of a rule was asked for. ``missing``: whether some of that was not there.
+    ``differences``: of each rule, against the reference. ``asked``: on how many seeds each learning
+    rate of a rule was asked for. ``missing``: whether some of that was not there.
     """
 
-    said: dict[str, Difference]
+    differences: dict[str, Difference]
     asked: dict[tuple[str, float], int]
     missing: bool
 
@@ -117,7 +117,7 @@ def look(
 ) -> Looked:
     """Compare rules with a reference, look after look, until something is concluded of each.
 
-    A comparison of two learning rates that has said what it can is not run on. The contenders of a
+    A comparison of two learning rates that has shown what it can is not run on. The contenders of a
     rule that is faster anyway are not run at all: its upper end allows for them with the margin
     that tuning left.
 
@@ -132,7 +132,7 @@ def look(
     chosen, own = tuned.chosen, tuned.contenders
     low = {(r, k): -math.inf for r in rules for k in own[reference]}
     high = {(r, k): math.inf for r in rules for k in own[r]}
-    said: dict[str, Difference] = {}
+    differences: dict[str, Difference] = {}
     going = list(rules)
 
     def at(rule: str, rate: float, seeds: int) -> Floats | None:
@@ -148,7 +148,7 @@ def look(
             if low[r, k] <= TOLERANCE
         }
         if any(d is None for d in lows.values()):
-            return Looked(said, asked, missing=True)
+            return Looked(differences, asked, missing=True)
         half = _half(lows.values(), level)
         low |= {pair: max(low[pair], d.mean() - half(d)) for pair, d in lows.items()}
         faster = [r for r in going if all(low[r, k] > TOLERANCE for k in own[reference])]
@@ -161,21 +161,21 @@ def look(
             if high[r, k] >= -TOLERANCE
         }
         if any(d is None for d in highs.values()):
-            return Looked(said, asked, missing=True)
+            return Looked(differences, asked, missing=True)
         high |= {pair: min(high[pair], d.mean() + half(d)) for pair, d in highs.items()}
         for rule in going:
             middle = _difference(
                 at(reference, chosen[reference], seeds), at(rule, chosen[rule], seeds)
             )
-            said[rule] = Difference(
+            differences[rule] = Difference(
                 float(middle.mean()),
                 min(low[rule, k] for k in own[reference]) - TOLERANCE,
                 max(_upper(high, rule, k, tuned) for k in own[rule]) + TOLERANCE,
             )
-        going = [rule for rule in going if said[rule].conclusion == UNDECIDED]
+        going = [rule for rule in going if differences[rule].conclusion == UNDECIDED]
         if not going:
             break
-    return Looked(said, asked, missing=False)
+    return Looked(differences, asked, missing=False)
 
 
 def compare(
