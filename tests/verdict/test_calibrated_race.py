@@ -59,8 +59,8 @@ def test_a_simulated_race_says_what_a_race_does(made, bank: Curves, seed: int) -
     curves = raced(plan, bank, [draw.integers(sampler.seeds, size=n) for n in counts])
     said = evaluation(plan, made.tuned(plan, curves), curves).said
     assert {rule: d.conclusion for rule, d in said.items()} == {
-        rule: d.conclusion for rule, d in simulated.said.items()
+        rule: d.conclusion for rule, d in simulated.differences.items()
     }
     for rule, difference in said.items():
-        assert difference == pytest.approx(simulated.said[rule], abs=1e-9)
+        assert difference == pytest.approx(simulated.differences[rule], abs=1e-9)
     assert len(curves) == simulated.runs

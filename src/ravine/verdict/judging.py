@@ -174,7 +174,13 @@ def _ranked(standings: Sequence[Standing], studies: Studies) -> list[Standing]:
     first, others = ranked[0].rule, len(ranked) - 1
     against = {s.rule: pairwise(studies, s.rule, first, others) for s in ranked}
     return [
-        replace(s, tied_for_first=against[s.rule].low <= 1 <= against[s.rule].high) for s in ranked
+        replace(
+            s,
+            # What was concluded about the reference is not taken back by a wider interval.
+            tied_for_first=against[s.rule].low <= 1 <= against[s.rule].high
+            and not (s.rule == reference and ranked[0].finding == found.FASTER),
+        )
+        for s in ranked
     ]
 
 
