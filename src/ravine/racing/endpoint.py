@@ -13,8 +13,7 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
-from ravine.racing.stopping import SMOOTHING
-
+SMOOTHING = 3  # evaluations in the trailing mean
 TARGETS = 13
 A_HALVING = 4  # targets for each halving of the reference's time
 HOPELESS = math.log(1.5)  # behind the best in log time: no learning rate worth a second try
