@@ -157,7 +157,8 @@ def curve(plan: Plan, run: Run) -> tuple[Any, Any]:
     """The loss of every step, and all four measures of every evaluation: slower off the middle."""
     rates: Mapping[str, Any] = plan.choices.learning_rates
     own, rule = rates[run.rule], plan.choices.rules.index(run.rule)
-    away = abs(own.index(run.learning_rate) - len(own) // 2)
+    step = math.log(own[1] / own[0])
+    away = round(abs(math.log(run.learning_rate / own[len(own) // 2])) / step, 3)
     return _fallen(
         plan.horizon(run.stage), plan.period, 0.02 * (1 + 0.3 * rule) * 0.4**away, run.seed % 3
     )
