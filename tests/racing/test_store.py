@@ -2,6 +2,7 @@
 
 import itertools
 import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import numpy as np
@@ -78,38 +79,25 @@ def test_other_files_are_refused(tmp_path: Path, plan: Plan) -> None:
         Store(tmp_path)
 
 
-def test_a_newer_format_is_refused(tmp_path: Path, plan: Plan) -> None:
-    Store.create(tmp_path, {"plan": plan.to_json()}).close()
-    db = sqlite3.connect(tmp_path / FILE)
-    with db:
-        db.execute("UPDATE meta SET value = '99' WHERE key = 'format'")
-    db.close()
-    with pytest.raises(RavineError, match="has format 99; this ravine reads formats 1 to 3"):
-        Store(tmp_path)
-
-
-@pytest.mark.parametrize("was", [1, 2])
-def test_a_race_of_an_older_format_is_read_and_goes_on(
-    tmp_path: Path, plan: Plan, was: int
+@pytest.mark.parametrize(
+    ("was", "said"),
+    [
+        (99, "has format 99; this ravine reads format 4: use the version that wrote it"),
+        (3, "has format 3; this ravine reads format 4: races were tuned and judged by another"),
+        (1, "race anew, or use the version that wrote it"),
+    ],
+)
+@pytest.mark.parametrize("reading", [True, False])
+def test_a_newer_or_older_format_is_refused_and_left_as_it_is(
+    tmp_path: Path, plan: Plan, was: int, said: str, reading: bool
 ) -> None:
     Store.create(tmp_path, {"plan": plan.to_json()}).close()
-    with sqlite3.connect(tmp_path / FILE) as db:
-        db.execute("DROP TABLE stopped")
-        if was == 1:
-            db.execute("DROP TABLE marks")
+    with closing(sqlite3.connect(tmp_path / FILE)) as db, db:
         db.execute("UPDATE meta SET value = ? WHERE key = 'format'", [str(was)])
-    db.close()
-    store = Store(tmp_path, reading=True)
-    assert store.curves() == []
-    assert store.narrowed() == {}
-    assert store.stopped() == set()
-    store.close()
-    for _ in range(2):
-        store = Store(tmp_path)
-        assert store.read_meta("format") == 3
-        assert store.narrowed() == {}
-        assert store.stopped() == set()
-        store.close()
+    before = (tmp_path / FILE).read_bytes()
+    with pytest.raises(RavineError, match=said):
+        Store(tmp_path, reading=reading)
+    assert (tmp_path / FILE).read_bytes() == before
 
 
 def test_what_failed_or_was_narrowed_is_marked(tmp_path: Path, plan: Plan) -> None:

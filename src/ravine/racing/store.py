@@ -25,24 +25,8 @@ CONFIRMATIONS = "confirmations"  # the same, of runs in a framework of the user'
 PAYLOAD = "payload"  # the digest of the pickle that belongs to the plan, and the signature of both
 CONFIRM = "confirm"  # the framework in which a race is to be confirmed once it is finished
 WORK = "work"  # the folder, inside that of the race, through which workers share files
-FORMAT = 3  # 1 had no marks: whatever went wrong ended the race; 2 stopped no run early
-_MARKS = """
-CREATE TABLE marks (
-    run TEXT PRIMARY KEY, stage TEXT NOT NULL, rule TEXT NOT NULL,
-    learning_rate REAL NOT NULL, seed INTEGER NOT NULL,
-    width INTEGER NOT NULL, failure TEXT NOT NULL
-);
-"""
-_STOPPED = """
-CREATE TABLE stopped (run TEXT PRIMARY KEY);
-"""
-_ELSEWHERE = """
-CREATE TABLE IF NOT EXISTS elsewhere (
-    framework TEXT NOT NULL, run TEXT NOT NULL, random INTEGER NOT NULL,
-    measures BLOB NOT NULL, seconds BLOB NOT NULL, PRIMARY KEY (framework, run)
-);
-"""
-_SCHEMA = f"""
+FORMAT = 4  # until 3 races were tuned and judged by another protocol
+_SCHEMA = """
 CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL);
 CREATE TABLE runs (
     id TEXT PRIMARY KEY, stage TEXT NOT NULL, rule TEXT NOT NULL,
@@ -55,7 +39,17 @@ CREATE TABLE segments (
     losses BLOB NOT NULL, measures BLOB NOT NULL,
     PRIMARY KEY (run, segment)
 );
-{_MARKS}{_STOPPED}"""
+CREATE TABLE marks (
+    run TEXT PRIMARY KEY, stage TEXT NOT NULL, rule TEXT NOT NULL,
+    learning_rate REAL NOT NULL, seed INTEGER NOT NULL,
+    width INTEGER NOT NULL, failure TEXT NOT NULL
+);
+CREATE TABLE stopped (run TEXT PRIMARY KEY);
+CREATE TABLE elsewhere (
+    framework TEXT NOT NULL, run TEXT NOT NULL, random INTEGER NOT NULL,
+    measures BLOB NOT NULL, seconds BLOB NOT NULL, PRIMARY KEY (framework, run)
+);
+"""
 
 
 @dataclass(frozen=True)
@@ -76,7 +70,15 @@ class Curve:
     measures: NDArray[np.float32]
     failure: str = ""  # why the run could not be done
     narrowed: int = 0  # lanes of its program, where those are fewer than the plan's
-    stopped: bool = False  # early, in tuning: its learning rate had no hope left
+    stopped: bool = False  # early, in tuning: its learning rate could not be chosen any more
+
+
+def _why_not(found: Any) -> str:
+    """Why a store of another format is not read."""
+    said = f"has format {found}; this ravine reads format {FORMAT}: "
+    if isinstance(found, int) and 0 < found < FORMAT:
+        said += "races were tuned and judged by another protocol then; race anew, or "
+    return said + "use the version that wrote it"
 
 
 class Store:
@@ -100,22 +102,11 @@ class Store:
             raise RavineError(f"'{path}' cannot be opened: {error}") from error
         try:
             found = self.read_meta("format")
-            if found not in range(1, FORMAT + 1):
-                raise RavineError(
-                    f"'{path}' has format {found}; this ravine reads formats 1 to {FORMAT}: "
-                    "use the version that wrote it"
-                )
-            self._format = found if reading else FORMAT
+            if found != FORMAT:
+                raise RavineError(f"'{path}' {_why_not(found)}")
             if not reading:
-                with self._writing():
-                    self._db.execute("PRAGMA journal_mode=WAL")
-                    self._db.execute("PRAGMA synchronous=FULL")
-                    for since, table in ((2, _MARKS), (3, _STOPPED)):
-                        if found < since:
-                            self._db.execute(table.replace("TABLE", "TABLE IF NOT EXISTS"))
-                    self._db.execute(
-                        "UPDATE meta SET value = ? WHERE key = 'format'", [str(FORMAT)]
-                    )
+                self._db.execute("PRAGMA journal_mode=WAL")
+                self._db.execute("PRAGMA synchronous=FULL")
         except sqlite3.Error as error:
             self._db.close()
             raise RavineError(f"'{path}' is not a race that can be read: {error}") from error
@@ -207,8 +198,6 @@ class Store:
 
     def stopped(self) -> set[str]:
         """The ids of the runs that were stopped early."""
-        if self._format < 3:
-            return set()
         return {id_ for (id_,) in self._db.execute("SELECT run FROM stopped")}
 
     def stop(self, runs: Iterable[Run]) -> None:
@@ -272,8 +261,6 @@ class Store:
         """Store what a run did in a framework of the user's; see ``elsewhere.Fitted``."""
         blobs = (array.astype("<f4").tobytes() for array in (measures, seconds))
         with self._writing():
-            # Made by the first: whoever does not know of this table lacks nothing else.
-            self._db.execute(_ELSEWHERE)
             self._db.execute(
                 "INSERT OR IGNORE INTO elsewhere VALUES (?, ?, ?, ?, ?)",
                 (framework, run, int(random), *blobs),
@@ -281,9 +268,6 @@ class Store:
 
     def elsewhere(self) -> dict[tuple[str, str], tuple[Any, Any, bool]]:
         """By framework and run id: measures, (evaluations + 1, measures), seconds, random."""
-        there = "SELECT 1 FROM sqlite_master WHERE name = 'elsewhere'"
-        if self._db.execute(there).fetchone() is None:
-            return {}
         count = len(self.plan.facts.measures)
         return {
             (framework, run): (
@@ -341,7 +325,7 @@ class Store:
         )
 
     def _marks(self) -> list[tuple[Any, ...]]:
-        return self._db.execute("SELECT * FROM marks").fetchall() if self._format > 1 else []
+        return self._db.execute("SELECT * FROM marks").fetchall()
 
     def _mark(self, runs: Sequence[Run], width: int, failure: str) -> None:
         with self._writing():
