@@ -10,6 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import application
+import calibration
 import command_line
 import commands
 import excerpts
@@ -131,6 +132,7 @@ PIECES: dict[str, Callable[[str], str]] = {
     "script": commands.script,
     "picture": commands.picture,
     **application.PIECES,
+    **calibration.PIECES,
     **measurements.PIECES,
     **command_line.PIECES,
     **excerpts.PIECES,
