@@ -35,7 +35,7 @@ from ravine.verdict.looks import nominal_levels
 
 VALIDATION, TEST = 0, 1
 TUNING_SEEDS = 2
-LOOKS = (4, 6, 9, 12)
+LOOKS = (6, 9, 12)
 ALPHA = 0.05
 REFERENCES = 10  # runs that the target is taken from
 RELIABLY = 7  # the 8th lowest of ten

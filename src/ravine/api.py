@@ -89,7 +89,7 @@ def race(
     rule ``"LO:HI:N"`` or a list, or a mapping from a rule to its list; by default nine over each
     rule's own range, and four more around the best of them. ``reference``: the rule that the others
     are compared with, by default gradient descent. ``seeds``: how many to tune on; ``fresh_seeds``:
-    how many to judge on at most: of a rule about which something can be concluded after 4, 6 or 9
+    how many to judge on at most: of a rule about which something can be concluded after 6 or 9
     of them no more are run, unless ``looks`` is False.
     ``epochs``, ``batch_size``: by default the task's. ``schedule``: of every rule's learning rate,
     over the steps of a run: constant, linear, cosine, exponential or step, as it is or such as

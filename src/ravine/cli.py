@@ -120,7 +120,7 @@ def race(
     looks: Annotated[
         bool,
         typer.Option(
-            help="Whether a rule gets fewer fresh seeds where 4, 6 or 9 say enough about it."
+            help="Whether a rule gets fewer fresh seeds where 6 or 9 say enough about it."
         ),
     ] = True,
     epochs: Epochs = None,

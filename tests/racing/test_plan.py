@@ -52,9 +52,9 @@ def test_the_default_race() -> None:
 
 
 def test_evaluation_looks_while_seeds_remain() -> None:
-    assert planned(fresh_seeds=24).choices.looks == (4, 6, 9, 12, 18, 24)
+    assert planned(fresh_seeds=24).choices.looks == (6, 9, 12, 18, 24)
     assert planned(fresh_seeds=3).choices.looks == (3,)
-    assert planned(fresh_seeds=40).choices.looks == (4, 6, 9, 12, 18, 24, 40)
+    assert planned(fresh_seeds=40).choices.looks == (6, 9, 12, 18, 24, 40)
     assert planned(looks=False).choices.looks == planned(studies=2).choices.looks == (12,)
 
 

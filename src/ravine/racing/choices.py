@@ -16,7 +16,7 @@ from ravine.wrapping import Scheduled
 from ravine.wrapping.wrapper import inside
 
 BASELINE = "sgd"
-LOOKS = (4, 6, 9, 12, 18, 24)  # evaluation seeds after which it is seen what is decided
+LOOKS = (6, 9, 12, 18, 24)  # evaluation seeds after which it is seen what is decided
 STUDY_SEEDS = 10_000  # of a stage, that belong to one study
 MOST_STUDIES = 100
 
@@ -59,7 +59,7 @@ class Choices:
         """After how many evaluation seeds a race of one study looks at what it has.
 
         >>> Choices("t", (), {}, 2, 24, 1, 1).looks, Choices("t", (), {}, 2, 8, 1, 1).looks
-        ((4, 6, 9, 12, 18, 24), (4, 6, 8))
+        ((6, 9, 12, 18, 24), (6, 8))
         """
         if self.studies > 1 or not self.looked:
             return (self.fresh_seeds,)
