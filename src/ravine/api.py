@@ -53,6 +53,7 @@ def race(
     seeds: int = 2,
     fresh_seeds: int = 12,
     looks: bool = True,
+    objective: str = "time",
     epochs: int | None = None,
     batch_size: int | None = None,
     schedule: str = "constant",
@@ -90,7 +91,10 @@ def race(
     rule's own range, and four more around the best of them. ``reference``: the rule that the others
     are compared with, by default gradient descent. ``seeds``: how many to tune on; ``fresh_seeds``:
     how many to judge on at most: of a rule about which something can be concluded after 6 or 9
-    of them no more are run, unless ``looks`` is False.
+    of them no more are run, unless ``looks`` is False. ``objective``: which rule ``code``,
+    ``winner`` and the kept model are of: ``"time"``, the fastest, but of those that cannot be told
+    apart from it one that reliably ends at a lower test loss; or ``"final"``, the lowest test loss
+    in the end, and of those that do not reliably end higher the fastest.
     ``epochs``, ``batch_size``: by default the task's. ``schedule``: of every rule's learning rate,
     over the steps of a run: constant, linear, cosine, exponential or step, as it is or such as
     ``"cosine(warmup=0.05)"``. ``early_stopping``: whether tuning runs end at an eighth, a quarter
@@ -156,6 +160,7 @@ def race(
         early_stopping,
         reference=reference,
         looks=looks,
+        objective=objective,
         target=target,
         studies=studies,
         search=search,

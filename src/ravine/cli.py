@@ -123,6 +123,14 @@ def race(
             help="Whether a rule gets fewer fresh seeds where 6 or 9 say enough about it."
         ),
     ] = True,
+    objective: Annotated[
+        str,
+        typer.Option(
+            metavar="WHAT",
+            help="What the optimizer to paste is best in: time (then the final loss, of rules that "
+            "cannot be told apart), or final.",
+        ),
+    ] = "time",
     epochs: Epochs = None,
     batch_size: Annotated[
         int | None, typer.Option(metavar="N", help="Rows a step. Default: the task's.")
@@ -234,6 +242,7 @@ def race(
             seeds=seeds,
             fresh_seeds=fresh_seeds,
             looks=looks,
+            objective=objective,
             epochs=epochs,
             batch_size=batch_size,
             schedule=schedule,

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from ravine.errors import WrongCall
+from ravine.errors import WrongCall, unknown
 from ravine.frameworks.spelling import read_rule, read_schedule
 from ravine.racing import grids
 from ravine.racing.grids import Rates
@@ -17,6 +17,7 @@ from ravine.wrapping.wrapper import inside
 
 BASELINE = "sgd"
 LOOKS = (6, 9, 12, 18, 24)  # evaluation seeds after which it is seen what is decided
+TIME, FINAL = OBJECTIVES = ("time", "final")  # what the line to paste is best in
 STUDY_SEEDS = 10_000  # of a stage, that belong to one study
 MOST_STUDIES = 100
 
@@ -45,6 +46,7 @@ class Choices:
     fitted: str = ""  # to which budget, and what was given up for it
     reference: str = BASELINE  # the rule that the others are compared with
     looked: bool = True  # whether evaluation ends for a rule once something is concluded of it
+    objective: str = TIME  # see ``verdict.endings.recommended``
 
     @property
     def may_widen(self) -> bool:
@@ -95,6 +97,7 @@ def choose(
     *,
     reference: Any = BASELINE,
     looks: bool = True,
+    objective: str = TIME,
     target: float | str | None = None,
     studies: int = 1,
     search: str | Sequence[str] | None = None,
@@ -109,6 +112,8 @@ def choose(
     by_name = by_name if set(base) <= set(by_name) else {**base, **by_name}
     for rule in by_name.values():
         scheduled(rule, schedule, steps=1)  # which says what cannot be
+    if objective not in OBJECTIVES:
+        raise unknown("objective", objective, OBJECTIVES)
     searched = grids.read_search(search)
     if trials is not None and learning_rates is not None:
         raise WrongCall(
@@ -146,6 +151,7 @@ def choose(
         others=grids.scattered(by_name, rates, searched) if searched else {},
         reference=next(iter(base)),
         looked=looks,
+        objective=objective,
     )
     return choices, by_name
 

@@ -10,7 +10,7 @@ import numpy as np
 from ravine.racing.plan import Plan
 from ravine.racing.store import Curve
 from ravine.verdict import standings as found
-from ravine.verdict import wording
+from ravine.verdict import endings, wording
 from ravine.verdict.audits import audit
 from ravine.verdict.comparing import Difference
 from ravine.verdict.curves import TEST, VALIDATION, Target, diverged_at, final
@@ -68,6 +68,7 @@ def judge(
                 step_seconds=paces.get(rule),
                 speedup_seconds=_in_seconds(studies, reference, rule, paces),
                 final_losses=tuple(final(c, TEST) for c in runs),
+                **_losses(studies, rule, paces),
                 validation_loss=finite_or_highest(tuple(final(c, VALIDATION) for c in runs)),
                 final_metrics={
                     name: _finite_median([final(c, TEST, i) for c in runs])
@@ -88,6 +89,7 @@ def judge(
         if plan.decaying
         else leads_by_target({rule: studies.runs(rule) for rule in names}, plan.period, start)
     )
+    ahead = endings.recommended(standings, studies, plan.choices.objective)
     pairs = len(names) * (len(names) - 1) // 2
     verdict = Verdict(
         plan.choices.task,
@@ -106,6 +108,8 @@ def judge(
             for other in names
             if one != other
         },
+        ends_lower=endings.ends_lower(studies, standings),
+        to_take=ahead if ahead != standings[0].rule else "",
         leads_by_target=by_target,
         leads_by_tries=leads_by_tries({s.rule: s.sensitivity.after for s in standings}),
         suspects=suspects(list(names), lambda one, other: pairwise(studies, one, other, pairs))
@@ -116,9 +120,29 @@ def judge(
     said = replace(
         verdict,
         sentence=wording.sentence(verdict, curves, studies.units, own_target=own),
+        in_seconds=wording.in_seconds(verdict),
         warnings=tuple(wording.warnings(verdict, curves, start)),
     )
     return audited(said, audit(plan, curves))
+
+
+def _losses(studies: Studies, rule: str, paces: Mapping[str, float]) -> dict[str, Any]:
+    """What a standing has of the losses of a rule against those of the reference."""
+    plan, reference = studies.plan, studies.plan.choices.reference
+    pair, others = (rule, reference), len(plan.choices.rules) - 1
+    found: dict[str, Any] = {
+        "final_apart": endings.apart(studies, pair, others) if rule != reference else None,
+        "loss_in_seconds": None,
+        "loss_in_seconds_apart": None,
+    }
+    # Where a rate decays, the middle of a run says nothing about a shorter one.
+    if plan.decaying or not paces.get(rule) or not paces.get(reference):
+        return found
+    losses = tuple(endings.best_within(plan, paces[reference] / paces[r]) for r in pair)
+    found["loss_in_seconds"] = finite_or_highest(tuple(map(losses[0], studies.runs(rule))))
+    if rule != reference:
+        found["loss_in_seconds_apart"] = endings.apart(studies, pair, others, (losses[0], losses[1]))
+    return found
 
 
 def pairwise(studies: Studies, one: str, other: str, comparisons: int) -> Spread:

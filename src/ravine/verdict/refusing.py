@@ -24,6 +24,9 @@ def audited(verdict: Verdict, audits: Sequence[Audit]) -> Verdict:
         leads_by_target=(),
         leads_by_tries=(),
         suspects=(),
+        ends_lower={},
+        to_take="",
+        in_seconds="",
     )
 
 

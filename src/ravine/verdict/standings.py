@@ -51,6 +51,9 @@ class Standing:
     speedup_seconds: Spread | None  # as speedup, where both rules' steps were timed
     final_losses: tuple[float, ...]  # on the test data, by seed
     validation_loss: float  # median over the seeds, one that is not finite being the highest
+    final_apart: Spread | None  # how much higher that is than the reference's, with its interval
+    loss_in_seconds: float | None  # median lowest, within the seconds of a run of the reference
+    loss_in_seconds_apart: Spread | None  # as final_apart
     final_metrics: Mapping[str, float]  # medians over the runs that stayed finite
     state_bytes: float | None  # of optimizer memory a parameter; None: not a rule of ravine's
     sensitivity: Sensitivity  # to the learning rate, from the tuning runs
@@ -91,6 +94,9 @@ class Verdict:
     leads_by_target: tuple[Stretch, ...] = ()  # of the fresh runs
     leads_by_tries: tuple[Lead, ...] = ()  # of the tuning runs
     suspects: tuple[Suspect, ...] = ()
+    ends_lower: Mapping[str, Spread] = field(default_factory=dict)  # than the leader, by how much
+    to_take: str = ""  # the rule that is recommended, where that is not the leader
+    in_seconds: str = ""  # what the seconds contradict: not the same on every machine
     audits: tuple[Audit, ...] = ()
 
     def __str__(self) -> str:
@@ -110,6 +116,14 @@ class Verdict:
         if self.refused:
             raise RavineError(f"nobody leads: {self.sentence}")
         return self.standings[0]
+
+    @property
+    def recommended(self) -> Standing:
+        """The rule to take: the leader, or what ``objective`` prefers; see ``endings``.
+
+        Raises ``RavineError`` where an audit refused to rank.
+        """
+        return next((s for s in self.standings if s.rule == self.to_take), self.leader)
 
     @property
     def ties(self) -> tuple[str, ...]:

@@ -21,6 +21,20 @@ class Spread(NamedTuple):
         return Spread(*(factor * value for value in self))
 
 
+def student_interval(values: Sequence[float], level: float) -> Spread:
+    """The mean with Student's interval at a two-sided level.
+
+    >>> student_interval([1.0, 2.0, 3.0], 0.05).low  # 2 - 4.303 / √3
+    -0.484...
+    """
+    from scipy.stats import t
+
+    found = np.asarray(values, dtype=float)
+    half = t.isf(level / 2, len(found) - 1) * found.std(ddof=1) / math.sqrt(len(found))
+    middle = float(found.mean())
+    return Spread(middle, middle - float(half), middle + float(half))
+
+
 def median_interval(values: Sequence[float]) -> Spread:
     """The median with its order-statistic interval of at least 95 %; below 6, least and most.
 

@@ -67,7 +67,38 @@ def sentence(verdict: Verdict, curves: Sequence[Curve], units: int, own_target: 
         said += f", over {verdict.studies} studies, each tuned anew"
     if verdict.ties:
         said += f"; {_listed(map(title, verdict.ties))} cannot be told apart from it"
-    return said + "."
+    return f"{said}.{_ends_higher(verdict)}"
+
+
+def _ends_higher(verdict: Verdict) -> str:
+    """What speaks against the first: a rule that reliably ends lower."""
+    if not verdict.ends_lower:
+        return ""
+    first = verdict.leader
+    lower = (s for s in verdict.standings if s.rule in verdict.ends_lower)
+    best = next((s for s in verdict.standings if s.rule == verdict.to_take), None)
+    best = best or min(lower, key=lambda s: s.final_loss)
+    by = verdict.ends_lower.get(best.rule)
+    said = f" But it ends at a test loss of {first.final_loss:.4g}, {title(best.rule)} at "
+    said += f"{best.final_loss:.4g}"
+    if by is not None:
+        said += f", lower by {by.median:.2g} [{by.low:.2g}, {by.high:.2g}]"
+    return f"{said}: {title(best.rule)} is the one to take." if verdict.to_take else f"{said}."
+
+
+def in_seconds(verdict: Verdict) -> str:
+    """That what is faster in steps is slower in seconds, or not known to be faster."""
+    leader = verdict.standings[0]
+    found = leader.speedup_seconds
+    if leader.finding != FASTER or found is None or found.low > 1:
+        return ""
+    reference = called(verdict.reference)
+    if found.high < 1:
+        return f"In seconds it is slower than {reference}: a speed-up of {said_speedup(found)}."
+    return (
+        f"In seconds it was not shown to be faster than {reference}: a speed-up of "
+        f"{said_speedup(found)}."
+    )
 
 
 def _nothing_faster(verdict: Verdict) -> str:
