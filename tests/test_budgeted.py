@@ -1,6 +1,7 @@
 """A race with a budget: what was settled stays settled."""
 
 import json
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +39,7 @@ def test_a_budget_settles_the_plan_for_good(
         "rules": ["adam"],
         "learning_rates": "1e-4:1e-2:7",
         "epochs": 1,
+        "seeds": 3,
         "workers": 0,
     }
     with monkeypatch.context() as patched:
@@ -57,7 +59,13 @@ def test_a_budget_settles_the_plan_for_good(
     race = ravine.resume(folder, workers=0, progress=False)
     assert capsys.readouterr().err == ""
     assert race.plan == settled
-    assert len(race.stored) == settled.count
+    # As many runs as that at most, and of each rule no more fresh ones than were left to it.
+    stages = Counter((c.run.rule, c.run.stage) for c in race.stored)
+    assert stages["sgd", "reference"] == 10
+    for rule in ("sgd", "adam"):
+        assert 7 <= stages[rule, "tuning"] <= 7 * 2
+        assert stages[rule, "fresh"] in (4, 6, 8)  # looks
+    assert {c.run.seed for c in race.stored if c.run.stage == "tuning"} == {0, 1}
     content = json.loads(race.results.to_json())
     assert content["protocol"]["budget"] == settled.choices.fitted
     assert content["protocol"]["fresh_seeds"] == 8

@@ -114,7 +114,10 @@ def test_a_race_leaves_what_it_promises(raced: Raced, folder: Path) -> None:
     assert str(folder / content["best"]["file"]) in said
     progress = raced.winner.stderr.splitlines()
     assert any("30 runs of 99 steps" in line for line in progress)
-    assert any("30/30 runs" in line for line in progress)
+    # It was at most 30: a rate without hope has no second seed. What was done is all in the end.
+    done = len(ravine.Race.open(folder).stored)
+    assert done < 30
+    assert any(f": {done}/{done} runs" in line for line in progress)
 
 
 def test_equal_seeds_start_equal_whatever_the_rule(folder: Path) -> None:
@@ -139,7 +142,8 @@ def test_divergence_is_a_result(folder: Path) -> None:
         if curve.run.learning_rate == 1e20:
             assert np.isnan(curve.losses[at - 1 :]).all()
         else:  # finite to the end, and above its start
-            assert at == (12 if curve.stopped else 99) == len(curve.losses)
+            assert at == len(curve.losses)
+            assert at in ((12, 25, 50) if curve.stopped else (99,))
     assert "30" in (folder / "report.html").read_text(encoding="utf-8")
 
 

@@ -108,7 +108,7 @@ def checked(check: Check, plan: Plan, curves: Sequence[Curve]) -> Checked:
         return Checked(check, reference, Spread(math.nan, 0.0, math.inf), held=False)
     tuned = Tuned(check.rates, {rule: (rate,) for rule, rate in check.rates.items()})
     found = compare(logs[0], logs[1], tuned, (reference, check.rule), ALPHA)
-    held = found.conclusion == FASTER and known.sum() >= LEAST
+    held = found.conclusion == FASTER and int(known.sum()) >= LEAST
     return Checked(check, reference, found.speedup, held)
 
 

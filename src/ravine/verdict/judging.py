@@ -188,7 +188,7 @@ def _ranked(standings: Sequence[Standing], studies: Studies) -> list[Standing]:
         standings,
         key=lambda s: (
             s.finding != found.FASTER,
-            -np.nan_to_num(s.speedup.median),
+            -np.nan_to_num(s.speedup.median, nan=1.0),  # unknown: neither better nor worse
             s.steps_to_target.median,
             s.final_loss,
             s.rule != reference,

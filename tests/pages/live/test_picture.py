@@ -1,5 +1,6 @@
 """The live table: text for a state at a width, and nothing else."""
 
+from dataclasses import replace
 from io import StringIO
 
 import pytest
@@ -11,6 +12,7 @@ from ravine.pages.live.picture import Picture, joined
 from ravine.pages.live.state import State, runs_of
 from ravine.pages.results import Results
 from ravine.racing.cost import Cost
+from ravine.racing.plan import CONTENDER
 from ravine.verdict import title
 
 WIDTHS = [50, 80, 200]
@@ -20,7 +22,9 @@ WIDTHS = [50, 80, 200]
 def state(results: Results) -> State:
     """Two rules are tuned, the third is not through, of the fourth nothing is known."""
     state = State(results.plan, runs_of(results.plan), began=0.0)
-    for curve in list(results.curves)[:13]:
+    tuning = [curve for curve in results.curves if curve.run.stage == "tuning"]
+    last = next(curve for curve in tuning if curve.run.rule == "nesterov")
+    for curve in [*(c for c in tuning if c.run.rule in ("sgd", "adam")), last]:
         state.advance([curve.run], 0, len(curve.losses), [curve.measures])
         state.finish(curve.run, curve.measures[1:])
     return state
@@ -29,7 +33,7 @@ def state(results: Results) -> State:
 def text(state: State, width: int, **more: object) -> list[str]:
     console = Console(file=StringIO(), width=width, color_system=None, force_terminal=True)
     looks = style.looks(state.plan.choices.rules)
-    console.print(Picture(state, 26.0, looks, ["training adam"] * 2, **more))  # type: ignore[arg-type]
+    console.print(Picture(state, 18.0, looks, ["training adam"] * 2, **more))  # type: ignore[arg-type]
     return console.file.getvalue().splitlines()  # type: ignore[attr-defined]
 
 
@@ -58,7 +62,8 @@ def test_the_best_comes_first_and_says_what_it_is(state: State) -> None:
     assert [row.learning_rate for row in rows[:2]] == [0.1, 0.1]
     assert rows[0].loss is not None
     assert len(rows[0].curve) == state.plan.evaluations + 1
-    assert (rows[0].runs, rows[0].of) == (6, 6 + 8)
+    # Three rates, of which the one that is near the best has a second seed; and at most all.
+    assert (rows[0].runs, rows[0].of) == (4, 6 + 8)
     assert rows[1].of == 6 + 8 + 10  # with those that the target is taken from
     half = next(row for row in rows if row.rule == "nesterov")
     assert half.loss is None
@@ -82,6 +87,24 @@ def test_time_left_begins_with_what_was_estimated(results: Results) -> None:
     assert 0 < left < whole
     state.finish(results.curves[-1].run, results.curves[-1].measures[1:])
     assert state.left(now=whole * 10) is None
+
+
+def test_what_is_not_wanted_is_not_waited_for(results: Results) -> None:
+    """Neither rates without hope on further seeds; nor does a contender come unexpected."""
+    state = State(results.plan, runs_of(results.plan))
+    assert state.count == results.plan.count == 4 * (3 * 2 + 8) + 10
+    wanted = sorted(results.curves, key=lambda c: c.run.stage != "tuning")
+    for curve in wanted[:-1]:
+        state.advance([curve.run], 0, 200, [curve.measures])
+        state.finish(curve.run, curve.measures[1:])
+    assert (state.done, state.count) == (len(wanted) - 1, len(wanted))
+    assert state.share == pytest.approx(1 - 200 / (66 * 200), abs=0.01)
+    contender = replace(wanted[-1].run, id="another", stage=CONTENDER)
+    state.advance([contender], 0, 100, [wanted[-1].measures])
+    assert state.count == len(wanted) + 1
+    state.end()
+    assert state.done == state.count == len(wanted) - 1
+    assert state.left(now=1.0) is None
 
 
 def test_what_was_stored_before_is_no_pace(results: Results) -> None:

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ravine.racing.cost import Cost, estimate, left, share_done
-from ravine.racing.plan import Plan, Run
+from ravine.racing.plan import CONTENDER, Plan, Run
 from ravine.racing.store import Curve
 from ravine.verdict import SMOOTHING, VALIDATION
 
@@ -65,7 +65,7 @@ class State:
     """
 
     plan: Plan
-    runs: Mapping[str, int]  # of each rule, how many there are going to be
+    runs: Mapping[str, int]  # of each rule, how many there are going to be, as far as was planned
     cost: Cost | None = None
     began: float = 0.0
     stage: str = "tuning"
@@ -76,12 +76,19 @@ class State:
     _going: dict[Run, tuple[int, Any]] = field(default_factory=dict)  # steps done, losses
     _tried: dict[str, dict[float, Tried]] = field(default_factory=lambda: defaultdict(dict))
     _over: dict[str, int] = field(default_factory=lambda: defaultdict(int))
+    _tuned: dict[str, int] = field(default_factory=lambda: defaultdict(int))  # of those, in tuning
+    _contending: dict[str, set[Run]] = field(default_factory=lambda: defaultdict(set))
+    _ended: bool = False
     _diverged: dict[str, int] = field(default_factory=lambda: defaultdict(int))
 
     @property
     def count(self) -> int:
-        """How many runs there are."""
-        return sum(self.runs.values())
+        """How many runs there are going to be, as far as is known."""
+        return sum(map(self._of, self.runs))
+
+    def end(self) -> None:
+        """All that was wanted is done."""
+        self._ended = True
 
     def grow(self, plan: Plan) -> None:
         """The grids have grown."""
@@ -102,6 +109,8 @@ class State:
         for run, measured in zip(runs, measures, strict=True):
             done, before = self._going.get(run, (0, NOTHING))
             self._steps[run.stage] += steps - done
+            if run.stage == CONTENDER:
+                self._contending[run.rule].add(run)
             losses = np.asarray(measured[:, VALIDATION, 0], np.float32)
             self._going[run] = steps, np.concatenate([before[: None if segment else 0], losses])
 
@@ -111,6 +120,7 @@ class State:
         self._steps[run.stage] += self.plan.horizon(run.stage) - done
         self.done += 1
         self._over[run.rule] += 1
+        self._tuned[run.rule] += run.stage == "tuning"
         if len(losses):
             now = float(np.mean(losses[-SMOOTHING:]))
             self._diverged[run.rule] += not math.isfinite(now) or now > losses[0]
@@ -133,7 +143,12 @@ class State:
     @property
     def share(self) -> float:
         """How much of all the training is done."""
-        return share_done(self.plan, self._steps)
+        if self._ended:
+            return 1.0
+        steps = {stage: n for stage, n in self._steps.items() if stage != CONTENDER}
+        spared = self.plan.steps * sum(map(self._spared, self.runs))
+        steps["tuning"] = steps.get("tuning", 0.0) + spared
+        return share_done(self.plan, steps)
 
     def left(self, now: float) -> float | None:
         """About how many seconds are left; None where there is nothing to go by."""
@@ -156,9 +171,20 @@ class State:
             row for row in rows if row.loss is None
         ]
 
+    def _spared(self, rule: str) -> int:
+        """How many of a rule's tuning runs were not wanted: known once it is judged."""
+        tuned = self._tuned[rule]
+        return tuning_runs(self.plan, rule) - tuned if 0 < tuned < self._over[rule] else 0
+
+    def _of(self, rule: str) -> int:
+        """How many runs of a rule there are going to be."""
+        if self._ended:
+            return self._over[rule]
+        return self.runs[rule] - self._spared(rule) + len(self._contending[rule])
+
     def _row(self, rule: str) -> Row:
         tried = self._tried.get(rule, {})
-        over = self._over[rule], self.runs[rule], self._diverged[rule]
+        over = self._over[rule], self._of(rule), self._diverged[rule]
         # Medians of all tuning seeds alone: of fewer, the lowest is the luckiest.
         whole = [(one.whole[0], rate) for rate, one in tried.items() if one.whole]
         loss, rate = min(whole, default=(math.inf, math.nan))
@@ -168,13 +194,16 @@ class State:
         return Row(rule, None, None, NOTHING if luckiest is None else luckiest[1], *over)
 
 
+def tuning_runs(plan: Plan, rule: str) -> int:
+    """How many tuning runs a rule has at most."""
+    return plan.choices.studies * plan.choices.seeds * plan.rates_tried(rule)
+
+
 def runs_of(plan: Plan) -> dict[str, int]:
-    """How many runs each rule has in a race."""
+    """How many runs each rule has in a race, at most but for contenders."""
     choices = plan.choices
-    counts = {
-        rule: choices.seeds * plan.rates_tried(rule)
-        + choices.fresh_seeds * len(plan.judged_in(rule))
-        for rule in choices.rules
+    judging = {rule: choices.fresh_seeds * len(plan.judged_in(rule)) for rule in choices.rules}
+    judging[choices.reference] += plan.references
+    return {
+        rule: tuning_runs(plan, rule) + choices.studies * count for rule, count in judging.items()
     }
-    counts[choices.reference] += plan.references
-    return {rule: choices.studies * count for rule, count in counts.items()}
