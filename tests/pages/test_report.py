@@ -316,6 +316,14 @@ def test_diverged_tuning_runs_of_a_learning_rate_are_one_line(results, lost):
     assert [case[k] for k in ("count", "seeds", "step")] == ["1 of 2", "1", 101]
 
 
+@pytest.mark.parametrize("chart", DRAWN)
+def test_every_row_behind_a_chart_is_whole(results, chart):
+    """Of a learning rate too that was tried on fewer seeds than others."""
+    behind = tables.BEHIND[chart](results)
+    assert behind.rows
+    assert {1 + len(row.cells) for row in behind.rows} == {len(behind.columns)}
+
+
 @pytest.mark.parametrize(
     ("what", "change"),
     [
