@@ -38,8 +38,8 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore::ResourceWarning"),
     pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
 ]
-# Packs of two lanes, runs of several segments. From the first, when only the reference is tuned, and
-# on one seed, there are three packs at once: one for each of two nodes, and one for a third.
+# Packs of two lanes, runs of several segments. From the first, when the reference alone is tuned on
+# one seed, there are three packs at once: one for each of two nodes, and one for a third.
 LANES, ROWS = 2 * 16 * 2, plan.LANES * 8 * 10
 RACE: Mapping[str, Any] = {
     "rules": ["adam"],
