@@ -21,8 +21,11 @@ FLOOR, START = 0.08, 2.3  # losses of the best run and before step one
 SPIKES = 5  # a run
 
 
-def race(folder: Path, fresh_seeds: int = 22, studies: int = 1) -> Race:
-    """Eight rules on nine rates by three seeds, judged on so many, in each study."""
+def race(folder: Path, fresh_seeds: int = 26, studies: int = 1) -> Race:
+    """Eight rules on nine rates and finer ones by up to three seeds, judged on so many, each study.
+
+    All are judged on all of the seeds, so that there are as many runs as are asked for.
+    """
     plan = _plan(fresh_seeds, studies)
     meta = {
         "plan": plan.to_json(),
@@ -49,7 +52,10 @@ def _plan(fresh_seeds: int, studies: int) -> Plan:
     kinds = [kind() for kind in RULES.values()]
     task = TASKS["digits-mlp"]
     choices, rules = choose(
-        task, kinds, None, 3, fresh_seeds, 20, 32, early_stopping=False, studies=studies
+        *(task, kinds, None, 3, fresh_seeds, 20, 32),
+        early_stopping=False,
+        looks=False,
+        studies=studies,
     )
     plan = settle(choices, rules, Facts(9_000, (3_200, 400, 400), ("loss", "accuracy"), "0" * 64))
     assert plan.steps == STEPS

@@ -86,7 +86,7 @@ class Results:
         return 1 - steps / sum(self.plan.horizon(curve.run.stage) for curve in self.curves)
 
     def leaderboard(self) -> "pd.DataFrame":
-        """A row a rule, best first: speed-up over gradient descent, and what stands behind it.
+        """A row a rule, best first: speed-up over the reference, and what stands behind it.
 
         Seconds are NaN where no step was timed, ``state_bytes`` where the rule is not ravine's,
         the ``cliff`` where no rate tried was beyond it.
@@ -125,8 +125,9 @@ class Results:
     def frame(self) -> "pd.DataFrame":
         """Every curve, tidy: rule, learning_rate, seed, stage, step, metric, split, value.
 
-        The stage is tuning, reference (gradient descent only, for the target) or fresh. The
-        training loss is that of the step's batch, before the step.
+        The stage is tuning, reference (of that rule alone, for the target), fresh or contender (as
+        fresh, at a learning rate that tuning could not tell from the chosen one). The training loss
+        is that of the step's batch, before the step.
         """
         import numpy as np
         import pandas as pd

@@ -162,7 +162,8 @@ def _sensitivity(results: Results) -> Table:
     for (rule, rate), losses in rows.items():
         others = [f", {name} {v:g}" for name, v in choices.settings(rule, rate).items()]
         said = f"{rate:g}{''.join(others)}{', stopped early' if (rule, rate) in early else ''}"
-        lines.append(Row(title(rule), [said, *losses], rule))
+        untried = ["–"] * (len(seeds) - len(losses))  # what is far behind has one run
+        lines.append(Row(title(rule), [said, *losses, *untried], rule))
     return Table(["rule", "learning rate", *seeds], lines)
 
 
