@@ -123,13 +123,13 @@ class Race:
 
     @property
     def winner(self) -> Winner:
-        """The rule with the largest speed-up: its standing, and ``model()``, what it trained."""
-        standing = vars(self.verdict.leader)
+        """The rule that is recommended: its standing, and ``model()``, what it trained."""
+        standing = vars(self.verdict.recommended)
         return Winner(**standing, folder=self.folder, best=self.best or {}, task=self._task)
 
     @property
     def code(self) -> dict[str, str]:
-        """The line to paste, by framework: the winner at its chosen settings, as an optimizer.
+        """The line to paste, by framework: what is recommended, as an optimizer.
 
         ``race.code["keras"]`` is such as ``"keras.optimizers.Adam(learning_rate=0.01)"``; there are
         ``"torch"`` and ``"optax"`` too. Empty where an audit refused to rank.

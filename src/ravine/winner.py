@@ -61,11 +61,11 @@ def best_run(results: Results) -> Curve | None:
     """Which of the winner's fresh runs is kept: that of the lowest validation loss in the end.
 
     What a user trains on with is the best model there is; chosen on validation data, it leaves its
-    own test loss unbiased by the choice. None if nobody leads or no run of the leader is finite.
+    own test loss unbiased by the choice. None if nobody leads or no run of the winner is finite.
     """
     if results.verdict.refused:
         return None
-    rule = results.verdict.leader.rule
+    rule = results.verdict.recommended.rule
     fresh = [c for c in results.curves if c.run.stage == "fresh" and c.run.rule == rule]
     whole = [c for c in fresh if not c.failure and diverged_at(c, VALIDATION) is None]
     return min(whole, key=lambda c: float(c.measures[-1, VALIDATION, 0]), default=None)

@@ -41,13 +41,13 @@ class Results:
 
     @cached_property
     def lines(self) -> list[paste.Line]:
-        """The winner as each framework spells it; none if nobody was ranked."""
-        return [] if self.verdict.refused else paste.lines(self.plan, self.verdict.leader)
+        """What is recommended as each framework spells it; none if nobody was ranked."""
+        return [] if self.verdict.refused else paste.lines(self.plan, self.verdict.recommended)
 
     @property
     def doubt(self) -> str:
         """What to know before one pastes them."""
-        return paste.doubt(self.verdict.leader)
+        return paste.doubt(self.verdict.recommended)
 
     @property
     def code(self) -> dict[str, str]:
@@ -112,6 +112,8 @@ class Results:
                     "failed": s.failed,
                     "runs": s.runs,
                     "final_loss": s.final_loss,
+                    "final_apart": _median(s.final_apart),
+                    "loss_in_seconds": math.nan if s.loss_in_seconds is None else s.loss_in_seconds,
                     "validation_loss": s.validation_loss,
                     **{f"final_{name}": value for name, value in s.final_metrics.items()},
                     "state_bytes": math.nan if s.state_bytes is None else s.state_bytes,
@@ -178,6 +180,9 @@ class Results:
             "machine": dict(self.machine),
             "versions": dict(self.versions),
             "verdict": self.verdict.sentence,
+            "in_seconds": self.verdict.in_seconds,
+            "objective": self.plan.choices.objective,
+            "recommended": None if self.verdict.refused else self.verdict.recommended.rule,
             "code": self.code,
             "best": {k: v for k, v in self.best.items() if k not in ("run", "task")} or None,
             "warnings": list(self.verdict.warnings),
@@ -247,6 +252,9 @@ def _entry(s: Standing) -> dict[str, Any]:
         "state_bytes": s.state_bytes,
         "final_loss": s.final_loss,
         "final_losses": s.final_losses,
+        "final_apart": _spread(s.final_apart),
+        "loss_in_seconds": s.loss_in_seconds,
+        "loss_in_seconds_apart": _spread(s.loss_in_seconds_apart),
         "validation_loss": s.validation_loss,
         "final_metrics": s.final_metrics,
         "tuning": _tuning(s.sensitivity),

@@ -48,6 +48,8 @@ def show(results: Results, console: Console) -> None:
         show_confirmation(found, console)
     console.print()
     console.print(Text(results.verdict.sentence, "bold"), soft_wrap=wrapped)
+    if results.verdict.in_seconds:
+        console.print(Text(results.verdict.in_seconds, "bold"), soft_wrap=wrapped)
     for warning in results.verdict.warnings:
         console.print(Text(f"Note: {warning}.", "yellow"), soft_wrap=wrapped)
 

@@ -9,8 +9,8 @@ from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
-from ravine.racing.endpoint import Aim
 from ravine.racing.choices import FINAL
+from ravine.racing.endpoint import Aim
 from ravine.racing.plan import Plan
 from ravine.racing.store import Curve
 from ravine.verdict.curves import TEST, final

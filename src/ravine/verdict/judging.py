@@ -9,8 +9,8 @@ import numpy as np
 
 from ravine.racing.plan import Plan
 from ravine.racing.store import Curve
-from ravine.verdict import standings as found
 from ravine.verdict import endings, wording
+from ravine.verdict import standings as found
 from ravine.verdict.audits import audit
 from ravine.verdict.comparing import Difference
 from ravine.verdict.curves import TEST, VALIDATION, Target, diverged_at, final
@@ -141,7 +141,8 @@ def _losses(studies: Studies, rule: str, paces: Mapping[str, float]) -> dict[str
     losses = tuple(endings.best_within(plan, paces[reference] / paces[r]) for r in pair)
     found["loss_in_seconds"] = finite_or_highest(tuple(map(losses[0], studies.runs(rule))))
     if rule != reference:
-        found["loss_in_seconds_apart"] = endings.apart(studies, pair, others, (losses[0], losses[1]))
+        both = (losses[0], losses[1])
+        found["loss_in_seconds_apart"] = endings.apart(studies, pair, others, both)
     return found
 
 

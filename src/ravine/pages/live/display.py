@@ -155,7 +155,8 @@ class Display:
         state = self._state
         if state is not None:
             with self._lock:
-                fewer, _ = state.kept < state.done < state.count, state.end()
+                fewer = state.kept < state.done < state.count
+                state.end()
         if self._live is None:
             if state is not None and fewer:  # else it was said of the last run
                 self._say(f"{state.stage}: {', '.join(progress(state, time.monotonic()))}")
