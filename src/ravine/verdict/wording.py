@@ -79,11 +79,11 @@ def _ends_higher(verdict: Verdict) -> str:
     best = next((s for s in verdict.standings if s.rule == verdict.to_take), None)
     best = best or min(lower, key=lambda s: s.final_loss)
     by = verdict.ends_lower.get(best.rule)
-    said = f" But it ends at a test loss of {first.final_loss:.4g}, {title(best.rule)} at "
+    said = f" But it ends at a test loss of {first.final_loss:.4g}, {called(best.rule)} at "
     said += f"{best.final_loss:.4g}"
     if by is not None:
         said += f", lower by {by.median:.2g} [{by.low:.2g}, {by.high:.2g}]"
-    return f"{said}: {title(best.rule)} is the one to take." if verdict.to_take else f"{said}."
+    return f"{said}: {called(best.rule)} is the one to take." if verdict.to_take else f"{said}."
 
 
 def in_seconds(verdict: Verdict) -> str:
@@ -92,11 +92,11 @@ def in_seconds(verdict: Verdict) -> str:
     found = leader.speedup_seconds
     if leader.finding != FASTER or found is None or found.low > 1:
         return ""
-    reference = called(verdict.reference)
+    rule, reference = title(leader.rule), called(verdict.reference)
     if found.high < 1:
-        return f"In seconds it is slower than {reference}: a speed-up of {said_speedup(found)}."
+        return f"In seconds {rule} is slower than {reference}: a speed-up of {said_speedup(found)}."
     return (
-        f"In seconds it was not shown to be faster than {reference}: a speed-up of "
+        f"In seconds {rule} was not shown to be faster than {reference}: a speed-up of "
         f"{said_speedup(found)}."
     )
 
