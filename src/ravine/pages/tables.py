@@ -9,6 +9,7 @@ from ravine.pages.charts.clocks import speedups
 from ravine.pages.charts.curves import bands
 from ravine.pages.charts.reached import arrivals
 from ravine.pages.charts.sensitivity import crowded, groups, tuning_ends
+from ravine.pages.charts.speedups import intervals
 from ravine.pages.charts.targets import steps_by_target
 from ravine.pages.charts.training import envelopes
 from ravine.pages.results import Results
@@ -159,6 +160,17 @@ def _curves(results: Results) -> Table:
     return Table(["step", *rules], [Row(str(step), cells) for step, cells in rows.items()])
 
 
+def _speedups(results: Results) -> Table:
+    """A row a rule, best first."""
+    rows = [
+        Row(title(rule), [finding, *(f"{x:.3g}" for x in numbers)], rule)
+        for rule, finding, *numbers in intervals(results)[
+            ["rule", "finding", "speedup", "low", "high"]
+        ].itertuples(index=False, name=None)
+    ]
+    return Table(["rule", "conclusion", "speed-up", "from", "to"], rows, texts=1)
+
+
 def _sensitivity(results: Results) -> Table:
     """A row a rule and learning rate: where each tuning run ended, and whether early."""
     data = tuning_ends(results)
@@ -279,6 +291,7 @@ def _confirmation(results: Results) -> Table:
 
 
 BEHIND: dict[str, Callable[[Results], Table]] = {
+    "speedups": _speedups,
     "curves": _curves,
     "sensitivity": _sensitivity,
     "reached": _reached,

@@ -19,6 +19,7 @@ from ravine.pages.charts.curves import bands, curves
 from ravine.pages.charts.drawing import CLOCKS, LABEL_LIMIT, timed
 from ravine.pages.charts.reached import reached
 from ravine.pages.charts.sensitivity import sensitivity
+from ravine.pages.charts.speedups import speedups
 from ravine.pages.charts.targets import targets
 from ravine.pages.charts.training import training
 from ravine.pages.charts.tries import tries
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 
 __all__ = ["CHARTS", "LABEL_LIMIT", "TITLES", "bands", "chart", "missing", "options", "save", "svg"]
 CHARTS: dict[str, Callable[..., Any]] = {
+    "speedups": speedups,
     "curves": curves,
     "sensitivity": sensitivity,
     "reached": reached,
@@ -39,6 +41,7 @@ CHARTS: dict[str, Callable[..., Any]] = {
     "training": training,
 }
 TITLES = {
+    "speedups": "Speed-ups with their intervals",
     "curves": "How the test loss fell",
     "sensitivity": "How much the learning rate matters",
     "reached": "Share of runs that reached the target",
@@ -83,7 +86,7 @@ def missing(results: Results, name: str, chosen: Mapping[str, str]) -> str:
         return "how long a step takes was not measured for every rule"
     if name == "confirmation" and not results.confirmed:
         return "nobody trained its winner in a framework: ravine confirm DIR --in tensorflow"
-    if name == "targets" and results.verdict.refused:
+    if name in ("targets", "speedups") and results.verdict.refused:
         return "an audit found that the race was not fair"
     if name == "targets" and not results.verdict.leads_by_target:
         return (

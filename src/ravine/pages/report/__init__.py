@@ -19,8 +19,18 @@ from ravine.racing.store import Curve
 from ravine.verdict import Spread, naming, said_ratio, title
 
 # In reading order, before the failures and the single runs.
-FIRST = ("curves", "sensitivity", "reached", "clocks", "tries", "targets", "confirmation")
+FIRST = (
+    "speedups",
+    "curves",
+    "sensitivity",
+    "reached",
+    "clocks",
+    "tries",
+    "targets",
+    "confirmation",
+)
 PANELS = ("sensitivity", "training")  # a panel a rule, which its title names
+SIDES = 360  # pixels for names on the left of the speed-ups, and numbers on the right
 # Of the page's script; each uses what stands before it.
 MODULES = ("packing", "charts", "target", "runs", "copying")
 # Pixels that a still picture is made for: what a window has room for, from 1,200 on.
@@ -124,6 +134,8 @@ def _beside(results: Results, name: str) -> int:
     rules = [s.rule for s in results.verdict.standings]
     if name == "confirmation":
         rules = [rule for found in results.confirmed for rule in found.rules]
+    elif name == "speedups":
+        return SIDES
     elif name in PANELS:
         return 58
     return 95 + min(charts.LABEL_LIMIT, 8 * max(len(title(rule)) for rule in rules))
