@@ -14,7 +14,8 @@ from ravine.verdict.standings import REFERENCE
 if TYPE_CHECKING:
     import pandas as pd
 
-ROW = 30  # pixels a rule
+ROW = 42  # pixels a rule: its words, and below them its interval
+LIMIT = 340  # pixels of the words: a phone has room for them
 WIDEST = 64.0  # an interval's end is drawn no further from 1; an arrow would say no more
 QUIET = 0.45  # opacity of what nothing is concluded of
 CONCLUDED = (FASTER, SLOWER, EQUAL, REFERENCE)
@@ -47,7 +48,9 @@ def speedups(results: Results, paint: style.Paint = style.LIGHT) -> Any:
     data = intervals(results)
     data["label"] = data["rule"].map(title)
     data["note"] = [
-        "the reference" if s.finding == REFERENCE else f"{said_speedup(s.speedup)}  {s.finding}"
+        f"{title(s.rule)}: the reference"
+        if s.finding == REFERENCE
+        else f"{title(s.rule)}: {s.finding}, {said_speedup(s.speedup)}"
         for s in results.verdict.standings
     ]
     data["row"] = [float(i) for i in range(len(data))]
@@ -83,11 +86,8 @@ def speedups(results: Results, paint: style.Paint = style.LIGHT) -> Any:
         known.mark_point(filled=True, size=90).encode(
             x=middle, color=looks["color"], shape=looks["shape"], tooltip=tooltip
         ),
-        base.mark_text(align="right", dx=-10, limit=drawing.LABEL_LIMIT, color=paint.ink).encode(
-            x=alt.XValue(0), text=alt.Text("label:N")
-        ),
-        base.mark_text(align="left", dx=12, limit=220, color=paint.ink).encode(
-            x=alt.XValue(alt.expr("width")), text=alt.Text("note:N")
+        base.mark_text(align="left", dy=-14, color=paint.ink, limit=LIMIT).encode(
+            x=alt.XValue(2), text=alt.Text("note:N")
         ),
     ]
     heading = drawing.heading(

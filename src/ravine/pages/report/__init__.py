@@ -30,7 +30,6 @@ FIRST = (
     "confirmation",
 )
 PANELS = ("sensitivity", "training")  # a panel a rule, which its title names
-SIDES = 360  # pixels for names on the left of the speed-ups, and numbers on the right
 # Of the page's script; each uses what stands before it.
 MODULES = ("packing", "charts", "target", "runs", "copying")
 # Pixels that a still picture is made for: what a window has room for, from 1,200 on.
@@ -135,7 +134,7 @@ def _beside(results: Results, name: str) -> int:
     if name == "confirmation":
         rules = [rule for found in results.confirmed for rule in found.rules]
     elif name == "speedups":
-        return SIDES
+        return 40
     elif name in PANELS:
         return 58
     return 95 + min(charts.LABEL_LIMIT, 8 * max(len(title(rule)) for rule in rules))
