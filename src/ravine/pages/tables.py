@@ -69,6 +69,7 @@ def leaderboard(standing: Standing) -> dict[str, Any]:
     steps, width = s.steps_to_target, s.sensitivity.width
     return {
         "rule": s.rule,
+        "concluded": s.concluded,
         "relative": "1" if baseline else " ".join(said_ratio(s.speedup)),
         "speedup": "1" if baseline else _speedup(s.speedup),
         "speedup_seconds": "1" if baseline else _speedup(s.speedup_seconds),

@@ -10,7 +10,7 @@ from rich.text import Text
 
 from ravine.pages import tables
 from ravine.pages.results import Results
-from ravine.verdict import Verdict, Width, said_ratio, said_speedup, title
+from ravine.verdict import Standing, Verdict, Width, said_ratio, said_speedup, title
 from ravine.verdict.confirming import Confirmed
 from ravine.verdict.naming import called
 
@@ -37,7 +37,7 @@ def show(results: Results, console: Console) -> None:
             f"{s.final_loss:.4f}",
             *(f"{value:.4f}" for value in s.final_metrics.values()),
             *(str(getattr(s, name)) for name in lost),
-            style="bold" if i == 0 and not results.verdict.refused else "",
+            style="bold" if i == 0 and not results.verdict.refused else _loud(s),
         )
     console.print(table)
     wrapped = not console.is_terminal
@@ -130,6 +130,11 @@ def _leads(verdict: Verdict) -> Iterator[str]:
             f"fewest steps to other test losses: {leaders} rules take turns {len(targets) - 1} "
             f"times; the lowest, {targets[-1].low:.4g}, is {title(targets[-1].rule)}'s"
         )
+
+
+def _loud(standing: Standing) -> str:
+    """What nothing is known of is quieter."""
+    return "" if standing.concluded else "dim"
 
 
 def _width(width: Width) -> str:

@@ -59,6 +59,11 @@ class Standing:
     sensitivity: Sensitivity  # to the learning rate, from the tuning runs
 
     @property
+    def concluded(self) -> bool:
+        """Whether something is known of it: pages show what is not more quietly."""
+        return self.finding in (FASTER, SLOWER, EQUAL, REFERENCE)
+
+    @property
     def final_loss(self) -> float:
         """The median of the final test losses, one that is not finite being the highest."""
         return finite_or_highest(self.final_losses)

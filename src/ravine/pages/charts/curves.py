@@ -1,5 +1,6 @@
 """How the test loss fell, each rule at its chosen learning rate."""
 
+import json
 import math
 from typing import TYPE_CHECKING, Any
 
@@ -74,7 +75,9 @@ def curves(
         base.mark_area(fillOpacity=0.1, clip=beyond).encode(
             y=drawing.value_axis("low", axis, "test loss"), y2=alt.Y2("high")
         ),
-        base.mark_line(strokeWidth=2, clip=beyond).encode(y=y, strokeDash=looks["strokeDash"]),
+        base.mark_line(clip=beyond).encode(
+            y=y, strokeDash=looks["strokeDash"], strokeWidth=_wider(results)
+        ),
         *drawing.end_labels(
             ends[["rule", "at", "end", "note"]], x, axis, height, looks, paint, longest
         ),
@@ -87,6 +90,16 @@ def curves(
         "the same for every rule",
     )
     return drawing.dressed(layers, paint, width=drawing.WIDTH, height=height, title=heading)
+
+
+def _wider(results: Results) -> Any:
+    """The first rule's line is the most visible."""
+    import altair as alt
+
+    if results.verdict.refused:
+        return alt.StrokeWidthValue(2)
+    first = json.dumps(results.verdict.leader.rule)
+    return alt.condition(f"datum.rule === {first}", alt.value(4), alt.value(1.6))
 
 
 def _cursor(data: "pd.DataFrame", order: list[str], period: int, paint: style.Paint) -> Any:

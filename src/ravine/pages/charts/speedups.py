@@ -7,7 +7,7 @@ from ravine.pages import style
 from ravine.pages.charts import drawing
 from ravine.pages.results import Results
 from ravine.verdict import said_speedup, title
-from ravine.verdict.comparing import EQUAL, FASTER, MARGIN, SLOWER
+from ravine.verdict.comparing import MARGIN
 from ravine.verdict.naming import called
 from ravine.verdict.standings import REFERENCE
 
@@ -18,7 +18,6 @@ ROW = 42  # pixels a rule: its words, and below them its interval
 LIMIT = 340  # pixels of the words: a phone has room for them
 WIDEST = 64.0  # an interval's end is drawn no further from 1; an arrow would say no more
 QUIET = 0.45  # opacity of what nothing is concluded of
-CONCLUDED = (FASTER, SLOWER, EQUAL, REFERENCE)
 
 
 def intervals(results: Results) -> "pd.DataFrame":
@@ -33,7 +32,7 @@ def intervals(results: Results) -> "pd.DataFrame":
                 "speedup": s.speedup.median,
                 "low": s.speedup.low,
                 "high": s.speedup.high,
-                "quiet": s.finding not in CONCLUDED,
+                "quiet": not s.concluded,
             }
             for s in results.verdict.standings
         ]
