@@ -16,7 +16,16 @@ from playwright.sync_api import Browser, Page
 from ravine.pages import report, runs, tables
 from ravine.verdict import TEST, VALIDATION, diverged_at, steps_to, title
 
-DRAWN = ("speedups", "curves", "sensitivity", "reached", "tries", "targets", "confirmation", "training")
+DRAWN = (
+    "speedups",
+    "curves",
+    "sensitivity",
+    "reached",
+    "tries",
+    "targets",
+    "confirmation",
+    "training",
+)
 
 
 @pytest.fixture(scope="module")

@@ -178,3 +178,28 @@ def test_no_target_is_harder_than_the_users_own(made) -> None:
     assert set(found.band) == {2.2}
     assert made.standing(found, "adam").finding == "as fast"
     assert math.isfinite(made.standing(found, "adam").steps_to_target.median)
+
+
+def test_who_is_undecided_for_being_one_of_many_is_told(made) -> None:
+    """One more rule makes all intervals wider: a claim that goes for that says why."""
+    draw = np.random.default_rng(0)
+    luck = {rule: draw.normal(0, 0.1, 12) for rule in ("sgd", "adam", "nadam", "rmsprop")}
+
+    def fresh(rule: str, rate: float, seed: int) -> float:
+        return 50 * math.exp(luck[rule][seed] - (0.095 if rule == "adam" else 0.0))
+
+    def raced(*rules: str) -> verdict.Verdict:
+        plan = made.planned("sgd", *rules)
+        tuning = {(rule, 0.1): 50.0 for rule in luck}
+        return made.judged(plan, made.raced(plan, losses_of(made, tuning, fresh)))
+
+    few, many = raced("adam"), raced("adam", "nadam", "rmsprop")
+    assert made.standing(few, "adam").finding == "faster"
+    assert few.alone == {}
+    assert made.standing(many, "adam").finding == "undecided"
+    assert made.standing(many, "adam").speedup.low < 1
+    assert many.alone == {"adam": "faster"}
+    assert (
+        "Adam is undecided among 3 comparisons, whose intervals have to hold together; as the "
+        "only one it would be called faster"
+    ) in many.warnings

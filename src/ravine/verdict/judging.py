@@ -110,6 +110,7 @@ def judge(
         },
         ends_lower=endings.ends_lower(studies, standings),
         to_take=ahead if ahead != standings[0].rule else "",
+        alone=_alone(studies, standings),
         leads_by_target=by_target,
         leads_by_tries=leads_by_tries({s.rule: s.sensitivity.after for s in standings}),
         suspects=suspects(list(names), lambda one, other: pairwise(studies, one, other, pairs))
@@ -180,6 +181,16 @@ def _finding(reference: bool, difference: Difference | None, studies: Studies) -
     if difference is None or studies.units < LEAST:
         return found.TOO_FEW
     return difference.conclusion
+
+
+def _alone(studies: Studies, standings: Sequence[Standing]) -> dict[str, str]:
+    """What could be claimed of an undecided rule if no other were compared."""
+    undecided = [s.rule for s in standings if s.finding == found.UNDECIDED]
+    if len(standings) == 2:
+        return {}
+    by_itself = {r: studies.difference(studies.plan.choices.reference, r, 1) for r in undecided}
+    said = {rule: d.conclusion for rule, d in by_itself.items() if d is not None}
+    return {rule: what for rule, what in said.items() if what != found.UNDECIDED}
 
 
 def _ranked(standings: Sequence[Standing], studies: Studies) -> list[Standing]:

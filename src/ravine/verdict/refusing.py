@@ -24,6 +24,7 @@ def audited(verdict: Verdict, audits: Sequence[Audit]) -> Verdict:
         leads_by_target=(),
         leads_by_tries=(),
         suspects=(),
+        alone={},
         ends_lower={},
         to_take="",
         in_seconds="",

@@ -96,6 +96,8 @@ class Verdict:
     band: tuple[float, ...] = ()  # the targets that times were taken to; of the first study
     # Speed-ups of any rule over any other, by both; all of them hold together.
     pairs: Mapping[tuple[str, str], Spread] = field(default_factory=dict)
+    # Undecided rules of which more would be known if they were the only ones, and what that is.
+    alone: Mapping[str, str] = field(default_factory=dict)
     leads_by_target: tuple[Stretch, ...] = ()  # of the fresh runs
     leads_by_tries: tuple[Lead, ...] = ()  # of the tuning runs
     suspects: tuple[Suspect, ...] = ()

@@ -121,6 +121,7 @@ def warnings(verdict: Verdict, curves: Sequence[Curve], start: float) -> list[st
     found = [
         *_no_learning(verdict, start),
         *_misses(verdict),
+        *_crowded(verdict),
         *_about_rules(verdict.standings),
         *_suspects(verdict),
     ]
@@ -145,6 +146,15 @@ def _misses(verdict: Verdict) -> list[str]:
     return [
         f"{called(verdict.reference)} missed the target in {missed} of {reference.runs} fresh "
         "runs; there its time counts as the whole run, so that speed-ups are lower bounds"
+    ]
+
+
+def _crowded(verdict: Verdict) -> list[str]:
+    comparisons = len(verdict.standings) - 1
+    return [
+        f"{title(rule)} is undecided among {comparisons} comparisons, whose intervals have to hold "
+        f"together; as the only one it would be called {what}"
+        for rule, what in verdict.alone.items()
     ]
 
 
