@@ -25,15 +25,14 @@ from typing import Any
 import numpy as np
 
 import ravine
-from ravine.racing import plan, widths
+from ravine.racing import plan
 from ravine.racing.store import FILE, Curve, Store
 
 # Packs of two lanes, runs of four segments.
 LANES, ROWS = 2 * 16 * 11, plan.LANES * 32 * 64
 DRIVER = """
 import sys, ravine
-from ravine.racing import plan, widths
-widths.WORTH = float("inf")  # lanes are not timed: both races are to have as many
+from ravine.racing import plan
 plan.LANE_BYTES, plan.SEGMENT_ROWS = {lanes}, {rows}
 folder, address = sys.argv[1:]
 if {begin}:
@@ -56,7 +55,7 @@ def main() -> None:
     options = {"rules": ["adam"], "learning_rates": [0.03, 1.0], "epochs": 30}
     options |= {"seeds": seeds, "fresh_seeds": (asked.runs - 10 - 4 * seeds + 1) // 2}
     with tempfile.TemporaryDirectory() as place:
-        plan.LANE_BYTES, plan.SEGMENT_ROWS, widths.WORTH = LANES, ROWS, float("inf")
+        plan.LANE_BYTES, plan.SEGMENT_ROWS = LANES, ROWS
         alone = Path(place, "alone")
         began = time.monotonic()
         race = ravine.race("diabetes-linear", out=alone, progress=False, **options)

@@ -19,7 +19,6 @@ from ravine.racing.crew import Crew, Local
 from ravine.racing.jobs import DATA, weights_file
 from ravine.racing.plan import Facts, Plan, Run, settle
 from ravine.racing.pool import Job, Pool
-from ravine.racing.widths import fitted
 from ravine.rules import RULES, Adam
 
 PROGRAM = "program-adam.npz"
@@ -57,11 +56,8 @@ class Ours:
         self._rule = cloudpickle.dumps(rule)
         self._do(Job("describe", {}))
         assert self._facts is not None
-        # What ``ravine race`` does: all rules, so that it is worth its while to time the lanes.
         choices, rules = choose(made, [kind() for kind in RULES.values()], None, 3, 12, None, None)
         plan = settle(choices, rules, self._facts)
-        if lanes is None:
-            plan = fitted(plan, self._rule, self._pool, folder, lambda *_: None)
         if period or steps:
             period = period or plan.period
             evaluations = (steps or plan.steps) // period

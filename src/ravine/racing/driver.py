@@ -12,7 +12,7 @@ import cloudpickle
 import numpy as np
 
 from ravine.errors import RavineError
-from ravine.racing import stopping, widths
+from ravine.racing import stopping
 from ravine.racing.choices import scheduled
 from ravine.racing.climb import Climb, group_of
 from ravine.racing.cost import Cost
@@ -93,12 +93,6 @@ class Driver:
             raise MustMove(KERAS[self._facts.framework], self._facts.why)
         assert self._facts is not None
         return self._facts
-
-    def fitted(self, plan: Plan) -> Plan:
-        """The plan with as many lanes as are fastest on this machine."""
-        rule = self._pickled(plan, plan.choices.rules[-1])
-        with self.profile.timing("time"):
-            return widths.fitted(plan, rule, self._pool, self._work, self._watcher.doing)
 
     def rehearse(self, plan: Plan) -> Cost | None:
         """What the race costs on this machine; None if a worker died over it."""

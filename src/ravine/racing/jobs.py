@@ -222,13 +222,6 @@ class Workbench:
         saved: Saved = network.save(*found, self._folder)
         return saved
 
-    def time(self, plan: Plan, program: str, rule: bytes, run: Run) -> float:
-        """Seconds that a step of all lanes takes, each lane doing the same run.
-
-        Its share of the evaluations included: that is what a race takes.
-        """
-        return self._trial(plan, program, rule, run).step(plan, self._engine.clock)
-
     def pace(self, plan: Plan, program: str, rule: bytes, run: Run) -> float:
         """Seconds of a step of one run, without evaluations: what its training takes a user."""
         if (trial := self._trials.get(program)) is None:  # warm from the second round on

@@ -19,7 +19,7 @@ from ravine.update_rule import Rule
 REFERENCE_SEEDS = 10
 EVALUATIONS = 100  # a run, about: fine enough to time, cheap beside the training
 LANE_BYTES = 1 << 20  # lanes × parameters × 16 bytes stay within a core's L2 cache
-LANES = 8  # more gain nothing, unless it was measured otherwise
+LANES = 8  # more gain little
 LONE_STEP = 5e6  # operations of a step from which on one lane at a time is fastest
 SEGMENT_OPERATIONS = 2e11  # some 10 s of one core: what a crash may cost
 GPU_LANES, GPU_LANE_BYTES, GPU_SEGMENT_OPERATIONS = 64, 1 << 30, 2e12  # the same on a GPU
@@ -283,7 +283,11 @@ def most_at_once(choices: Choices) -> int:
 
 
 def lanes(facts: Facts, operations: float, at_once: int) -> int:
-    """How many runs a program takes at once, by rule of thumb: a power of two."""
+    """How many runs a program takes at once: a power of two that follows from the plan alone.
+
+    Nothing is timed: the width of a program decides how sums are rounded, so two races by one
+    command have equal curves only if they have equal widths.
+    """
     if not facts.lanes or (operations > LONE_STEP and facts.engine != GPU):
         return 1
     most, room, _ = _most(facts)

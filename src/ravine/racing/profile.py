@@ -32,7 +32,6 @@ JOBS = {
     "describe": "building the model",
     "draw": "drawing weights",
     "trace": "tracing",
-    "time": "timing widths",
     "pace": "timing steps",
     "rehearse": "rehearsing",
 }

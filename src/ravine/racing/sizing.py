@@ -13,10 +13,11 @@ from ravine.racing.driver import Driver
 from ravine.racing.durations import said_bytes, said_seconds
 from ravine.racing.engines import device
 from ravine.racing.plan import Plan
-from ravine.racing.widths import CALL, RATE
 from ravine.update_rule import Rule
 
 LONGEST = 30 * 86400.0  # seconds: what takes longer was not meant
+RATE = 2e10  # operations a second of one core, about
+CALL = 1e-5  # seconds that a step takes at least, about
 FASTER = {"cpu": 10, "gpu": 10_000}  # times as fast as the rule of thumb a device may be
 ARRAYS = 4  # weights, gradients, two memories: what training holds of each parameter at least
 
@@ -39,7 +40,6 @@ def sized(
     if seconds is not None:  # which says whether there is any hope
         fit = budget.fitted(plan, rules, thumb, seconds, pairs=pairs)
     check(fit, thumb, folder, driver.place, "at least")
-    plan = driver.fitted(plan)
     cost = driver.rehearse(plan)
     if cost is None:
         if seconds is not None:

@@ -10,7 +10,6 @@ from ravine.racing.plan import Plan
 
 TIMED = 0.1  # seconds that a timed piece of training is to take
 PACED = 0.03  # the same where a step of each rule is timed, in several rounds
-ENOUGH = 2.0  # seconds: what takes longer is not done again to see whether it goes quicker
 
 Clock = Callable[[], float]
 
@@ -55,17 +54,8 @@ class Trial(NamedTuple):
             np.asarray(self.advance((np.float32(0), np.int32(periods))))
         return watch.seconds
 
-    def step(self, plan: Plan, clock: Clock) -> float:
-        """Seconds of a step of all lanes, at the quickest, evaluations included."""
-        self.took(1)  # compiled by then
-        periods = max(1, min(plan.segment, int(TIMED / self.took(1))))
-        tries = [self.took(periods, clock)]
-        while len(tries) < 5 and sum(tries) < ENOUGH:
-            tries.append(self.took(periods, clock))
-        return min(tries) / (periods * plan.period)
-
     def usual_step(self, plan: Plan) -> float:
-        """The same on an average, with whatever else this machine is doing now."""
+        """Seconds of a step of all lanes, evaluations included, on a machine as busy as it is."""
         self.took(1)
         periods = max(1, min(plan.segment, int(TIMED / self.took(1))))
         tries = [self.took(periods)]
