@@ -116,7 +116,9 @@ def evaluation(
     if not others:
         asked(reference, tuned.chosen[reference], looks[0])
     wanted = list(dict.fromkeys(wanted))
-    return Evaluation(plan, tuned, tuple(wanted), looked.missing, goal, aim, times, looked.differences)
+    return Evaluation(
+        plan, tuned, tuple(wanted), looked.missing, goal, aim, times, looked.differences
+    )
 
 
 def _runs(plan: Plan, tuned: Tuned, key: Key, seeds: int, study: int) -> list[Run]:
