@@ -364,6 +364,7 @@ def test_no_target_is_no_verdict(made) -> None:
     assert adam.finding == "no target"
     assert math.isnan(adam.speedup.median)
     assert adam.speedup[1:] == (0, math.inf)
+    assert found.leader.rule == "adam"  # whose runs end lowest: the model that is kept is its
     assert found.band == ()
     assert found.suspects == ()
 

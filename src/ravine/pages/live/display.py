@@ -152,14 +152,13 @@ class Display:
         """All runs are done; the pages are being written."""
         self._doing = {}
         self._stage = "writing the report"
-        state = self._state
-        if state is not None:
+        if (state := self._state) is not None:
+            fewer = state.kept < state.done < state.count  # else it was said of the last run
             with self._lock:
-                fewer = state.kept < state.done < state.count
                 state.end()
-        if self._live is None:
-            if state is not None and fewer:  # else it was said of the last run
+            if self._live is None and fewer:
                 self._say(f"{state.stage}: {', '.join(progress(state, time.monotonic()))}")
+        if self._live is None:
             self._say(self._stage)
 
     def profiled(self, profile: Profile) -> None:
