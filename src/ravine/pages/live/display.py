@@ -76,7 +76,7 @@ class Display:
                 self._state.grow(plan)
             self._say(
                 "a best learning rate lies at the edge of its grid: every rule gets a decade more, "
-                f"{plan.count} runs in all"
+                f"up to {plan.count} runs in all"
             )
             return
         state = State(plan, runs_of(plan), self._cost)
@@ -87,7 +87,7 @@ class Display:
             f"{plan.choices.seeds} seeds, then {plan.references} reference runs and "
             f"{plan.choices.fresh_seeds} fresh seeds a rule"
             + (f", in {plan.choices.studies} studies" if plan.choices.studies > 1 else "")
-            + f": {plan.count} runs of {plan.steps} steps"
+            + f": up to {plan.count} runs of {plan.steps} steps"
             + (f", {state.kept} of them stored already" if state.kept else "")
         )
         if plan.choices.fitted:
