@@ -30,7 +30,7 @@ EarlyStopping = Annotated[
     bool,
     typer.Option(
         help="End tuning runs at an eighth, a quarter or half of their steps where their "
-        "learning rate has no hope left."
+        "learning rate can no longer be chosen."
     ),
 ]
 Workers = Annotated[

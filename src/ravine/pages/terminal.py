@@ -107,8 +107,8 @@ def _captions(results: Results) -> Iterator[str]:
         yield f"run again on unused seeds: {checked}"
     if results.stopped:
         yield (
-            f"{results.stopped} tuning runs without hope were stopped early: {results.saved:.0%} "
-            "of all steps saved"
+            f"{results.stopped} tuning runs were stopped early, as their rates could no longer be "
+            f"chosen: {results.saved:.0%} of all steps saved"
         )
 
 

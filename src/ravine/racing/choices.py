@@ -35,7 +35,7 @@ class Choices:
     batch_size: int
     # The defaults are what races did from before there was a choice.
     schedule: str = "constant"  # of every rule's learning rate
-    early_stopping: bool = False  # of tuning runs without hope
+    early_stopping: bool = False  # of tuning runs whose rate can no longer be chosen
     target: str = ""  # "accuracy>=0.95"; empty: what tuned gradient descent reliably reaches
     studies: int = 1  # how often tuning and judging are done, each time on seeds of their own
     points: int = 0  # over each rule's own range, before any was widened; 0: rates were given

@@ -1,4 +1,4 @@
-"""Runs of one rule that wait for each other, so that those without hope can be stopped."""
+"""Runs of one rule that wait for each other, so that some of them can be stopped."""
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence

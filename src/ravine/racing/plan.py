@@ -104,7 +104,7 @@ class Plan:
 
     @property
     def rungs(self) -> tuple[int, ...]:
-        """After which evaluations hopeless learning rates are stopped, in tuning."""
+        """After which evaluations learning rates may be stopped, in tuning."""
         return stopping.rungs(self.evaluations) if self.choices.early_stopping else ()
 
     def cuts(self, stage: str) -> tuple[int, ...]:

@@ -97,7 +97,7 @@ def forgiving_width(rates: Sequence[Tried], best: float) -> Width:
     """The stretch of rates around the best whose losses are within 5 % of its own.
 
     To the grid's resolution: rates between those tried are not guessed at, so it is no wider than
-    this says. A rate that was stopped early had no hope of the best loss and counts as outside.
+    this says. A rate that was stopped early took far longer than the best and counts as outside.
 
     >>> grid = [Tried(0.01, 2.0), Tried(0.1, 1.04), Tried(1.0, 1.0), Tried(10.0, 1.05)]
     >>> forgiving_width(grid, 1.0)

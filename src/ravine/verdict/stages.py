@@ -27,7 +27,7 @@ def due(plan: Plan, curves: Sequence[Curve]) -> list[Run]:
 
 
 def aims(plan: Plan, curves: Sequence[Curve]) -> dict[int, Aim]:
-    """By study: the targets that tell in tuning which learning rates have no hope left."""
+    """By study: the targets that tell in tuning which learning rates can no longer be chosen."""
     if not plan.rungs:
         return {}
     tuned = enumerate(_tuned(plan, curves))

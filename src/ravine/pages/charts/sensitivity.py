@@ -53,7 +53,7 @@ def sensitivity(results: Results, paint: style.Paint = style.LIGHT) -> Any:
         "Final validation loss over the learning rate",
         subtitle=f"{results.plan.choices.task}: {_said(data)}, a line through the medians; "
         "ring: the chosen rate; ×: that many diverged"
-        + ("; dash: stopped early, without hope" if data["stopped"].any() else ""),
+        + ("; dash: stopped early" if data["stopped"].any() else ""),
     )
     chart = alt.concat(*panels, columns=4, title=heading, spacing=18)
     return chart.configure(**style.configuration(paint))
