@@ -107,7 +107,8 @@ def _raced(name: str, rates: Mapping[str, Any], seeds: int) -> dict[str, dict[fl
             name,
             rules=list(rates),
             learning_rates={r: list(own) for r, own in rates.items()},
-            seeds=seeds,
+            seeds=1,  # or rates that are far behind on the first seed are not run on the others
+            studies=seeds,
             fresh_seeds=1,
             early_stopping=False,
             out=Path(place) / "race",

@@ -30,8 +30,7 @@ UNRANKED = "no ranking"  # the race was not fair
 class Standing:
     """How a rule did at its chosen learning rate, on the fresh seeds.
 
-    Of several studies, each with a choice of its own, ``learning_rate`` is what all tuning runs
-    together choose.
+    Of several studies, each with a choice of its own, ``learning_rate`` is the median choice.
     """
 
     rule: str
@@ -92,7 +91,7 @@ class Verdict:
     reference: str = "sgd"
     measure: str = "loss"
     rising: bool = False  # whether the target is reached from below
-    studies: int = 1  # above 1 intervals and tests are over studies, not over seeds
+    studies: int = 1  # above 1 intervals are over studies, not over seeds
     band: tuple[float, ...] = ()  # the targets that times were taken to; of the first study
     # Speed-ups of any rule over any other, by both; all of them hold together.
     pairs: Mapping[tuple[str, str], Spread] = field(default_factory=dict)

@@ -213,7 +213,7 @@ def _narrowed(curves: Sequence[Curve]) -> list[str]:
 
 
 def _two(ratio: float) -> str:
-    return "∞" if math.isinf(ratio) else f"{ratio:.2f}"
+    return "–" if math.isnan(ratio) else "∞" if math.isinf(ratio) else f"{ratio:.2f}"
 
 
 def _listed(names: Iterable[str]) -> str:
