@@ -147,6 +147,21 @@ def parent(pid: int) -> int:
     return int(Path(f"/proc/{pid}/stat").read_text(encoding="ascii").rpartition(")")[2].split()[1])
 
 
+def test_by_default_a_race_on_ray_is_the_race_here(
+    cluster: Any, line: ravine.Task, tmp_path: Path, assert_same: Callable[..., None]
+) -> None:
+    """Every phase of tuning and every look: what is run next follows from what came out."""
+    races = {
+        name: ravine.race(line, rules=["adam"], out=tmp_path / name, progress=False, **where)
+        for name, where in {"here": {"workers": 0}, "ray": {"ray": cluster.address}}.items()
+    }
+    assert_same(*(stored(tmp_path / name) for name in races))
+    here, there = races.values()
+    tried = {c.run.learning_rate for c in here.stored if c.run.rule == "adam"}
+    assert tried > set(here.plan.choices.learning_rates["adam"])  # finer rates too
+    assert here.verdict.sentence == there.verdict.sentence
+
+
 def test_nodes_and_workers_go_and_come_and_curves_stay(
     cluster: Any,
     line: ravine.Task,

@@ -123,7 +123,7 @@ def test_early_stopping_changes_no_verdict(tmp_path: Path, no_pages: None, no_ch
     )
     assert str(early.verdict) == str(whole.verdict)
     # But the cliff, a run that was stopped being as bad as it was then; and what was timed.
-    other_ways = ["cliff", "speedup_seconds", "seconds_to_target"]
+    other_ways = ["cliff", "speedup_seconds", "seconds_to_target", "loss_in_seconds"]
     boards = [r.leaderboard.drop(columns=other_ways) for r in (early, whole)]
     pd.testing.assert_frame_equal(*boards)
     rest = {c.run.id: c for c in whole.stored}

@@ -443,3 +443,8 @@ def test_another_reference_is_what_all_are_compared_with(made) -> None:
     assert " of Adam on the way to Adam's result" in str(found)
     assert {c.run.rule for c in made.raced(plan, made.noisy(dict.fromkeys(plan.choices.rules, 5)))
             if c.run.stage == "reference"} == {"adam"}  # fmt: skip
+
+
+def test_a_ratio_that_is_not_known_is_no_number() -> None:
+    assert verdict.said_ratio(verdict.Spread(2.0, 1.6, 4.0)) == ("0.50×", "[0.25, 0.62]")
+    assert verdict.said_ratio(verdict.Spread(math.nan, 0.0, math.inf)) == ("–×", "[0.00, ∞]")

@@ -21,7 +21,7 @@ NOTHING_RELIABLE = (
 
 def said_ratio(speedup: Spread) -> tuple[str, str]:
     """A speed-up the other way round, in steps: ``0.31×`` and its interval, ``[0.27, 0.36]``."""
-    low, median, high = sorted(1 / s if s else math.inf for s in speedup)
+    median, high, low = (1 / s if s else math.inf for s in speedup)
     return f"{_two(median)}×", f"[{_two(low)}, {_two(high)}]"
 
 
