@@ -22,7 +22,8 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
@@ -33,7 +34,6 @@ from peers.fleet import Fleet, Way
 from peers.setting import CORES, Setting, Subject, Trial
 
 import ravine
-from ravine.pages.live.state import runs_of
 from ravine.racing.batches import batch_rows
 from ravine.racing.provenance import machine, versions
 from ravine.tasks import find
@@ -93,7 +93,9 @@ def setting(plan: Any, seeds: Sequence[int]) -> Setting:
     return Setting(Subject(TASK), plan.period, tuple(train), splits, {}, {}, rows)
 
 
-def sweep(asked: Sweep, xla: bool, plan: Any, trials: int, cache: Path) -> tuple[float, int]:
+def sweep(
+    asked: Sweep, xla: bool, plan: Any, runs: Mapping[str, int], trials: int, cache: Path
+) -> tuple[float, int]:
     """Seconds that all runs of the race would take, and of how many trials that is known."""
     rates = plan.choices.learning_rates
     # From the middle of the range, where nothing diverges; a whole rule to a process.
@@ -115,13 +117,12 @@ def sweep(asked: Sweep, xla: bool, plan: Any, trials: int, cache: Path) -> tuple
         _, took = fleet.train(sample)
     finally:
         fleet.close()
-    for rule in plan.choices.rules:
+    for rule, count in runs.items():
         mine = [t for trial, t in took.items() if trial.rule == rule]
         first = [t.seconds for t in mine if t.first]
         later = [t.seconds for t in mine if not t.first] or first
-        runs = runs_of(plan)[rule]
         total += statistics.mean(first)
-        total += (runs / len(CORES) - 1) * statistics.mean(later)
+        total += (count / len(CORES) - 1) * statistics.mean(later)
     return total, len(sample)
 
 
@@ -149,15 +150,15 @@ def main() -> None:
         folder = Path(made)
         times = races(given.repeats, folder)
         found = ravine.Race.open(folder / "warm cache-0").results
-        plan = found.plan
-        said = f"{plan.count} runs of {plan.steps} steps, evaluated every {plan.period}"
+        plan, runs = found.plan, Counter(curve.run.rule for curve in found.curves)
+        said = f"{runs.total()} runs of {plan.steps} steps, evaluated every {plan.period}"
         print(f"{said}; ravine stopped {found.stopped} early, {found.saved:.0%} of all steps")
         for name in given.only.split(",") if given.only else SWEEPS:
             asked = SWEEPS[name]
             for xla in asked.xla:
                 said = f"{asked.text}{'' if xla else ', no XLA'}"
                 try:
-                    total, known = sweep(asked, xla, plan, given.trials, folder / name)
+                    total, known = sweep(asked, xla, plan, runs, given.trials, folder / name)
                 except RuntimeError as error:  # not installed
                     print(f"{said}: {str(error).strip().splitlines()[-1]}", flush=True)
                     continue
@@ -170,7 +171,7 @@ def main() -> None:
             "date": f"{datetime.now(UTC):%Y-%m-%d}",
             "machine": machine(),
             "versions": versions() | _others(),
-            "race": {"runs": plan.count, "steps": plan.steps, "steps_saved": found.saved},
+            "race": {"runs": runs.total(), "steps": plan.steps, "steps_saved": found.saved},
             "seconds": [
                 {"cache": name, "median": statistics.median(taken), "each": taken}
                 for name, taken in times.items()
