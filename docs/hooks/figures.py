@@ -50,7 +50,7 @@ def at(value: Any, way: str) -> float:
             words = set(name.split("+"))
             value = next(one for one in value if words <= _words(one))
         else:
-            value = value[name]
+            value = value[name if name in value else name.replace("_", " ")]
     return float(value)
 
 

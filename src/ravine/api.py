@@ -94,7 +94,7 @@ def race(
     of them no more are run, unless ``looks`` is False. ``objective``: which rule ``code``,
     ``winner`` and the kept model are of: ``"time"``, the fastest, but of those that cannot be told
     apart from it one that reliably ends at a lower test loss; or ``"final"``, the lowest test loss
-    in the end, and of those that do not reliably end higher the fastest.
+    in the end.
     ``epochs``, ``batch_size``: by default the task's. ``schedule``: of every rule's learning rate,
     over the steps of a run: constant, linear, cosine, exponential or step, as it is or such as
     ``"cosine(warmup=0.05)"``. ``early_stopping``: whether tuning runs end at an eighth, a quarter

@@ -96,7 +96,7 @@ def test_a_rule_that_never_arrives_changes_nobodys_result(made, paces) -> None:
     assert made.standing(many, "rmsprop").reached == 0
     assert (many.target, many.band) == (few.target, few.band)
     same: dict[str, Any] = {"finding": "", "tied_for_first": False, "speedup": None}
-    same["final_apart"] = None  # this interval allows for one more, too
+    same["final_ratio"] = None  # this interval allows for one more, too
     for s in few.standings:
         other = made.standing(many, s.rule)
         sensitivity = replace(other.sensitivity, rivals=s.sensitivity.rivals)

@@ -30,6 +30,15 @@ def test_most_comparisons_are_decided_by_few_runs() -> None:
     assert found["runs"]["mean"] <= 300
 
 
+def test_early_stopping_changes_no_choice_on_rules_it_was_not_designed_on() -> None:
+    stored = Path(__file__).parents[2] / "docs" / "results" / "early-stopping.json"
+    for found in json.loads(stored.read_text()).values():
+        assert found["races"] >= 500
+        assert {"lion", "schedulefree", "rmsprop"} <= set(found["rules"])
+        assert found["other_rates_chosen"] <= 0.01
+        assert found["other_contenders"] <= 0.01
+
+
 def test_a_speed_up_that_is_known_is_found(tmp_path: Path) -> None:
     curves = by_formula(20)
     curves.save(tmp_path / "curves.npz")

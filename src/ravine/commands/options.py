@@ -10,7 +10,7 @@ Rules = Annotated[
     typer.Option(
         metavar="LIST",
         help="Rules, such as 'sgd,adam(beta_1=0.8),decay(momentum)'. Default: the first that "
-        "`ravine rules` lists. Gradient descent (sgd) always takes part.",
+        "`ravine rules` lists. The reference, by default gradient descent, always takes part.",
     ),
 ]
 Seeds = Annotated[int, typer.Option(metavar="N", help="Seeds to tune on.")]

@@ -9,7 +9,7 @@ from rich.text import Text
 from ravine.frameworks.names import CALLED
 from ravine.frameworks.spelling import is_spelled, read_rule
 from ravine.frameworks.translation import WRITERS, translation
-from ravine.racing.choices import scheduled
+from ravine.racing.choices import FINAL, TIME, scheduled
 from ravine.racing.plan import Plan
 from ravine.verdict import Standing
 from ravine.verdict.naming import title
@@ -57,10 +57,12 @@ def heading(found: Sequence[Line], doubt: str = "") -> str:
     return f"{said} ({doubt})" if doubt else said
 
 
-def doubt(leader: Standing) -> str:
+def doubt(leader: Standing, objective: str = TIME) -> str:
     """What to know before one takes what leads; nothing where it was found to be faster."""
     if leader.finding in (FASTER, REFERENCE):
         return ""
+    if objective == FINAL:
+        return f"{title(leader.rule)} ends at the lowest test loss; in time it is {leader.finding}"
     said = f"{title(leader.rule)} leads, but was not shown to be faster than the reference"
     if leader.diverged:
         said += f", and diverged in {leader.diverged} of {leader.runs} runs"

@@ -47,7 +47,7 @@ class Results:
     @property
     def doubt(self) -> str:
         """What to know before one pastes them."""
-        return paste.doubt(self.verdict.recommended)
+        return paste.doubt(self.verdict.recommended, self.plan.choices.objective)
 
     @property
     def code(self) -> dict[str, str]:
@@ -112,7 +112,7 @@ class Results:
                     "failed": s.failed,
                     "runs": s.runs,
                     "final_loss": s.final_loss,
-                    "final_apart": _median(s.final_apart),
+                    "final_ratio": _median(s.final_ratio),
                     "loss_in_seconds": math.nan if s.loss_in_seconds is None else s.loss_in_seconds,
                     "validation_loss": s.validation_loss,
                     **{f"final_{name}": value for name, value in s.final_metrics.items()},
@@ -252,9 +252,9 @@ def _entry(s: Standing) -> dict[str, Any]:
         "state_bytes": s.state_bytes,
         "final_loss": s.final_loss,
         "final_losses": s.final_losses,
-        "final_apart": _spread(s.final_apart),
+        "final_ratio": _spread(s.final_ratio),
         "loss_in_seconds": s.loss_in_seconds,
-        "loss_in_seconds_apart": _spread(s.loss_in_seconds_apart),
+        "loss_in_seconds_ratio": _spread(s.loss_in_seconds_ratio),
         "validation_loss": s.validation_loss,
         "final_metrics": s.final_metrics,
         "tuning": _tuning(s.sensitivity),

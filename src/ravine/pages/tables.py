@@ -86,9 +86,9 @@ def leaderboard(standing: Standing) -> dict[str, Any]:
         "cliff": "–" if s.sensitivity.cliff is None else f"{s.sensitivity.cliff:g}",
         "validation_loss": number(s.validation_loss),
         "final_loss": number(s.final_loss),
-        "final_apart": "" if baseline else apart(s.final_apart),
+        "final_ratio": "" if baseline else _speedup(s.final_ratio),
         "loss_in_seconds": "–" if s.loss_in_seconds is None else number(s.loss_in_seconds),
-        "loss_in_seconds_apart": "" if baseline else apart(s.loss_in_seconds_apart),
+        "loss_in_seconds_ratio": "" if baseline else _speedup(s.loss_in_seconds_ratio),
         "metrics": [number(value) for value in s.final_metrics.values()],
     }
 
@@ -136,18 +136,6 @@ def _whole(steps: float) -> str:
 
 def _speedup(found: Spread | None) -> str:
     return "–" if found is None else f"{found.median:.2f}× [{found.low:.2f}, {found.high:.2f}]"
-
-
-def apart(found: Spread | None) -> str:
-    """A difference of losses with its interval.
-
-    >>> apart(Spread(-0.0312, -0.04, 0.0024))
-    '−0.031 [−0.04, +0.0024]'
-    """
-    if found is None:
-        return "–"
-    middle, low, high = (f"{value:+.2g}".replace("-", "−") for value in found)
-    return f"{middle} [{low}, {high}]"
 
 
 def _curves(results: Results) -> Table:

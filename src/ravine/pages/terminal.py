@@ -83,7 +83,7 @@ def _captions(results: Results) -> Iterator[str]:
         own, reference = results.plan.choices.target, called(verdict.reference)
         yield (
             f"× steps: to a test {verdict.measure} of {verdict.target:.4g}, "
-            + ("" if own else f"which tuned {reference} reliably reaches, ")
+            + ("" if own else f"which eight of ten runs of tuned {reference} reach, ")
             + f"relative to {reference}'s, over the way there; mean of {results.judged_on}"
         )
     yield "forgiving, from tuning: decades of learning rate within 5 % of the rule's best loss"
@@ -107,8 +107,8 @@ def _captions(results: Results) -> Iterator[str]:
         yield f"run again on unused seeds: {checked}"
     if results.stopped:
         yield (
-            f"{results.stopped} tuning runs were stopped early, as their rates could no longer be "
-            f"chosen: {results.saved:.0%} of all steps saved"
+            f"tuning runs that were stopped early, as their rates could no longer be chosen: "
+            f"{results.stopped}, {results.saved:.0%} of all steps saved"
         )
 
 

@@ -21,6 +21,7 @@ from ravine.verdict.studies import Studies
 from ravine.verdict.tuning import lowest_of
 
 LossOf = Callable[[Curve], float]
+MOST = 700.0  # a larger exponent has no float
 
 
 def final_loss(curve: Curve) -> float:
@@ -45,13 +46,16 @@ def best_within(plan: Plan, pace: float) -> LossOf:
     return loss
 
 
-def apart(
+def ratio(
     studies: Studies,
     rules: tuple[str, str],
     comparisons: int,
     losses: tuple[LossOf, LossOf] = (final_loss, final_loss),
 ) -> Spread | None:
-    """How much higher the loss of the first rule is than that of the second.
+    """The loss of the first rule over that of the second: the geometric mean of the pairs.
+
+    Losses spread by factors: a few runs that end a hundred times higher would hide, in a mean of
+    differences, that all of them end higher.
 
     Args:
         studies: What was run.
@@ -60,29 +64,35 @@ def apart(
         losses: What is taken of a run of each.
 
     Returns:
-        The mean difference and its interval, in units of the loss. None below four seeds on which
-        both could be run, and where a loss is not finite.
+        The ratio and its interval. None below four seeds on which both could be run, and where a
+        loss is not finite or not positive.
     """
     found = []
     for study in studies.each:
         one, other = (study.fresh[rule] for rule in rules)
         seeds = sorted(s for s in one if s in other and not (one[s].failure or other[s].failure))
-        found.append([losses[0](one[seed]) - losses[1](other[seed]) for seed in seeds])
+        found.append([(losses[0](one[seed]), losses[1](other[seed])) for seed in seeds])
+    pairs = np.array([pair for own in found for pair in own])
     several = len(found) > 1
-    values = [float(np.mean(own)) for own in found if own] if several else found[0]
-    if len(values) < LEAST or not np.isfinite(values).all():
+    if not pairs.size or not (np.isfinite(pairs) & (pairs > 0)).all():
+        return None
+    logs = [np.log(own) @ (1.0, -1.0) for own in found if own]
+    values = [float(own.mean()) for own in logs] if several else list(map(float, logs[0]))
+    if len(values) < LEAST:
         return None
     if several:
-        return student_interval(values, ALPHA / max(1, comparisons))
-    looks = levels(studies.plan, comparisons)
-    return student_interval(values, looks[min(n for n in looks if n >= len(values))])
+        level = ALPHA / max(1, comparisons)
+    else:
+        looks = levels(studies.plan, comparisons)
+        level = looks[min(n for n in looks if n >= len(values))]
+    return Spread(*(math.exp(min(value, MOST)) for value in student_interval(values, level)))
 
 
 def ends_lower(studies: Studies, ranked: Sequence[Standing]) -> Mapping[str, Spread]:
-    """By how much the first ends above the rules that reliably end lower than it."""
+    """The first's final loss over that of each rule that reliably ends lower than it."""
     first, *others = [s.rule for s in ranked]
-    found = {rule: apart(studies, (first, rule), len(others)) for rule in others}
-    return {rule: above for rule, above in found.items() if above is not None and above.low > 0}
+    found = {rule: ratio(studies, (first, rule), len(others)) for rule in others}
+    return {rule: above for rule, above in found.items() if above is not None and above.low > 1}
 
 
 def recommended(ranked: Sequence[Standing], studies: Studies, objective: str) -> str:
@@ -92,23 +102,11 @@ def recommended(ranked: Sequence[Standing], studies: Studies, objective: str) ->
         ranked: Best first.
         studies: What was run.
         objective: ``"time"``: the first; but of those that cannot be told apart from it, one that
-            reliably ends lower. ``"final"``: the lowest loss in the end; of those that do not
-            reliably end above it, the first.
+            reliably ends lower. ``"final"``: the lowest loss in the end.
     """
     by_loss = sorted(ranked, key=lambda s: s.final_loss)
     if objective == FINAL:
-        lowest = by_loss[0].rule
-        above = {
-            s.rule: apart(studies, (s.rule, lowest), len(ranked) - 1)
-            for s in ranked
-            if s.rule != lowest
-        }
-        level = (s.rule for s in ranked if s.rule == lowest or _maybe_level(above[s.rule]))
-        return next(level)
+        return by_loss[0].rule
     lower = ends_lower(studies, ranked)
     tied = {s.rule for s in ranked if s.tied_for_first and s.finding == ranked[0].finding}
     return next((s.rule for s in by_loss if s.rule in lower and s.rule in tied), ranked[0].rule)
-
-
-def _maybe_level(above: Spread | None) -> bool:
-    return above is not None and above.low <= 0

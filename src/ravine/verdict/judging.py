@@ -24,6 +24,8 @@ from ravine.verdict.statistics import Spread, quartiles
 from ravine.verdict.studies import Studies, studied
 from ravine.verdict.targets import leads_by_target
 
+SELDOM = 0.5  # of the share of the reference's runs that are at the last target
+
 
 def judge(
     plan: Plan,
@@ -61,7 +63,7 @@ def judge(
                 reached=sum(map(math.isfinite, studies.times(rule))),
                 diverged=sum(diverged_at(c, TEST) is not None for c in runs),
                 failed=sum(bool(c.failure) for c in runs),
-                finding=_finding(rule == reference, difference, studies),
+                finding=_finding(rule, difference, studies),
                 tied_for_first=False,  # who is first is not known yet
                 steps_to_target=quartiles(studies.times(rule)),
                 speedup=_speedup(rule == reference, difference),
@@ -132,9 +134,9 @@ def _losses(studies: Studies, rule: str, paces: Mapping[str, float]) -> dict[str
     plan, reference = studies.plan, studies.plan.choices.reference
     pair, others = (rule, reference), len(plan.choices.rules) - 1
     found: dict[str, Any] = {
-        "final_apart": endings.apart(studies, pair, others) if rule != reference else None,
+        "final_ratio": endings.ratio(studies, pair, others) if rule != reference else None,
         "loss_in_seconds": None,
-        "loss_in_seconds_apart": None,
+        "loss_in_seconds_ratio": None,
     }
     # Where a rate decays, the middle of a run says nothing about a shorter one.
     if plan.decaying or not paces.get(rule) or not paces.get(reference):
@@ -143,7 +145,7 @@ def _losses(studies: Studies, rule: str, paces: Mapping[str, float]) -> dict[str
     found["loss_in_seconds"] = finite_or_highest(tuple(map(losses[0], studies.runs(rule))))
     if rule != reference:
         both = (losses[0], losses[1])
-        found["loss_in_seconds_apart"] = endings.apart(studies, pair, others, both)
+        found["loss_in_seconds_ratio"] = endings.ratio(studies, pair, others, both)
     return found
 
 
@@ -172,15 +174,35 @@ def _in_seconds(
     return None if found is None else found.speedup
 
 
-def _finding(reference: bool, difference: Difference | None, studies: Studies) -> str:
-    """What may be claimed."""
-    if reference:
+def _finding(rule: str, difference: Difference | None, studies: Studies) -> str:
+    """What may be claimed.
+
+    A run that misses a target counts as having taken all its steps: too little for a rule that
+    would not get there in any number. So one that seldom arrives is not called faster; nor are two
+    of which no run is at any target called as fast.
+    """
+    reference = studies.plan.choices.reference
+    if rule == reference:
         return found.REFERENCE
     if math.isinf(studies.target.value) or not any(study.band for study in studies.each):
         return found.NO_TARGET
     if difference is None or studies.units < LEAST:
         return found.TOO_FEW
+    if difference.conclusion == found.FASTER and _arriving(studies, rule) < (
+        SELDOM * _arriving(studies, reference)
+    ):
+        return found.FALLS_SHORT
+    if difference.conclusion == found.EQUAL and not (
+        studies.arrived(rule) or studies.arrived(reference)
+    ):
+        return found.UNDECIDED
     return difference.conclusion
+
+
+def _arriving(studies: Studies, rule: str) -> float:
+    """The share of a rule's runs that are at the last target."""
+    times = studies.times(rule)
+    return sum(map(math.isfinite, times)) / len(times) if times else 0.0
 
 
 def _alone(studies: Studies, standings: Sequence[Standing]) -> dict[str, str]:
@@ -200,6 +222,7 @@ def _ranked(standings: Sequence[Standing], studies: Studies) -> list[Standing]:
         standings,
         key=lambda s: (
             s.finding != found.FASTER,
+            s.finding == found.FALLS_SHORT,
             -np.nan_to_num(s.speedup.median, nan=1.0),  # unknown: neither better nor worse
             s.steps_to_target.median,
             s.final_loss,

@@ -23,6 +23,7 @@ REFERENCE = "reference"  # itself
 NO_DIFFERENCE = "no difference found"  # between values of a lever
 TOO_FEW = "too few seeds to claim"
 NO_TARGET = "no target"
+FALLS_SHORT = "falls short"  # faster at first, but seldom at the target
 UNRANKED = "no ranking"  # the race was not fair
 
 
@@ -50,9 +51,9 @@ class Standing:
     speedup_seconds: Spread | None  # as speedup, where both rules' steps were timed
     final_losses: tuple[float, ...]  # on the test data, by seed
     validation_loss: float  # median over the seeds, one that is not finite being the highest
-    final_apart: Spread | None  # how much higher that is than the reference's, with its interval
+    final_ratio: Spread | None  # over the reference's, with its interval
     loss_in_seconds: float | None  # median lowest, within the seconds of a run of the reference
-    loss_in_seconds_apart: Spread | None  # as final_apart
+    loss_in_seconds_ratio: Spread | None  # as final_ratio
     final_metrics: Mapping[str, float]  # medians over the runs that stayed finite
     state_bytes: float | None  # of optimizer memory a parameter; None: not a rule of ravine's
     sensitivity: Sensitivity  # to the learning rate, from the tuning runs
@@ -60,7 +61,7 @@ class Standing:
     @property
     def concluded(self) -> bool:
         """Whether something is known of it: pages show what is not more quietly."""
-        return self.finding in (FASTER, SLOWER, EQUAL, REFERENCE)
+        return self.finding in (FASTER, SLOWER, EQUAL, FALLS_SHORT, REFERENCE)
 
     @property
     def final_loss(self) -> float:
@@ -100,7 +101,9 @@ class Verdict:
     leads_by_target: tuple[Stretch, ...] = ()  # of the fresh runs
     leads_by_tries: tuple[Lead, ...] = ()  # of the tuning runs
     suspects: tuple[Suspect, ...] = ()
-    ends_lower: Mapping[str, Spread] = field(default_factory=dict)  # than the leader, by how much
+    ends_lower: Mapping[str, Spread] = field(
+        default_factory=dict
+    )  # than the leader, whose loss is so many times
     to_take: str = ""  # the rule that is recommended, where that is not the leader
     in_seconds: str = ""  # what the seconds contradict: not the same on every machine
     audits: tuple[Audit, ...] = ()

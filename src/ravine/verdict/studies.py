@@ -100,6 +100,16 @@ class Studies:
         """All evaluation runs of a rule at its chosen rates."""
         return [curve for study in self.each for curve in study.fresh[rule].values()]
 
+    def arrived(self, rule: str) -> bool:
+        """Whether any of its evaluation runs is at any target."""
+        evaluated = [study.evaluated for study in self.each if study.evaluated is not None]
+        return any(
+            bool(np.isfinite(times).any())
+            for one in evaluated
+            for (name, _), times in one.times.items()
+            if name == rule
+        )
+
     def times(self, rule: str) -> list[float]:
         """Steps of each of them to its study's target."""
         return [t for study in self.each for t in study.times[rule].values()]

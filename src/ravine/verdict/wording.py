@@ -10,7 +10,7 @@ from ravine.verdict.comparing import EQUAL, FASTER, UNDECIDED
 from ravine.verdict.curves import UNTRAINED, untrained
 from ravine.verdict.evaluation import LEAST
 from ravine.verdict.naming import called, title
-from ravine.verdict.standings import NO_TARGET, TOO_FEW, Standing, Verdict
+from ravine.verdict.standings import FALLS_SHORT, NO_TARGET, TOO_FEW, Standing, Verdict
 from ravine.verdict.statistics import Spread
 
 NOTHING_RELIABLE = (
@@ -67,6 +67,8 @@ def sentence(verdict: Verdict, curves: Sequence[Curve], units: int, own_target: 
         said += f", over {verdict.studies} studies, each tuned anew"
     if verdict.ties:
         said += f"; {_listed(map(title, verdict.ties))} cannot be told apart from it"
+    if 2 * leader.reached < leader.runs:
+        said += f". It is at {result} itself in {leader.reached} of {leader.runs} runs"
     return f"{said}.{_ends_higher(verdict)}"
 
 
@@ -79,10 +81,12 @@ def _ends_higher(verdict: Verdict) -> str:
     best = next((s for s in verdict.standings if s.rule == verdict.to_take), None)
     best = best or min(lower, key=lambda s: s.final_loss)
     by = verdict.ends_lower.get(best.rule)
-    said = f" But it ends at a test loss of {first.final_loss:.4g}, {called(best.rule)} at "
-    said += f"{best.final_loss:.4g}"
-    if by is not None:
-        said += f", lower by {by.median:.2g} [{by.low:.2g}, {by.high:.2g}]"
+    if by is None:  # it has the lowest loss, if not reliably
+        said = f" But it ends at a test loss of {first.final_loss:.4g}, {called(best.rule)} at "
+        said += f"{best.final_loss:.4g}"
+    else:
+        said = f" But it ends at {_three(by.median)}× the test loss of {called(best.rule)} "
+        said += f"[{_three(by.low)}, {_three(by.high)}]"
     return f"{said}: {called(best.rule)} is the one to take." if verdict.to_take else f"{said}."
 
 
@@ -105,15 +109,26 @@ def _nothing_faster(verdict: Verdict) -> str:
     """No rule is faster: which are as fast, and what is not known."""
     others = [s for s in verdict.standings if s.rule != verdict.reference]
     said = f"No rule was found to be faster than {called(verdict.reference)}"
-    best = max(others, key=lambda s: s.speedup.median)
-    said += f" (the best, {title(best.rule)}: {times_the_steps(best.speedup)})"
+    if not any(s.reached for s in verdict.standings) and len(verdict.band) < 2:
+        return f"No verdict: no run is at a test {verdict.measure} of {verdict.target:.4g}."
+    short = [s for s in others if s.finding == FALLS_SHORT]
+    best = max((s for s in others if s not in short), key=_fastest, default=None)
+    if best is not None:
+        said += f" (the best, {title(best.rule)}: {times_the_steps(best.speedup)})"
     equal = [title(s.rule) for s in others if s.finding == EQUAL]
     open_ = [title(s.rule) for s in others if s.finding == UNDECIDED]
     if equal:
         said += f"; {_listed(equal)} {'is' if len(equal) == 1 else 'are'} as fast, within 25 %"
     if open_:
         said += f"; {_listed(open_)} {'is' if len(open_) == 1 else 'are'} undecided"
+    if short:
+        names = [title(s.rule) for s in short]
+        said += f"; {_listed(names)} {'falls' if len(short) == 1 else 'fall'} short of the target"
     return said + "."
+
+
+def _fastest(standing: Standing) -> float:
+    return standing.speedup.median
 
 
 def warnings(verdict: Verdict, curves: Sequence[Curve], start: float) -> list[str]:
@@ -145,7 +160,8 @@ def _misses(verdict: Verdict) -> list[str]:
         return []
     return [
         f"{called(verdict.reference)} missed the target in {missed} of {reference.runs} fresh "
-        "runs; there its time counts as the whole run, so that speed-ups are lower bounds"
+        "runs; there its time counts as the whole run, so that the speed-up of a rule that arrives "
+        "more often is a lower bound"
     ]
 
 
@@ -161,6 +177,12 @@ def _crowded(verdict: Verdict) -> list[str]:
 def _about_rules(standings: Sequence[Standing]) -> list[str]:
     found = []
     for s in standings:
+        if s.finding == FALLS_SHORT:
+            found.append(
+                f"{title(s.rule)} is faster to the easier targets, and at the last one in "
+                f"{s.reached} of {s.runs} runs only: it is not called faster; smaller learning "
+                "rates may get there"
+            )
         if s.at_edge:
             found.append(
                 f"{title(s.rule)}: the best learning rate, {s.learning_rate:g}, lies at the edge "
@@ -210,6 +232,10 @@ def _narrowed(curves: Sequence[Curve]) -> list[str]:
         "be done with fewer lanes than planned after workers died; their last digits may "
         "differ from those of an undisturbed race"
     ]
+
+
+def _three(ratio: float) -> str:
+    return f"{ratio:.3g}" if ratio < 1000 else f"{ratio:.0f}"
 
 
 def _two(ratio: float) -> str:
