@@ -130,6 +130,10 @@ def _how(cases: list[Curve]) -> str:
     return "not finite, or ended above its start" if any(finite) else "not finite"
 
 
+def _three(ratio: float) -> str:
+    return f"{ratio:.3g}" if math.isfinite(ratio) else number(ratio)
+
+
 def _whole(steps: float) -> str:
     return f"{steps:.0f}" if math.isfinite(steps) else "∞"
 
@@ -152,7 +156,7 @@ def _curves(results: Results) -> Table:
 def _speedups(results: Results) -> Table:
     """A row a rule, best first."""
     rows = [
-        Row(title(rule), [finding, *(f"{x:.3g}" for x in numbers)], rule)
+        Row(title(rule), [finding, *map(_three, numbers)], rule)
         for rule, finding, *numbers in intervals(results)[
             ["rule", "finding", "speedup", "low", "high"]
         ].itertuples(index=False, name=None)

@@ -1,8 +1,8 @@
 """What the curves of a race say: pure functions over what the store returns.
 
-The protocol, in its simplest honest form: learning rates are chosen on validation data and tuning
-seeds; the target is what tuned gradient descent reliably reaches; rules are judged on test data,
-with seeds that nothing was tuned on, in pairs of the same initial weights and batches.
+The protocol: learning rates are tuned on validation data and tuning seeds, for the time to targets
+along the reference's curve; rules are compared by that time on test data, with seeds that nothing
+was tuned on, in pairs of the same initial weights and batches. See docs/protocol.md.
 """
 
 from ravine.racing.endpoint import SMOOTHING
