@@ -161,12 +161,12 @@ def verify(
     found = Race(Path(folder))
     if not found.finished:
         raise WrongCall(f"the race in '{folder}' is unfinished: first 'ravine resume {folder}'")
-    rule, rates, target = claim_of(found.verdict, found.plan.facts.measures)
+    rule, chosen, target = claim_of(found.verdict, found.plan.facts.measures)
     task, by_name = _own(found, task, rules, "verify")
     check = next((c for c in found.checks if c.due(found.plan, found.stored)), None)
-    if check is None or (check.rule, check.rates, check.seeds) != (rule, rates, seeds):
+    if check is None or (check.rule, check.chosen, check.seeds) != (rule, chosen, seeds):
         study = unused_study(found.plan, [*found.checks, *found.confirmations])
-        check = Check(rule, rates, target, seeds, study, targets=found.verdict.band)
+        check = Check(rule, chosen, target, seeds, study, targets=found.verdict.band)
 
     def start(driver: Driver) -> Store:
         _check_same(found, found.plan, by_name, driver)
@@ -292,16 +292,16 @@ def _confirmation(
     """One that was begun and not finished, or a new one on unused seeds."""
     verdict, measures = found.verdict, found.plan.facts.measures
     names = {verdict.leader.rule, verdict.reference}
-    rates = {s.rule: s.learning_rate for s in verdict.standings if s.rule in names}
+    chosen = {s.rule: s.configuration for s in verdict.standings if s.rule in names}
     target = Target(verdict.target, measures.index(verdict.measure), verdict.rising)
     whole = [one.confirmation for one in found.confirmed]
 
     def asked(study: int) -> Confirmation:
-        one = Confirmation(verdict.leader.rule, rates, target, seeds, study, framework, {})
+        one = Confirmation(verdict.leader.rule, chosen, target, seeds, study, framework, {})
         first = {run.rule: run for run in reversed(one.runs(found.plan))}
         lines = {
             rule: translation(_raced(found.plan, rules[rule], first[rule]), "keras").text
-            for rule in rates
+            for rule in chosen
         }
         return replace(one, optimizers=lines)
 

@@ -62,6 +62,7 @@ def race(
     studies: int = 1,
     search: str | Sequence[str] | None = None,
     trials: int | None = None,
+    tune: str | None = None,
     confirm: str | None = None,
     budget: str | float | None = None,
     vary: Mapping[str, Any] | str | Sequence[str] | None = None,
@@ -104,7 +105,9 @@ def race(
     are done, each time on other seeds; from four on what is claimed is over all of them.
     ``search``: hyperparameters to search beside the learning rate, ``"beta_2,weight_decay"``, with
     their ranges if the rules' own are not meant, ``"beta_2=0.9:0.999"``. ``trials``: how many
-    settings each rule tries, by default 9, or 27 with ``search``. ``confirm``: ``"tensorflow"``,
+    settings each rule tries, by default 9, or 27 with ``search``. ``tune``: ``"full"``, the
+    default, tunes the weight decay of rules that have one, within the same number of trials;
+    ``"lr"`` the learning rate alone. ``confirm``: ``"tensorflow"``,
     ``"jax"`` or ``"torch"``, where the winner and gradient descent are trained once more by
     ``model.fit``, to be compared; see ``ravine.confirm``. ``budget``: about how long it may
     take, ``"5min"``, ``"1h30m"`` or seconds; what does not fit is given up in this order, each as
@@ -165,6 +168,7 @@ def race(
         studies=studies,
         search=search,
         trials=trials,
+        tune=tune,
     )
     seconds = None if budget is None else read_seconds(budget)
     check_workers(workers, ray)

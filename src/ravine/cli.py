@@ -167,6 +167,14 @@ def race(
             metavar="N", help="Settings that each rule tries. Default: 9, or 27 with --search."
         ),
     ] = None,
+    tune: Annotated[
+        str | None,
+        typer.Option(
+            metavar="WHAT",
+            help="full: also the weight decay of rules that have one, within as many trials as "
+            "every rule has; lr: the learning rate alone. Default: full.",
+        ),
+    ] = None,
     confirm: Annotated[
         str | None,
         typer.Option(
@@ -251,6 +259,7 @@ def race(
             studies=studies,
             search=search,
             trials=trials,
+            tune=tune,
             confirm=confirm,
             budget=budget,
             vary=vary or None,

@@ -9,6 +9,7 @@ from ravine.errors import WrongCall, install, unknown
 from ravine.names import file_name
 from ravine.pages import runs
 from ravine.pages.results import SPLITS, Results
+from ravine.racing.plan import SHORTER
 from ravine.racing.store import Curve
 
 if TYPE_CHECKING:
@@ -100,7 +101,9 @@ def _event(step: int, tag: str, value: float, at: float) -> Any:
 def _named(curve: Curve) -> str:
     """A run as the name of a folder: whatever a rule is called, it stays in there."""
     run = curve.run
-    return f"{file_name(run.rule)}-{run.learning_rate:g}-seed{run.seed}"
+    settings = "".join(f"-{k}{v:g}" for k, v in run.configuration.others)
+    steps = f"-steps{run.steps}" if run.stage == SHORTER else ""
+    return f"{file_name(run.rule)}-{run.learning_rate:g}{settings}-seed{run.seed}{steps}"
 
 
 def _lacking(what: str, library: str, extra: str) -> WrongCall:

@@ -83,7 +83,7 @@ class Results:
     def saved(self) -> float:
         """The share of all steps that was not taken for that reason."""
         steps = sum(len(curve.losses) for curve in self.curves)
-        return 1 - steps / sum(self.plan.horizon(curve.run.stage) for curve in self.curves)
+        return 1 - steps / sum(curve.run.steps for curve in self.curves)
 
     def leaderboard(self) -> "pd.DataFrame":
         """A row a rule, best first: speed-up over the reference, and what stands behind it.
@@ -235,7 +235,7 @@ def _entry(s: Standing) -> dict[str, Any]:
     return {
         "rule": s.rule,
         "learning_rate": s.learning_rate,
-        "chosen": s.chosen,
+        "chosen": [one.learning_rate for one in s.chosen],
         "hyperparameters": {k: v for k, v in s.hyperparameters.items() if k != "learning_rate"},
         "finding": s.finding,
         "tied_for_first": s.tied_for_first,

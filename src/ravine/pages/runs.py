@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from ravine.pages.results import Results
 from ravine.pages.sampling import m4
-from ravine.racing.plan import study_of
+from ravine.racing.plan import SHORTER, study_of
 from ravine.racing.store import Curve
 from ravine.verdict import TEST, VALIDATION, diverged_at, final, steps_to
 from ravine.verdict.curves import Target
@@ -25,12 +25,13 @@ def table(results: Results) -> "pd.DataFrame":
     """A row a run: what it was, where it ended, when it was at the target.
 
     Losses are at the end (mean of the last three evaluations); steps and seconds to the target are
-    infinite for a run that missed it and missing for tuning runs, which are not judged by it.
+    infinite for a run that missed it and missing for tuning runs and shorter ones, which are not
+    judged by it.
     ``fate`` is "finished", "diverged", "stopped early" or "failed".
     """
     import pandas as pd
 
-    choices, verdict = results.plan.choices, results.verdict
+    verdict = results.verdict
     measures = results.plan.facts.measures
     target = Target(verdict.target, measures.index(verdict.measure), verdict.rising)
     pace = {s.rule: s.step_seconds or math.nan for s in verdict.standings}
@@ -38,13 +39,13 @@ def table(results: Results) -> "pd.DataFrame":
     for curve in results.curves:
         run = curve.run
         judged = run.stage != "tuning"
-        steps = steps_to(curve, target, results.plan.period) if judged else math.nan
+        whole = judged and run.stage != SHORTER
+        steps = steps_to(curve, target, results.plan.period) if whole else math.nan
         lost = diverged_at(curve, TEST if judged else VALIDATION)
         rows.append(
             {
                 "rule": run.rule,
-                "learning_rate": run.learning_rate,
-                **choices.settings(run.rule, run.learning_rate),
+                **run.configuration.values,
                 "stage": run.stage,
                 "study": study_of(run.seed) + 1,
                 "seed": run.seed,

@@ -99,7 +99,7 @@ def failures(curves: Iterable[Curve]) -> list[dict[str, Any]]:
     tried: dict[tuple[Any, ...], int] = {}
     for curve in curves:
         run = curve.run
-        key: tuple[Any, ...] = (run.stage, run.rule, run.learning_rate)
+        key: tuple[Any, ...] = (run.stage, run.rule, run.configuration)
         if run.stage != "tuning":
             key += (run.seed,)
         tried[key] = tried.get(key, 0) + 1
@@ -110,7 +110,7 @@ def failures(curves: Iterable[Curve]) -> list[dict[str, Any]]:
         {
             "stage": key[0],
             "rule": key[1],
-            "learning_rate": key[2],
+            "learning_rate": key[2].learning_rate,
             "seeds": ", ".join(str(curve.run.seed) for curve, _ in cases),
             "runs": len(cases),
             "count": f"{len(cases)} of {tried[key]}",
@@ -169,19 +169,18 @@ def _sensitivity(results: Results) -> Table:
     data = tuning_ends(results)
     if crowded(data):
         return _groups(data)
-    rows: dict[tuple[str, float], list[str]] = {}
-    early: set[tuple[str, float]] = set()
-    columns = (data[name] for name in ("rule", "learning_rate", "stopped", "loss"))
-    for rule, rate, stopped, loss in zip(*columns, strict=True):
+    rows: dict[tuple[str, str], list[str]] = {}
+    early: set[tuple[str, str]] = set()
+    columns = (data[name] for name in ("rule", "configuration", "stopped", "loss"))
+    for rule, configuration, stopped, loss in zip(*columns, strict=True):
         said = "diverged" if math.isinf(loss) else number(loss)
-        rows.setdefault((rule, rate), []).append(said)
-        early |= {(rule, rate)} if stopped else set()
+        rows.setdefault((rule, configuration), []).append(said)
+        early |= {(rule, configuration)} if stopped else set()
     choices = results.plan.choices
     seeds = [f"run {i + 1}" for i in range(choices.seeds * choices.studies)]
     lines = []
-    for (rule, rate), losses in rows.items():
-        others = [f", {name} {v:g}" for name, v in choices.settings(rule, rate).items()]
-        said = f"{rate:g}{''.join(others)}{', stopped early' if (rule, rate) in early else ''}"
+    for (rule, configuration), losses in rows.items():
+        said = configuration + (", stopped early" if (rule, configuration) in early else "")
         untried = ["–"] * (len(seeds) - len(losses))  # what is far behind has one run
         lines.append(Row(title(rule), [said, *losses, *untried], rule))
     return Table(["rule", "learning rate", *seeds], lines)

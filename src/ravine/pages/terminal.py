@@ -10,6 +10,7 @@ from rich.text import Text
 
 from ravine.pages import tables
 from ravine.pages.results import Results
+from ravine.racing.configuration import DECAY
 from ravine.verdict import Standing, Verdict, Width, said_ratio, said_speedup, title
 from ravine.verdict.confirming import Confirmed
 from ravine.verdict.naming import called
@@ -98,11 +99,13 @@ def _captions(results: Results) -> Iterator[str]:
         yield f"speed-up in seconds: {', '.join(said)}"
     if any(results.plan.choices.widened.values()):
         yield f"tuning: {results.protocol['tuning']}"
-    if results.plan.choices.others:
-        for s in verdict.standings:
-            if others := results.plan.choices.settings(s.rule, s.learning_rate):
-                best = ", ".join(f"{name}={value:g}" for name, value in others.items())
-                yield f"{title(s.rule)} was best with {best}"
+    for s in verdict.standings:
+        best = dict(s.configuration.others)
+        if s.rule in results.plan.choices.decays:
+            best[DECAY] = s.hyperparameters[DECAY]
+        if best:
+            listed = ", ".join(f"{name}={value:g}" for name, value in best.items())
+            yield f"{title(s.rule)} was best with {listed}"
     for checked in results.checked:
         yield f"run again on unused seeds: {checked}"
     if results.stopped:

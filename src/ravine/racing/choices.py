@@ -9,6 +9,7 @@ from typing import Any
 from ravine.errors import WrongCall, unknown
 from ravine.frameworks.spelling import read_rule, read_schedule
 from ravine.racing import grids
+from ravine.racing.configuration import Configuration
 from ravine.racing.grids import Rates
 from ravine.rules import RULES
 from ravine.update_rule import Rule
@@ -18,6 +19,7 @@ from ravine.wrapping.wrapper import inside
 BASELINE = "sgd"
 LOOKS = (6, 9, 12, 18, 24)  # evaluation seeds after which it is seen what is decided
 TIME, FINAL = OBJECTIVES = ("time", "final")  # what the line to paste is best in
+FULL, RATE = TUNED = ("full", "lr")  # what is tuned: the weight decay too, or not
 STUDY_SEEDS = 10_000  # of a stage, that belong to one study
 MOST_STUDIES = 100
 
@@ -47,6 +49,9 @@ class Choices:
     reference: str = BASELINE  # the rule that the others are compared with
     looked: bool = True  # whether evaluation ends for a rule once something is concluded of it
     objective: str = TIME  # see ``verdict.endings.recommended``
+    tune: str = FULL  # or the learning rate alone
+    # By rule: the weight decays to try besides its own, where that is tuned.
+    decays: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
 
     @property
     def may_widen(self) -> bool:
@@ -75,13 +80,14 @@ class Choices:
         step = grids.a_decade(self.points)
         return {rule: (len(self.learning_rates[rule]) - self.points) // step for rule in self.rules}
 
-    def settings(self, rule: str, learning_rate: float) -> dict[str, float]:
-        """The other hyperparameters that go with one of a rule's learning rates."""
-        columns = self.others.get(rule, {})
-        if not columns:
-            return {}
-        at = self.learning_rates[rule].index(learning_rate)
-        return {name: values[at] for name, values in columns.items()}
+    def trials(self, rule: str) -> tuple[Configuration, ...]:
+        """The configurations that a rule is tuned on at first, by learning rate."""
+        rates, columns = self.learning_rates[rule], self.others.get(rule, {})
+        rows = zip(*columns.values(), strict=True) if columns else [()] * len(rates)
+        return tuple(
+            Configuration.of(rate, dict(zip(columns, row, strict=True)))
+            for rate, row in zip(rates, rows, strict=True)
+        )
 
 
 def choose(
@@ -102,6 +108,7 @@ def choose(
     studies: int = 1,
     search: str | Sequence[str] | None = None,
     trials: int | None = None,
+    tune: str | None = None,
 ) -> tuple[Choices, dict[str, Rule]]:
     """Check what the user asked for as far as it can be without building the model.
 
@@ -115,6 +122,7 @@ def choose(
     if objective not in OBJECTIVES:
         raise unknown("objective", objective, OBJECTIVES)
     searched = grids.read_search(search)
+    _check_tune(tune, learning_rates, searched)
     if trials is not None and learning_rates is not None:
         raise WrongCall(
             "trials and learning_rates both say how many are tried: give one of them, "
@@ -152,8 +160,33 @@ def choose(
         reference=next(iter(base)),
         looked=looks,
         objective=objective,
+        tune=tune or FULL,
     )
-    return choices, by_name
+    return tuned(choices, by_name), by_name
+
+
+def tuned(choices: Choices, rules: Mapping[str, Rule]) -> Choices:
+    """The choices, with the weight decays to try of all rules that have one to tune.
+
+    One that somebody gave is not tuned, nor beside learning rates that somebody gave.
+    """
+    whole = choices.tune == FULL and choices.may_widen
+    found = {name: grids.decays(rule) for name, rule in rules.items()} if whole else {}
+    return replace(choices, decays={name: values for name, values in found.items() if values})
+
+
+def _check_tune(tune: str | None, learning_rates: Rates, searched: Mapping[str, Any]) -> None:
+    if tune is None:
+        return
+    if tune not in TUNED:
+        raise unknown("what to tune", tune, TUNED)
+    if tune == FULL and (learning_rates is not None or searched):
+        given = "learning_rates" if learning_rates is not None else "search"
+        raise WrongCall(
+            f"tune='full' tries weight decays around the best of ravine's own learning rates, and "
+            f"{given} says what is tried: leave one of them out; search='weight_decay' tunes the "
+            "decay over a range"
+        )
 
 
 def joined(choices: Choices, task: Any, rules: Mapping[str, Rule]) -> Choices:
@@ -169,12 +202,13 @@ def joined(choices: Choices, task: Any, rules: Mapping[str, Rule]) -> Choices:
         rates = {name: grids.own_grid(task, name, rule, points) for name, rule in new.items()}
     else:
         rates = dict.fromkeys(new, next(iter(lists)))
-    return replace(
+    grown = replace(
         choices,
         rules=(*choices.rules, *new),
         learning_rates={**choices.learning_rates, **rates},
         others={**choices.others, **grids.scattered(new, rates, choices.search, strict=False)},
     )
+    return tuned(grown, rules)
 
 
 def thinned(choices: Choices, rules: Mapping[str, Rule], count: int) -> Choices:

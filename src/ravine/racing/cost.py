@@ -64,11 +64,10 @@ def share_done(plan: Plan, steps: Mapping[str, float]) -> float:
     """
     kept = KEPT if plan.rungs else 1.0
     choices = plan.choices
-    runs = choices.seeds * sum(map(plan.rates_tried, choices.rules))
-    whole = kept * runs * plan.steps + plan.references * plan.steps
-    whole += choices.fresh_seeds * sum(
-        plan.horizon(stage) for rule in choices.rules for stage in plan.judged_in(rule)
-    )
+    steps = {rule: sum(plan.horizons(rule)) for rule in choices.rules}
+    whole = kept * choices.seeds * sum(plan.trials_of(rule) * n for rule, n in steps.items())
+    whole += plan.references * steps[choices.reference]
+    whole += choices.fresh_seeds * sum(steps.values())
     done = sum((kept if stage == "tuning" else 1.0) * n for stage, n in steps.items())
     return min(1.0, done / (choices.studies * whole))
 
@@ -93,15 +92,18 @@ def left(share: float, elapsed: float, expected: float | None) -> float | None:
 def _tuning(plan: Plan, cost: Cost) -> float:
     """Seconds by the clock of all tuning runs, each to its end."""
     choices = plan.choices
-    runs = [plan.rates_tried(rule) * choices.seeds for rule in choices.rules]
-    return _shared(plan, cost, runs * choices.studies, [_pack(plan, cost, "tuning")] * len(runs))
+    own = [(rule, steps) for rule in choices.rules for steps in plan.horizons(rule)]
+    runs = [plan.trials_of(rule) * choices.seeds for rule, _ in own]
+    each = [_pack(plan, cost, rule, steps, "tuning") for rule, steps in own]
+    return _shared(plan, cost, runs * choices.studies, each)
 
 
 def _judging(plan: Plan, cost: Cost) -> float:
     choices = plan.choices
-    stages = [stage for rule in choices.rules for stage in plan.judged_in(rule)]
-    runs = [choices.fresh_seeds] * len(stages) + [plan.references]
-    each = [_pack(plan, cost, stage) for stage in [*stages, "reference"]]
+    own = [(rule, steps) for rule in choices.rules for steps in plan.horizons(rule)]
+    aims = [(choices.reference, steps) for steps in plan.horizons(choices.reference)]
+    runs = [choices.fresh_seeds] * len(own) + [plan.references] * len(aims)
+    each = [_pack(plan, cost, rule, steps, "fresh") for rule, steps in [*own, *aims]]
     return _shared(plan, cost, runs * choices.studies, each)
 
 
@@ -113,9 +115,10 @@ def _shared(plan: Plan, cost: Cost, runs: list[int], each: list[float]) -> float
     return work / busy + max(each) * (busy - 1) / (2 * busy)
 
 
-def _pack(plan: Plan, cost: Cost, stage: str) -> float:
+def _pack(plan: Plan, cost: Cost, rule: str, steps: int, stage: str) -> float:
     """Seconds of one core for the runs of a pack, from their first step to their last."""
-    return plan.horizon(stage) * cost.step + len(plan.cuts(stage)) * cost.around
+    run = plan.run(stage, rule, plan.choices.trials(rule)[0], 0, steps=steps)
+    return steps * cost.step + len(plan.cuts(run)) * cost.around
 
 
 def _fixed(plan: Plan, cost: Cost) -> float:

@@ -15,6 +15,7 @@ from ravine.errors import RavineError
 from ravine.racing import stopping
 from ravine.racing.choices import scheduled
 from ravine.racing.climb import Climb, group_of
+from ravine.racing.configuration import Configuration
 from ravine.racing.cost import Cost
 from ravine.racing.crew import Place
 from ravine.racing.endpoint import Aim
@@ -235,12 +236,11 @@ class Driver:
             if run.id not in over:
                 groups.setdefault(group_of(run), []).append(run)
         for group, own in groups.items():
-            stages = {run.stage: len(plan.cuts(run.stage)) for run in own}
-            rungs = plan.rungs if "tuning" in stages and group[1] in self._aims else ()
-            gates = [plan.cuts("tuning").index(rung) + 1 for rung in rungs]
+            rungs = plan.rungs_of(own[0]) if group[1] in self._aims else ()
+            gates = [plan.cuts(own[0]).index(rung) + 1 for rung in rungs]
             done = {run.id: stored[run.id] for run in own if self._can_go_on(run, stored)}
             climb = self._climbs[group] = Climb(own, done, gates)
-            self._pack([r for r in climb.moving() if climb.done[r.id] < stages[r.stage]])
+            self._pack([r for r in climb.moving() if climb.done[r.id] < len(plan.cuts(r))])
             self._gather(group)
         if self._turns:  # with runs for the other workers to go on with meanwhile
             for seed in later:
@@ -251,21 +251,19 @@ class Driver:
 
     def _can_go_on(self, run: Run, stored: Mapping[str, int]) -> bool:
         done = stored.get(run.id, 0)
-        whole = done == len(self._settled.cuts(run.stage))
+        whole = done == len(self._settled.cuts(run))
         return whole or (done > 0 and (self._work / checkpoint_file(run, done)).exists())
 
     def _pack(self, runs: Sequence[Run], first: bool = False) -> None:
         """Runs of one group are to go on from where they are, before all others or behind them."""
         waiting = []
-        stages = dict.fromkeys(run.stage for run in runs)  # each as long as its own
-        for own in ([run for run in runs if run.stage == stage] for stage in stages):
-            done, widths = self._climbs[group_of(own[0])].done, self._kept.narrowed()
-            for pack in packed(own, done, widths, self._settled.width):
-                if pack.segment == 0:
-                    for run in pack.runs:
-                        self._materials.draw(run.seed)
-                self._trace(pack.rule, pack.width)
-                waiting.append(pack)
+        done = self._climbs[group_of(runs[0])].done if runs else {}
+        for pack in packed(runs, done, self._kept.narrowed(), self._settled.width):
+            if pack.segment == 0:
+                for run in pack.runs:
+                    self._materials.draw(run.seed)
+            self._trace(pack.rule, pack.width)
+            waiting.append(pack)
         self._turns.add(waiting, first)
 
     def _gather(self, group: tuple[str, int]) -> None:
@@ -277,19 +275,19 @@ class Driver:
         if deciding:
             self._save()
             plan, aim = self._settled, self._aims[group[1]]
-            rung = plan.cuts("tuning")[climb.done[here[0].id] - 1]
-            losses: dict[float, list[Any]] = {}
+            rung = plan.cuts(here[0])[climb.done[here[0].id] - 1]
+            losses: dict[Configuration, list[Any]] = {}
             for run, measures in store.measured(here).items():
                 falling = aim.of(measures[: rung + 1, 0])
-                losses.setdefault(run.learning_rate, []).append(falling)
-            rates = stopping.hopeless(losses, aim.targets, plan.evaluations)
-            stopped = [run for run in here if run.learning_rate in rates]
+                losses.setdefault(run.configuration, []).append(falling)
+            lost = stopping.hopeless(losses, aim.targets, plan.evaluations)
+            stopped = [run for run in here if run.configuration in lost]
             store.stop(stopped)
             climb.leave(stopped)
             for run in stopped:
                 self._forget(run, climb.done[run.id])
                 self._tell_lost(run)
-            here = [run for run in here if run.learning_rate not in rates]
+            here = [run for run in here if run.configuration not in lost]
         # Who began goes on before others begin: few checkpoints lie about at any time.
         self._pack(here, first=True)
 
@@ -297,10 +295,10 @@ class Driver:
         self._unsaved.append((pack, answer))
         group = group_of(pack.runs[0])
         done, climb = pack.segment + 1, self._climbs[group]
-        steps = self._settled.cuts(pack.stage)[pack.segment] * self._settled.period
+        steps = self._settled.cuts(pack.runs[0])[pack.segment] * self._settled.period
         self._watcher.advanced(pack.runs, pack.segment, steps, answer.from_before())
         climb.arrive(pack.runs, done)
-        if done < len(self._settled.cuts(pack.stage)) and done not in climb.gates:
+        if done < len(self._settled.cuts(pack.runs[0])) and done not in climb.gates:
             self._turns.add([replace(pack, segment=done, deaths=0)], first=True)
         self._gather(group)
 
@@ -319,7 +317,7 @@ class Driver:
             self._proven = True
             for run in pack.runs if pack.segment else ():
                 self._forget(run, pack.segment)
-            if pack.segment + 1 == len(self._settled.cuts(pack.stage)):
+            if pack.segment + 1 == len(self._settled.cuts(pack.runs[0])):
                 self.profile.lanes[pack.width] += len(pack.runs)
                 for run, measures in zip(pack.runs, answer.measures, strict=True):
                     self._watcher.finished(run, measures)
@@ -331,7 +329,7 @@ class Driver:
 
     def _tell_lost(self, run: Run) -> None:
         plan = self._settled
-        shape = plan.horizon(run.stage) // plan.period, 2, len(plan.facts.measures)
+        shape = run.steps // plan.period, 2, len(plan.facts.measures)
         self._watcher.finished(run, np.full(shape, np.nan))
 
     def _repair(self, file: str, job: Job, pack: Pack | None) -> None:

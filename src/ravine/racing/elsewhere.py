@@ -97,7 +97,7 @@ class Bench:
         model.fit(
             self._batches(plan, run),
             steps_per_epoch=plan.period,
-            epochs=plan.horizon(run.stage) // plan.period,
+            epochs=run.steps // plan.period,
             shuffle=False,
             verbose=0,
             callbacks=[Clock()],
@@ -123,7 +123,7 @@ class Bench:
     def _batches(self, plan: Plan, run: Run) -> Iterator[Any]:
         """What the race takes at each step."""
         rows, size = plan.facts.rows[0], plan.choices.batch_size
-        for taken in range(plan.horizon(run.stage)):
+        for taken in range(run.steps):
             (batch,) = batch_rows(run.seed, rows, size, 1, taken, plan.facts.frozen_order)
             yield self._split("train", batch)
 

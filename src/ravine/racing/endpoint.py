@@ -7,6 +7,7 @@ logarithm of a ratio of geometric means of times: it has no unit, and A:B is 1/(
 """
 
 import math
+from collections.abc import Mapping
 from typing import NamedTuple
 
 import numpy as np
@@ -14,8 +15,8 @@ from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
 SMOOTHING = 3  # evaluations in the trailing mean
-TARGETS = 13
 A_HALVING = 4  # targets for each halving of the reference's time
+HALVINGS = 3  # of that time, until the easiest target
 HOPELESS = math.log(1.5)  # behind the best in log time: no learning rate worth a second try
 MIDDLE = (SMOOTHING + 1) / 2  # evaluation that the first trailing mean belongs to
 
@@ -69,21 +70,50 @@ def times_to(lowest: Floats, targets: Floats) -> Floats:
     return np.where(above < lowest.shape[-1], above + MIDDLE, np.inf)
 
 
-def band(reference: Floats, target: float) -> Floats | None:
+def joined(ends: Mapping[int, float], evaluations: int) -> Floats:
+    """The ends of runs of several lengths, as one curve of lowest losses: ``lowest_so_far``.
+
+    Of a rule whose learning rate decays over a run. Between two lengths the loss is taken to fall
+    evenly with the logarithm of the time; before the shortest nothing is known.
+
+    Args:
+        ends: The loss at the end of a run of so many evaluations; infinite where it diverged.
+        evaluations: Of the longest.
+
+    Returns:
+        Shape (evaluations - 1,): entry i is of a run of i + 2 evaluations.
+    """
+    lengths = np.array(sorted(ends))
+    lowest = np.minimum.accumulate([ends[n] for n in lengths])
+    times = np.arange(MIDDLE, evaluations + 1)
+    after = np.searchsorted(lengths, times, side="right")  # lengths at or below each time
+    whole = np.concatenate([[np.inf], lowest])[after]
+    found = np.isfinite(whole) & (after < len(lengths))
+    left, right = after[found] - 1, after[found]
+    share = np.log(times[found] / lengths[left]) / np.log(lengths[right] / lengths[left])
+    whole[found] += share * (lowest[right] - lowest[left])
+    result: Floats = whole
+    return result
+
+
+def band(reference: Floats, target: float, halvings: int = HALVINGS) -> Floats | None:
     """The targets: what the reference's median run reaches in T, T·2^(-1/4), … T/8 evaluations.
 
     Args:
         reference: Shape (runs, evaluations - 2), from ``lowest_so_far``.
         target: The last of them. T is the reference's median time to it.
+        halvings: Of T until the easiest target.
 
     Returns:
-        Shape (13,), from the target to the easiest; None where the median run misses the target.
+        Shape (4 halvings + 1,), from the target to the easiest; None where the median run misses
+        the target.
     """
     median = np.median(reference, axis=0)
     (time,) = times_to(median, np.array([target]))
     if math.isinf(time):
         return None
-    places = time * 2.0 ** (-np.arange(1, TARGETS) / A_HALVING) - MIDDLE
+    places = time * 2.0 ** (-np.arange(1, A_HALVING * halvings + 1) / A_HALVING) - MIDDLE
+    places = np.maximum(places, np.isinf(median).sum())  # where it is not known it is infinite
     easier = np.interp(places, np.arange(len(median)), median)
     return np.concatenate([[target], np.maximum(easier, target)])  # none is harder
 

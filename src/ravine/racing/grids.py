@@ -5,16 +5,19 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ravine.errors import WrongCall, unknown
+from ravine.racing.configuration import DECAY
 from ravine.update_rule import Hyper, Rule
 from ravine.wrapping.wrapper import innermost
 
 POINTS = 9  # over four decades, both ends included
 TRIALS = 27  # where other hyperparameters are searched too
-FINER = (-1 / 2, -1 / 4, 1 / 4, 1 / 2)  # steps of a grid around its best rate
+HALVES = (-1 / 2, 1 / 2)  # steps of a grid around its best rate
+FINER = (-1 / 2, -1 / 4, 1 / 4, 1 / 2)
 EXTENSIONS = 2  # of all grids, at most
 DECADES = 4  # that a rule's own range spans
 MOST = 1000  # learning rates of a rule
 SMALLEST, LARGEST = 1e-37, 1e38  # learning rates: those of 32-bit numbers of full precision
+A_DECADE = 10.0
 LOGARITHMIC = 100  # a range from whose ends' ratio on its scale is logarithmic
 
 Rates = str | Sequence[float] | Mapping[str, Sequence[float]] | None
@@ -81,8 +84,10 @@ def widened(rates: Sequence[float], points: int, upwards: bool) -> tuple[float, 
     return (*rates, *added) if upwards else (*added, *rates)
 
 
-def finer(rates: Sequence[float], best: float) -> tuple[float, ...]:
-    """What lies a quarter and half a step of a grid from its best rate, on both sides within it.
+def finer(
+    rates: Sequence[float], best: float, shares: Sequence[float] = FINER
+) -> tuple[float, ...]:
+    """What lies so many steps of a grid from its best rate, within it: a quarter and half a step.
 
     >>> finer((0.01, 0.1, 1.0), 0.1), finer((0.01, 0.1, 1.0), 1.0), finer((0.1,), 0.1)
     ((0.0316228, 0.0562341, 0.177828, 0.316228), (0.316228, 0.562341), ())
@@ -90,8 +95,29 @@ def finer(rates: Sequence[float], best: float) -> tuple[float, ...]:
     if len(rates) < 2:
         return ()
     step = (rates[-1] / rates[0]) ** (1 / (len(rates) - 1))
-    found = (_short(best * step**share) for share in FINER)
+    found = (_short(best * step**share) for share in shares)
     return tuple(rate for rate in found if rates[0] < rate < rates[-1] and rate not in rates)
+
+
+def decays(rule: Rule) -> tuple[float, ...]:
+    """The weight decays to try besides a rule's own: a tenth of it and ten times as much.
+
+    None where it has none, or one that somebody gave; of one that is 0 by default, a third and two
+    thirds of the way through the range to search.
+
+    >>> from ravine.rules import Adam, AdamW
+    >>> decays(AdamW()), decays(AdamW(weight_decay=0.05)), decays(Adam())
+    ((0.001, 0.1), (), ())
+    """
+    declared, default = rule.hyperparameters().get(DECAY), rule.defaults().get(DECAY)
+    if declared is None or declared.search is None or rule.values()[DECAY] != default:
+        return ()
+    low, high = declared.search
+    if not default:
+        found = [low * (high / low) ** share for share in (1 / 3, 2 / 3)]
+    else:
+        found = [default / A_DECADE, default * A_DECADE]
+    return tuple(_short(value) for value in found if low <= value <= high)
 
 
 def a_decade(points: int) -> int:

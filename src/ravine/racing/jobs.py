@@ -177,7 +177,7 @@ class Workbench:
             begun = [
                 Begun(
                     weights[run.seed][1],
-                    digest_of(run.seed, *data, plan.horizon(run.stage), frozen),
+                    digest_of(run.seed, *data, run.steps, frozen),
                     measured,
                 )
                 for run, measured in zip(runs, np.asarray(start), strict=False)
@@ -185,7 +185,7 @@ class Workbench:
         else:
             kept = {run.id: read(self._folder / checkpoint_file(run, segment)) for run in runs}
             (carry,) = _stack([kept[run.id] for run in lanes], ("lane",))
-        cuts = (0, *plan.cuts(runs[0].stage))
+        cuts = (0, *plan.cuts(runs[0]))
         taken, periods = cuts[segment] * plan.period, cuts[segment + 1] - cuts[segment]
         count = periods * plan.period
         rows = np.zeros((plan.width, plan.segment, plan.period, data[1]), np.int32)
@@ -215,9 +215,9 @@ class Workbench:
     def save(self, plan: Plan, rule: bytes, run: Run) -> Saved:
         """Write the model as a run left it, for the user to keep."""
         network, held = self._keras(), cloudpickle.loads(rule).replace(plan.settings(run))
-        path = self._folder / checkpoint_file(run, len(plan.cuts(run.stage)))
+        path = self._folder / checkpoint_file(run, len(plan.cuts(run)))
         drawn = tuple(network.draw(run.seed))
-        lane, taken = read(path)["lane"], plan.horizon(run.stage)
+        lane, taken = read(path)["lane"], run.steps
         found = self._engine.learned(held, lane, drawn, taken, self._keras)
         saved: Saved = network.save(*found, self._folder)
         return saved
@@ -241,7 +241,7 @@ class Workbench:
         with (pacing := Watch()):
             self.pace(plan, program, rule, run)
         around = Watch()
-        if step * plan.cuts(run.stage)[0] * plan.period < SHORT:
+        if step * plan.cuts(run)[0] * plan.period < SHORT:
             with around:
                 spent = self.advance(plan, program, rule, [run] * plan.width, 0).spent.training
             around.seconds = max(0.0, around.seconds - spent)

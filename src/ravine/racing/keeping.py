@@ -47,7 +47,7 @@ class Keeping:
             self.why = why
             return None
         run, plan, rule = self._curve.run, self._plan, self._rule
-        if self._segment == len(plan.cuts(run.stage)):
+        if self._segment == len(plan.cuts(run)):
             return Job("save", {"plan": plan, "rule": rule, "run": run})
         arguments = {"plan": plan, "rule": rule, "runs": [run], "segment": self._segment}
         arguments |= {"program": self._program, "keep": True}

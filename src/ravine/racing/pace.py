@@ -25,7 +25,7 @@ class Pace:
             materials.trace(rule, rules[rule], plan)
         self._jobs: deque[Job] = deque()
         for rule in [*plan.choices.rules] * ROUNDS:
-            run = plan.run("tuning", rule, plan.choices.learning_rates[rule][0], 0)
+            run = plan.run("tuning", rule, plan.choices.trials(rule)[0], 0)
             arguments = {"plan": plan, "rule": rules[rule], "run": run}
             arguments["program"] = program_file(rule, plan.width)
             self._jobs.append(Job("pace", arguments, kind=rule))

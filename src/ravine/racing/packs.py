@@ -22,11 +22,6 @@ class Pack:
         """The rule that all of them run."""
         return self.runs[0].rule
 
-    @property
-    def stage(self) -> str:
-        """What all of them are run for."""
-        return self.runs[0].stage
-
     def after_death(self) -> "list[Pack]":
         """What to try after one more worker died over it; nothing when enough was tried.
 
@@ -47,14 +42,15 @@ def packed(
 ) -> Iterator[Pack]:
     """Runs of one rule as packs.
 
-    Together go those that wait for the same segment, 0 where ``segments`` has no entry for a run's
-    id, with as many lanes: ``width`` but for the runs whose ids are in ``widths``.
+    Together go those of one stage and length that wait for the same segment, 0 where ``segments``
+    has no entry for a run's id, with as many lanes: ``width`` but for the runs whose ids are in
+    ``widths``.
     """
-    groups: dict[tuple[int, int], list[Run]] = {}
+    groups: dict[tuple[str, int, int, int], list[Run]] = {}
     for run in runs:
-        key = segments.get(run.id, 0), widths.get(run.id, width)
+        key = run.stage, run.steps, segments.get(run.id, 0), widths.get(run.id, width)
         groups.setdefault(key, []).append(run)
-    for (segment, lanes), group in groups.items():
+    for (_, _, segment, lanes), group in groups.items():
         for part in _parts(group, lanes):
             yield Pack(part, lanes, segment)
 

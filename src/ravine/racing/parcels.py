@@ -31,7 +31,7 @@ def reads(name: str, arguments: Mapping[str, Any]) -> list[str]:
     plan, segment = arguments["plan"], arguments.get("segment", 0)
     runs = arguments.get("runs") or ([arguments["run"]] if "run" in arguments else [])
     if name == "save":
-        return [luggage.FILE, checkpoint_file(runs[0], len(plan.cuts(runs[0].stage)))]
+        return [luggage.FILE, checkpoint_file(runs[0], len(plan.cuts(runs[0])))]
     if name != "trace":
         found.append(arguments["program"])
     begun = [checkpoint_file(run, segment) if segment else weights_file(run.seed) for run in runs]

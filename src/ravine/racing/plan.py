@@ -12,6 +12,7 @@ from ravine import names
 from ravine.errors import WrongCall, unknown
 from ravine.racing import grids, stopping
 from ravine.racing.choices import STUDY_SEEDS, Choices, decays, scheduled
+from ravine.racing.configuration import DECAY, Configuration
 from ravine.racing.engines import GPU, JAX
 from ravine.racing.identity import digest, source_digest
 from ravine.update_rule import Rule
@@ -28,11 +29,14 @@ STAGE_SEEDS = 1_000_000
 DECISIVE = 6  # of the facts
 # Seeds of these stages never meet: what was tuned on is not judged on.
 FIRST_SEED = {stage: i * STAGE_SEEDS for i, stage in enumerate(("tuning", "reference", "fresh"))}
-# Fresh runs once more, of a rule whose rate decays: all of its decay in fewer steps.
-SHORTER = {"half": 2, "quarter": 4}
-# Fresh runs at a learning rate that tuning could not tell from the chosen one.
+# Fresh runs of a configuration that tuning could not tell from the chosen one.
 CONTENDER = "contender"
-FIRST_SEED |= dict.fromkeys((*SHORTER, CONTENDER), FIRST_SEED["fresh"])
+FIRST_SEED[CONTENDER] = FIRST_SEED["fresh"]
+# A whole schedule in fewer steps, of a rule whose rate decays; its seed tells what it is run for.
+SHORTER = "shorter"
+STAGES = (*FIRST_SEED, SHORTER)  # in the order in which runs are listed
+HORIZONS = 7  # of a rule whose rate decays: all steps, and each 2^(-1/2) times the one before
+SHORTEST = 4  # evaluations of a horizon
 
 
 class Facts(NamedTuple):
@@ -61,8 +65,14 @@ class Run:
     id: str
     stage: str
     rule: str
-    learning_rate: float
+    configuration: Configuration
     seed: int
+    steps: int
+
+    @property
+    def learning_rate(self) -> float:
+        """Of the configuration."""
+        return self.configuration.learning_rate
 
 
 @dataclass(frozen=True)
@@ -88,14 +98,17 @@ class Plan:
         """How often a run is evaluated after its start."""
         return self.steps // self.period
 
-    def horizon(self, stage: str) -> int:
-        """How many steps a run of a stage has."""
-        return self.evaluations // SHORTER.get(stage, 1) * self.period
+    def horizons(self, rule: str) -> tuple[int, ...]:
+        """How many steps the runs of a rule have, the most first.
 
-    def judged_in(self, rule: str) -> tuple[str, ...]:
-        """The stages of a rule's runs that its time to the target is taken from, longest first."""
-        shorter = [stage for stage in SHORTER if self.horizon(stage)]
-        return ("fresh", *(shorter if rule in self.decaying else ()))
+        Where the rate decays over a run, the middle of a long run says nothing about a short one,
+        so that there are runs of several lengths, each with its whole schedule.
+        """
+        if rule not in self.decaying:
+            return (self.steps,)
+        lengths = {round(self.evaluations * 2 ** (-j / 2)) for j in range(HORIZONS)}
+        kept = (n for n in lengths if n >= SHORTEST or n == self.evaluations)
+        return tuple(sorted((n * self.period for n in kept), reverse=True))
 
     @property
     def operations(self) -> float:
@@ -107,46 +120,77 @@ class Plan:
         """After which evaluations learning rates may be stopped, in tuning."""
         return stopping.rungs(self.evaluations) if self.choices.early_stopping else ()
 
-    def cuts(self, stage: str) -> tuple[int, ...]:
+    def rungs_of(self, run: Run) -> tuple[int, ...]:
+        """After which evaluations a run may be stopped."""
+        return self.rungs if run.stage == "tuning" and run.rule not in self.decaying else ()
+
+    def cuts(self, run: Run) -> tuple[int, ...]:
         """After which evaluations a run's segments end; the last is its own end."""
-        rungs = self.rungs if stage == "tuning" else ()
-        return _cuts((*rungs, self.horizon(stage) // self.period), self.segment)
+        return _cuts((*self.rungs_of(run), run.steps // self.period), self.segment)
 
     def tuning(self, study: int = 0) -> list[Run]:
-        """Every rule at every learning rate of its grid, on the tuning seeds."""
+        """Every rule at every trial of its grid, on the tuning seeds."""
         seeds = range(self.choices.seeds)
         return [
             run
             for rule in self.choices.rules
-            for run in self.tried(rule, self.choices.learning_rates[rule], study, seeds)
+            for run in self.tried(rule, self.choices.trials(rule), study, seeds)
         ]
 
     def tried(
-        self, rule: str, rates: Sequence[float], study: int, seeds: Sequence[int]
+        self, rule: str, trials: Sequence[Configuration], study: int, seeds: Sequence[int]
     ) -> list[Run]:
-        """A rule at some learning rates, on some tuning seeds."""
-        return [self.run("tuning", rule, rate, seed, study) for rate in rates for seed in seeds]
-
-    def finer(self, rule: str, best: float) -> tuple[float, ...]:
-        """The learning rates to try around the best of a rule's grid, once that is known.
-
-        None around what somebody asked for, nor in a box, nor where a rate decays over the run.
-        """
-        if not self.choices.may_widen or self.decaying:
-            return ()
-        return grids.finer(self.choices.learning_rates[rule], best)
-
-    def reference_runs(self, rate: float, study: int = 0) -> list[Run]:
-        """Those that the target is taken from, at the reference's learning rate."""
-        rule, seeds = self.choices.reference, range(self.references)
-        return [self.run("reference", rule, rate, seed, study) for seed in seeds]
-
-    def fresh(self, chosen: Mapping[str, float], seeds: int, study: int) -> list[Run]:
-        """What the times of these rules, at these rates, are taken from."""
+        """A rule in some configurations, on some tuning seeds."""
         return [
-            self.run(stage, rule, rate, seed, study)
-            for rule, rate in chosen.items()
-            for stage in self.judged_in(rule)
+            self.run("tuning", rule, one, seed, study, steps)
+            for steps in self.horizons(rule)
+            for one in trials
+            for seed in seeds
+        ]
+
+    def finer(self, rule: str, best: Configuration) -> tuple[Configuration, ...]:
+        """What to try around the best of a rule's grid, once that is known.
+
+        Other weight decays where that is tuned, else learning rates. None around what somebody
+        asked for, nor in a box.
+        """
+        choices = self.choices
+        if not choices.may_widen:
+            return ()
+        if decays := choices.decays.get(rule, ()):
+            return tuple(Configuration(best.learning_rate, ((DECAY, d),)) for d in decays)
+        rates = grids.finer(choices.learning_rates[rule], best.learning_rate)
+        return tuple(best._replace(learning_rate=rate) for rate in rates)
+
+    def finest(self, rule: str, best: Configuration) -> tuple[Configuration, ...]:
+        """What to try after that: learning rates where other weight decays were tried before."""
+        choices = self.choices
+        if not choices.may_widen or rule not in choices.decays:
+            return ()
+        rates = grids.finer(choices.learning_rates[rule], best.learning_rate, grids.HALVES)
+        return tuple(best._replace(learning_rate=rate) for rate in rates)
+
+    def reference_runs(self, one: Configuration, study: int = 0) -> list[Run]:
+        """Those that the target is taken from, in the reference's configuration."""
+        rule = self.choices.reference
+        return [
+            self.run("reference", rule, one, seed, study, steps)
+            for steps in self.horizons(rule)
+            for seed in range(self.references)
+        ]
+
+    def fresh(self, chosen: Mapping[str, Configuration], seeds: int, study: int) -> list[Run]:
+        """What the times of these rules, in these configurations, are taken from."""
+        return self.evaluated("fresh", chosen, seeds, study)
+
+    def evaluated(
+        self, stage: str, chosen: Mapping[str, Configuration], seeds: int, study: int
+    ) -> list[Run]:
+        """Runs of these rules on the seeds for evaluation."""
+        return [
+            self.run(stage, rule, one, seed, study, steps)
+            for rule, one in chosen.items()
+            for steps in self.horizons(rule)
             for seed in range(seeds)
         ]
 
@@ -165,34 +209,45 @@ class Plan:
         """How many reference runs a study has: those that a target is to be taken from."""
         return 0 if self.choices.target else REFERENCE_SEEDS
 
-    def run(self, stage: str, rule: str, learning_rate: float, seed: int, study: int = 0) -> Run:
-        """The ``seed``-th run of a stage of a study."""
+    def run(
+        self,
+        stage: str,
+        rule: str,
+        configuration: Configuration,
+        seed: int,
+        study: int = 0,
+        steps: int = 0,
+    ) -> Run:
+        """The ``seed``-th run of a stage of a study; ``steps``: by default all that a run has."""
         seed += FIRST_SEED[stage] + study * STUDY_SEEDS
-        decisive = [self.facts[:DECISIVE], self.sources[rule], learning_rate, seed]
+        steps = steps or self.steps
+        decisive = [self.facts[:DECISIVE], self.sources[rule], configuration.learning_rate, seed]
         decisive.append(self.choices.batch_size)
-        decisive += [self.horizon(stage), self.period, self.segment, self.width]
-        if others := self.choices.settings(rule, learning_rate):
-            decisive.append(others)
-        return Run(digest(decisive)[:16], stage, rule, learning_rate, seed)
+        decisive += [steps, self.period, self.segment, self.width]
+        if configuration.others:
+            decisive.append(dict(configuration.others))
+        stage = stage if steps == self.steps else SHORTER
+        return Run(digest(decisive)[:16], stage, rule, configuration, seed, steps)
 
     def settings(self, run: Run) -> dict[str, float]:
         """The hyperparameters in which a run departs from its rule."""
-        found = {"learning_rate": run.learning_rate}
-        found |= self.choices.settings(run.rule, run.learning_rate)
-        return found | ({"steps": float(self.horizon(run.stage))} if run.stage in SHORTER else {})
+        shorter = {"steps": float(run.steps)} if run.steps < self.steps else {}
+        return run.configuration.values | shorter
 
     @property
     def count(self) -> int:
         """How many runs the race has in all, at most but for contenders and wider grids."""
         choices = self.choices
-        tuning = choices.seeds * sum(map(self.rates_tried, choices.rules))
-        judging = sum(len(self.judged_in(rule)) for rule in choices.rules) * choices.fresh_seeds
-        return choices.studies * (tuning + self.references + judging)
+        runs = {rule: len(self.horizons(rule)) for rule in choices.rules}
+        tuning = choices.seeds * sum(self.trials_of(rule) * n for rule, n in runs.items())
+        references = self.references * runs[choices.reference]
+        return choices.studies * (tuning + references + sum(runs.values()) * choices.fresh_seeds)
 
-    def rates_tried(self, rule: str) -> int:
-        """How many learning rates of a rule are tuned on."""
-        rates = self.choices.learning_rates[rule]
-        return len(rates) + len(self.finer(rule, rates[len(rates) // 2]))
+    def trials_of(self, rule: str) -> int:
+        """How many configurations of a rule are tuned on."""
+        trials = self.choices.trials(rule)
+        middle = trials[len(trials) // 2]
+        return len(trials) + len(self.finer(rule, middle)) + len(self.finest(rule, middle))
 
     def with_grids(self, learning_rates: Mapping[str, tuple[float, ...]]) -> "Plan":
         """The same race over other learning rates."""
@@ -217,6 +272,7 @@ class Plan:
             rule: {name: tuple(values) for name, values in columns.items()}
             for rule, columns in choices.get("others", {}).items()
         }
+        choices["decays"] = {rule: tuple(v) for rule, v in choices.get("decays", {}).items()}
         fields["decaying"] = tuple(fields.get("decaying", ()))
         facts = fields.pop("facts")
         facts |= {k: tuple(v) for k, v in facts.items() if isinstance(v, list)}

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from ravine.frameworks.spelling import is_spelled
-from ravine.racing.choices import BASELINE, TIME, Choices
+from ravine.racing.choices import BASELINE, FULL, TIME, Choices
 from ravine.racing.engines import JAX, device, framework
 from ravine.racing.grids import POINTS, TRIALS, log_grid
 from ravine.rules import RULES
@@ -89,6 +89,7 @@ def command(choices: Choices, task: Task, confirm: str | None = None, engine: st
         "reference": (choices.reference, BASELINE),
         "looks": (choices.looked, True),
         "objective": (choices.objective, TIME),
+        "tune": (choices.tune, FULL),
         "confirm": (confirm, None),
         "device": (device(engine), device(JAX)),
     }

@@ -105,8 +105,8 @@ class Rehearsal:
         elif job.name == "trace":
             self._traced.append(took)
             self._keras = answer
-            rate = self._plan.choices.learning_rates[job.kind][0]
-            run = self._plan.run("tuning", job.kind, rate, 0)
+            trial = self._plan.choices.trials(job.kind)[0]
+            run = self._plan.run("tuning", job.kind, trial, 0)
             arguments = {**job.arguments, "run": run}
             self._timing.append(Job("rehearse", arguments, f"rehearse {job.kind}"))
         elif job.name == "draw":

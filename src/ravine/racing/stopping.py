@@ -13,6 +13,7 @@ from functools import cache
 import numpy as np
 from numpy.typing import NDArray
 
+from ravine.racing.configuration import Configuration
 from ravine.racing.endpoint import (
     HOPELESS,
     SMOOTHING,
@@ -40,12 +41,12 @@ def rungs(evaluations: int) -> tuple[int, ...]:
 
 
 def hopeless(
-    losses: Mapping[float, Sequence[NDArray[np.floating]]], targets: Floats, horizon: int
-) -> set[float]:
-    """The learning rates to stop.
+    losses: Mapping[Configuration, Sequence[NDArray[np.floating]]], targets: Floats, horizon: int
+) -> set[Configuration]:
+    """The configurations to stop.
 
     Args:
-        losses: For each rate, the validation losses of its runs, each (evaluations + 1,) from
+        losses: For each, the validation losses of its runs, each (evaluations + 1,) from
             before step one to the rung; of a metric that rises, the negated values.
         targets: Shape (targets,), from ``endpoint.band``.
         horizon: Evaluations of a whole run.

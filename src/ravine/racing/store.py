@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 
 from ravine.errors import RavineError, WrongCall
 from ravine.racing import signing
-from ravine.racing.plan import FIRST_SEED, Plan, Run
+from ravine.racing.configuration import Configuration
+from ravine.racing.plan import STAGES, Plan, Run
 
 FILE = "race.sqlite"
 STEP_SECONDS = "step_seconds"  # what is known of how long a step of each rule takes
@@ -25,13 +26,13 @@ CONFIRMATIONS = "confirmations"  # the same, of runs in a framework of the user'
 PAYLOAD = "payload"  # the digest of the pickle that belongs to the plan, and the signature of both
 CONFIRM = "confirm"  # the framework in which a race is to be confirmed once it is finished
 WORK = "work"  # the folder, inside that of the race, through which workers share files
-FORMAT = 4  # until 3 races were tuned and judged by another protocol
+FORMAT = 5  # before, races were tuned and judged by another protocol
 _SCHEMA = """
 CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL);
 CREATE TABLE runs (
     id TEXT PRIMARY KEY, stage TEXT NOT NULL, rule TEXT NOT NULL,
-    learning_rate REAL NOT NULL, seed INTEGER NOT NULL,
-    weights_digest TEXT NOT NULL, batches_digest TEXT NOT NULL,
+    learning_rate REAL NOT NULL, others TEXT NOT NULL, seed INTEGER NOT NULL,
+    steps INTEGER NOT NULL, weights_digest TEXT NOT NULL, batches_digest TEXT NOT NULL,
     start BLOB NOT NULL
 );
 CREATE TABLE segments (
@@ -41,8 +42,8 @@ CREATE TABLE segments (
 );
 CREATE TABLE marks (
     run TEXT PRIMARY KEY, stage TEXT NOT NULL, rule TEXT NOT NULL,
-    learning_rate REAL NOT NULL, seed INTEGER NOT NULL,
-    width INTEGER NOT NULL, failure TEXT NOT NULL
+    learning_rate REAL NOT NULL, others TEXT NOT NULL, seed INTEGER NOT NULL,
+    steps INTEGER NOT NULL, width INTEGER NOT NULL, failure TEXT NOT NULL
 );
 CREATE TABLE stopped (run TEXT PRIMARY KEY);
 CREATE TABLE elsewhere (
@@ -236,7 +237,7 @@ class Store:
         """
         beginnings = [
             (
-                *(run.id, run.stage, run.rule, run.learning_rate, run.seed),
+                *_columns(run),
                 *(weights_digest, batches_digest, start.astype("<f4").tobytes()),
             )
             for run, (weights_digest, batches_digest, start) in begun
@@ -246,7 +247,7 @@ class Store:
             for run, segment, losses, measures in parts
         ]
         with self._writing():  # one transaction: the disk is waited for once
-            run = "INSERT OR IGNORE INTO runs VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
+            run = "INSERT OR IGNORE INTO runs VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
             self._db.executemany(run, beginnings)
             self._db.executemany("INSERT OR IGNORE INTO segments VALUES (?, ?, ?, ?)", rows)
 
@@ -287,40 +288,38 @@ class Store:
         plan = self.plan
         shape = (-1, 2, len(plan.facts.measures))
         narrowed, failed, stopped = self.narrowed(), self.failed(), self.stopped()
-        whole = {stage: len(plan.cuts(stage)) for stage in FIRST_SEED}
         parts: dict[str, list[tuple[bytes, bytes]]] = {}
         query = "SELECT run, losses, measures FROM segments ORDER BY run, segment"
         for run, losses, measures in self._db.execute(query):
             parts.setdefault(run, []).append((losses, measures))
         curves, starts = [], {}
-        for id_, stage, rule, rate, seed, weights, batches, start in self._db.execute(
-            "SELECT * FROM runs"
-        ):
-            starts[stage, seed] = (weights, batches, start)
-            segments = parts.get(id_, [])
-            early = id_ in stopped
-            if (len(segments) < whole[stage] and not early) or id_ in failed:
+        for *columns, weights, batches, start in self._db.execute("SELECT * FROM runs"):
+            run = _run(*columns)
+            starts[run.stage, run.seed, run.steps] = (weights, batches, start)
+            segments = parts.get(run.id, [])
+            early = run.id in stopped
+            if (len(segments) < len(plan.cuts(run)) and not early) or run.id in failed:
                 continue
             losses = np.frombuffer(b"".join(s[0] for s in segments), "<f4")
             measured = start + b"".join(s[1] for s in segments)
-            run = Run(id_, stage, rule, rate, seed)
             measures = np.frombuffer(measured, "<f4").reshape(shape)
-            lanes = narrowed.get(id_, plan.width)
+            lanes = narrowed.get(run.id, plan.width)
             lanes = lanes if lanes < plan.width else 0
             curves.append(Curve(run, weights, batches, losses, measures, "", lanes, early))
-        for id_, stage, rule, rate, seed, _, failure in self._marks():
+        for *columns, _, failure in self._marks():
             if failure:
-                run = Run(id_, stage, rule, rate, seed)
-                curves.append(_failed(run, failure, plan, starts.get((stage, seed))))
+                run = _run(*columns)
+                start = starts.get((run.stage, run.seed, run.steps))
+                curves.append(_failed(run, failure, plan, start))
         order = {rule: i for i, rule in enumerate(plan.choices.rules)}
-        stages = list(FIRST_SEED)
         return sorted(
             curves,
             key=lambda c: (
-                stages.index(c.run.stage),
+                STAGES.index(c.run.stage),
                 order[c.run.rule],
-                c.run.learning_rate,
+                c.run.configuration,
                 c.run.seed,
+                c.run.steps,
             ),
         )
 
@@ -330,11 +329,8 @@ class Store:
     def _mark(self, runs: Sequence[Run], width: int, failure: str) -> None:
         with self._writing():
             self._db.executemany(
-                "INSERT OR REPLACE INTO marks VALUES (?, ?, ?, ?, ?, ?, ?)",
-                [
-                    (run.id, run.stage, run.rule, run.learning_rate, run.seed, width, failure)
-                    for run in runs
-                ],
+                "INSERT OR REPLACE INTO marks VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                [(*_columns(run), width, failure) for run in runs],
             )
             ids = [(run.id,) for run in runs]
             self._db.executemany("DELETE FROM segments WHERE run = ?", ids)
@@ -357,6 +353,18 @@ class Store:
             raise RavineError(f"cannot read '{self.folder / FILE}': {error}") from error
 
 
+def _columns(run: Run) -> tuple[Any, ...]:
+    """A run as the tables have it."""
+    one = run.configuration
+    return run.id, run.stage, run.rule, one.learning_rate, one.others_json, run.seed, run.steps
+
+
+def _run(
+    id_: str, stage: str, rule: str, learning_rate: float, others: str, seed: int, steps: int
+) -> Run:
+    return Run(id_, stage, rule, Configuration.read(learning_rate, others), seed, steps)
+
+
 def _signed(plan: str, payload: str) -> tuple[str, str]:
     """What ``PAYLOAD`` keeps; who has no place for a key names the task again."""
     try:
@@ -367,7 +375,7 @@ def _signed(plan: str, payload: str) -> tuple[str, str]:
 
 def _failed(run: Run, why: str, plan: Plan, start: tuple[str, str, bytes] | None) -> Curve:
     """No curve; what its seed sets out from is known if another rule's run has been there."""
-    steps = plan.horizon(run.stage)
+    steps = run.steps
     shape = steps // plan.period + 1, 2, len(plan.facts.measures)
     measures = np.full(shape, np.nan, np.float32)
     losses = np.full(steps, np.nan, np.float32)

@@ -50,10 +50,10 @@ def same_starts(curves: Sequence[Curve]) -> tuple[Audit, ...]:
         "loss before step one": _starts_alike,
     }
     known = [c for c in curves if not c.failure]  # which shows another's start, or none
-    first: dict[tuple[str, int], Curve] = {}
+    first: dict[tuple[str, int, int], Curve] = {}
     for curve in known:
-        first.setdefault((curve.run.stage, curve.run.seed), curve)
-    pairs = [(first[curve.run.stage, curve.run.seed], curve) for curve in known]
+        first.setdefault((curve.run.stage, curve.run.seed, curve.run.steps), curve)
+    pairs = [(first[c.run.stage, c.run.seed, c.run.steps], c) for c in known]
     return tuple(
         _starts(what, [(a, b) for a, b in pairs if not alike(a, b)], len(first))
         for what, alike in checks.items()
@@ -69,7 +69,7 @@ def _starts_alike(a: Curve, b: Curve) -> bool:
 
 def _starts(what: str, unlike: Sequence[tuple[Curve, Curve]], seeds: int) -> Audit:
     wrong = tuple(
-        f"{title(b.run.rule)} at {b.run.learning_rate:g}, {b.run.stage} seed {b.run.seed}: "
+        f"{title(b.run.rule)} at {b.run.configuration}, {b.run.stage} seed {b.run.seed}: "
         f"not the {what} of {title(a.run.rule)}"
         for a, b in unlike
     )

@@ -8,6 +8,7 @@ from typing import Any, Self
 import numpy as np
 
 from ravine.errors import WrongCall
+from ravine.racing.configuration import Configuration
 from ravine.racing.endpoint import Aim, mean_log_time
 from ravine.racing.plan import Plan, Run
 from ravine.racing.store import Curve
@@ -25,7 +26,7 @@ class Check:
     """A claim that is to be checked. ``study``: whose seeds it takes; races take lower ones."""
 
     rule: str
-    rates: Mapping[str, float]  # of the rule and of the reference
+    chosen: Mapping[str, Configuration]  # of the rule and of the reference
     target: Target
     seeds: int
     study: int
@@ -46,17 +47,25 @@ class Check:
 
     def runs(self, plan: Plan) -> list[Run]:
         """All that it takes."""
-        return plan.fresh(self.rates, self.seeds, self.study)
+        return plan.fresh(self.chosen, self.seeds, self.study)
 
     def to_json(self) -> dict[str, Any]:
         """What the store keeps."""
-        return {**self.__dict__, "target": list(self.target), "targets": list(self.targets)}
+        chosen = {rule: one.values for rule, one in self.chosen.items()}
+        lists = {"target": list(self.target), "targets": list(self.targets)}
+        return {**self.__dict__, **lists, "chosen": chosen}
 
     @classmethod
     def from_json(cls, kept: Mapping[str, Any]) -> Self:
         """What ``to_json`` gave."""
+        chosen = {
+            rule: Configuration.of(
+                values["learning_rate"], {k: v for k, v in values.items() if k != "learning_rate"}
+            )
+            for rule, values in kept["chosen"].items()
+        }
         target, targets = Target(*kept["target"]), tuple(kept.get("targets", ()))
-        return cls(**{**kept, "target": target, "targets": targets})
+        return cls(**{**kept, "chosen": chosen, "target": target, "targets": targets})
 
 
 @dataclass(frozen=True)
@@ -77,8 +86,10 @@ class Checked:
         )
 
 
-def claim_of(verdict: Verdict, measures: Sequence[str]) -> tuple[str, dict[str, float], Target]:
-    """What a verdict claims: a rule, its and the reference's rate, the target.
+def claim_of(
+    verdict: Verdict, measures: Sequence[str]
+) -> tuple[str, dict[str, Configuration], Target]:
+    """What a verdict claims: a rule, its and the reference's configuration, the target.
 
     Raises ``WrongCall`` where nothing is claimed.
     """
@@ -86,9 +97,9 @@ def claim_of(verdict: Verdict, measures: Sequence[str]) -> tuple[str, dict[str, 
     if leader.finding != FASTER:
         raise WrongCall(f"there is no claim to check: {verdict.sentence}")
     pair = (leader.rule, verdict.reference)
-    rates = {s.rule: s.learning_rate for s in verdict.standings if s.rule in pair}
+    chosen = {s.rule: s.configuration for s in verdict.standings if s.rule in pair}
     goal = Target(verdict.target, measures.index(verdict.measure), verdict.rising)
-    return leader.rule, rates, goal
+    return leader.rule, chosen, goal
 
 
 def checked(check: Check, plan: Plan, curves: Sequence[Curve]) -> Checked:
@@ -102,11 +113,11 @@ def checked(check: Check, plan: Plan, curves: Sequence[Curve]) -> Checked:
     known = np.array([not c.failure for c in fresh])  # nothing is compared on the other seeds
     logs = []
     for rule in (reference, check.rule):
-        times = times_of(plan, aim, goal, [c for c in own if c.run.rule == rule])[known]
-        logs.append({check.rates[rule]: mean_log_time(times, plan.evaluations)})
+        times = times_of(plan, aim, [c for c in own if c.run.rule == rule])[known]
+        logs.append({check.chosen[rule]: mean_log_time(times, plan.evaluations)})
     if not known.any():
         return Checked(check, reference, Spread(math.nan, 0.0, math.inf), held=False)
-    tuned = Tuned(check.rates, {rule: (rate,) for rule, rate in check.rates.items()})
+    tuned = Tuned(check.chosen, {rule: (one,) for rule, one in check.chosen.items()})
     found = compare(logs[0], logs[1], tuned, (reference, check.rule), ALPHA)
     held = found.conclusion == FASTER and int(known.sum()) >= LEAST
     return Checked(check, reference, found.speedup, held)

@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from ravine.racing.configuration import Configuration
 from ravine.racing.endpoint import HOPELESS
 from ravine.verdict.statistics import Spread
 
@@ -28,8 +29,8 @@ NEAR = 4  # learning rates of a rule that the spread is taken from
 PRIOR = 4  # degrees of freedom that the pooled variance counts for
 
 Floats = NDArray[np.float64]
-Asked = Callable[[str, float, int], Floats | None]
-Times = Mapping[float, Floats]  # by learning rate: the mean log time of each seed
+Asked = Callable[[str, Configuration, int], Floats | None]
+Times = Mapping[Configuration, Floats]  # the mean log time of each seed
 
 
 class Difference(NamedTuple):
@@ -55,19 +56,21 @@ class Difference(NamedTuple):
         return EQUAL if self.low > -MARGIN and self.high < MARGIN else UNDECIDED
 
 
-def best(times: Times) -> float:
-    """The learning rate of the lowest mean; the smaller one of two that tie."""
-    return min(times, key=lambda rate: (times[rate].mean(), rate))
+def best(times: Times) -> Configuration:
+    """The configuration of the lowest mean; the smaller one of two that tie."""
+    return min(times, key=lambda one: (times[one].mean(), one))
 
 
 def spread(tuning: Sequence[Times]) -> float:
     """The standard deviation of paired differences to a rule's best rate, pooled over the rules.
 
     Of each rule, the four rates nearest behind its best: what lies far behind is another curve with
-    another spread, and may have been stopped early.
+    another spread, and may have been stopped early. Of a rate, its best weight decay: another decay
+    may hardly change a run, and says nothing about the spread between rates.
     """
     squares, freedom = 0.0, 0
-    for times in tuning:
+    for every in tuning:
+        times = {one: every[one] for one in _best_of_each_rate(every)}
         first = times[best(times)]
         behind = sorted((t - first for t in times.values() if t is not first), key=np.mean)
         near = [d for d in behind[:NEAR] if d.mean() <= HOPELESS]
@@ -76,39 +79,46 @@ def spread(tuning: Sequence[Times]) -> float:
     return math.sqrt(squares / freedom) if freedom else math.inf
 
 
+def _best_of_each_rate(times: Times) -> list[Configuration]:
+    by_rate: dict[float, dict[Configuration, Floats]] = {}
+    for one, values in times.items():
+        by_rate.setdefault(one.learning_rate, {})[one] = values
+    return [best(own) for own in by_rate.values()]
+
+
 def margin(spread: float, seeds: int) -> float:
     """How far behind the best in mean log time a contender may lie, on so many tuning seeds."""
     return min(HOPELESS, CONTENDING * spread / math.sqrt(seeds))
 
 
-def contenders(times: Times, within: float) -> tuple[float, ...]:
-    """The learning rates that tuning cannot tell from the best, ascending.
+def contenders(times: Times, within: float) -> tuple[Configuration, ...]:
+    """The configurations that tuning cannot tell from the best, ascending.
 
     Args:
         times: On the tuning seeds.
         within: From ``margin``.
     """
     most = min(t.mean() for t in times.values()) + within
-    return tuple(sorted(rate for rate, t in times.items() if t.mean() <= most))
+    return tuple(sorted(one for one, t in times.items() if t.mean() <= most))
 
 
 class Tuned(NamedTuple):
-    """What tuning gave: each rule's learning rate, its contenders, and the margin they are in."""
+    """What tuning gave: each rule's configuration, its contenders, and the margin they are in."""
 
-    chosen: Mapping[str, float]
-    contenders: Mapping[str, Sequence[float]]
+    chosen: Mapping[str, Configuration]
+    contenders: Mapping[str, Sequence[Configuration]]
     margin: float = 0.0
 
 
 class Looked(NamedTuple):
     """What the looks so far gave.
 
-    ``differences``: of each rule, against the reference. ``asked``: on how many seeds each learning
-    rate of a rule was asked for. ``missing``: whether some of that was not there.
+    ``differences``: of each rule, against the reference. ``asked``: on how many seeds each
+    configuration of a rule was asked for. ``missing``: whether some of that was not there.
     """
 
     differences: dict[str, Difference]
-    asked: dict[tuple[str, float], int]
+    asked: dict[tuple[str, Configuration], int]
     missing: bool
 
 
@@ -127,16 +137,16 @@ def look(
         rules: The others.
         tuned: From tuning.
         levels: For each look, which is a number of seeds, the two-sided level of a comparison.
-        times: Of a rule and a learning rate, mean log times on the first seeds; None if not there.
+        times: Of a rule and a configuration, mean log times on the first seeds; None if not there.
     """
-    asked: dict[tuple[str, float], int] = {}
+    asked: dict[tuple[str, Configuration], int] = {}
     chosen, own = tuned.chosen, tuned.contenders
     low = {(r, k): -math.inf for r in rules for k in own[reference]}
     high = {(r, k): math.inf for r in rules for k in own[r]}
     differences: dict[str, Difference] = {}
     going = list(rules)
 
-    def at(rule: str, rate: float, seeds: int) -> Floats | None:
+    def at(rule: str, rate: Configuration, seeds: int) -> Floats | None:
         asked[rule, rate] = seeds
         return times(rule, rate, seeds)
 
@@ -220,7 +230,9 @@ def compare(
     )
 
 
-def _upper(high: Mapping[tuple[str, float], float], rule: str, rate: float, tuned: Tuned) -> float:
+def _upper(
+    high: Mapping[tuple[str, Configuration], float], rule: str, rate: Configuration, tuned: Tuned
+) -> float:
     known = high[rule, rate]
     return known if known < math.inf else high[rule, tuned.chosen[rule]] + tuned.margin
 

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ravine.frameworks.names import CALLED
-from ravine.racing.plan import Plan
+from ravine.racing.plan import Plan, Run
 from ravine.racing.store import Curve
 from ravine.verdict.checking import Check
 from ravine.verdict.curves import TEST
@@ -25,6 +25,10 @@ class Confirmation(Check):
 
     framework: str
     optimizers: Mapping[str, str]  # of each rule, the line of code
+
+    def runs(self, plan: Plan) -> list[Run]:
+        """All that it takes: of a rule whose rate decays the longest, which one would train."""
+        return [run for run in super().runs(plan) if run.steps == plan.steps]
 
     def whole(self, plan: Plan, curves: Sequence[Curve], elsewhere: Elsewhere) -> bool:
         """Whether all of it is stored."""
@@ -82,7 +86,7 @@ class Confirmed:
     def rules(self) -> tuple[str, ...]:
         """The winner, then the reference."""
         winner = self.confirmation.rule
-        return tuple(sorted(self.confirmation.rates, key=lambda rule: rule != winner))
+        return tuple(sorted(self.confirmation.chosen, key=lambda rule: rule != winner))
 
     def of(self, rule: str) -> list[Pair]:
         """The pairs of a rule."""
@@ -135,10 +139,10 @@ def confirmed(
     here = [curve for curve in curves if curve.run.id in ids]
     found = {c.run.id: elsewhere[confirmation.framework, c.run.id] for c in here}
     there = [_as_curve(c, found[c.run.id][0]) for c in here]
-    rates, goal = confirmation.rates, confirmation.target
-    ours, theirs = (study_among(own, plan, rates, goal) for own in (here, there))
+    chosen, goal = confirmation.chosen, confirmation.target
+    ours, theirs = (study_among(own, plan, chosen, goal) for own in (here, there))
     pairs, drawn = [], {}
-    for rule in rates:
+    for rule in chosen:
         for seed, curve in ours.fresh[rule].items():
             _, seconds, _ = found[curve.run.id]
             steps = theirs.times[rule][seed]

@@ -40,7 +40,7 @@ def best_within(plan: Plan, pace: float) -> LossOf:
     evaluations = int(plan.evaluations * min(1.0, pace))
 
     def loss(curve: Curve) -> float:
-        lowest = lowest_of(Aim(np.empty(0)), [curve], TEST)[0, : max(0, evaluations - 2)]
+        lowest = lowest_of(plan, Aim(np.empty(0)), [curve], TEST)[0, : max(0, evaluations - 2)]
         return float(lowest[-1]) if lowest.size else math.nan
 
     return loss

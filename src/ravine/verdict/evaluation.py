@@ -6,18 +6,19 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from ravine.racing.configuration import Configuration
 from ravine.racing.endpoint import Aim, Floats, mean_log_time, times_to
 from ravine.racing.plan import CONTENDER, Plan, Run
 from ravine.racing.store import Curve
 from ravine.verdict.comparing import Difference, Tuned, compare, look
-from ravine.verdict.curves import TEST, Target, ends_at
+from ravine.verdict.curves import TEST, Target
 from ravine.verdict.looks import nominal_levels
 from ravine.verdict.tuning import goal_of, judging_aim, lowest_of
 
 ALPHA = 0.05  # that any of the conclusions that are adjusted together is wrong
 LEAST = 4  # evaluation seeds, or studies: below it nothing is concluded
 NOTHING = Target(math.inf)
-Key = tuple[str, float]  # a rule and a learning rate
+Key = tuple[str, Configuration]  # a rule and how it is run
 
 
 @dataclass(frozen=True)
@@ -25,7 +26,7 @@ class Evaluation:
     """The evaluation runs of a study, as far as they are there.
 
     ``wanted``: all runs that are to be done, as far as is known; ``missing``: whether some are not
-    there. ``times``: evaluations to each target, (seeds, targets), by rule and learning rate, on
+    there. ``times``: evaluations to each target, (seeds, targets), by rule and configuration, on
     the seeds on which the reference could be run. ``said``: of each rule against the reference.
     """
 
@@ -90,23 +91,25 @@ def evaluation(
     if any(run.id not in there for run in wanted):
         return Evaluation(plan, tuned, tuple(wanted), missing=True)
     goal = target or goal_of(plan, [there[r.id] for r in wanted if r.stage == "reference"])
-    aim = judging_aim(plan, goal, [there[run.id] for run in _reference(plan, wanted)])
+    way = _reference(plan, tuned, looks[0], study)
+    aim = judging_aim(plan, goal, [there[run.id] for run in way])
     if aim is None:
         return Evaluation(plan, tuned, tuple(wanted), missing=False, goal=goal)
     known = np.ones(looks[-1], bool)  # seeds on which the reference could be run
     for rate in tuned.contenders[reference]:
         runs = _runs(plan, tuned, (reference, rate), looks[-1], study)
-        own = [run for run in runs if run.stage in ("fresh", CONTENDER)]
-        known &= [run.id not in there or not there[run.id].failure for run in own]
+        for run in runs:
+            if run.id in there and there[run.id].failure:
+                known[run.seed - runs[0].seed] = False
     if not known[: looks[0]].any():
         return Evaluation(plan, tuned, tuple(wanted), missing=False, goal=goal, aim=aim)
     times: dict[Key, Floats] = {}
 
-    def asked(rule: str, rate: float, seeds: int) -> Floats | None:
+    def asked(rule: str, rate: Configuration, seeds: int) -> Floats | None:
         runs = _runs(plan, tuned, (rule, rate), seeds, study)
         if any(run.id not in there for run in runs):
             return None
-        found = times_of(plan, aim, goal, [there[run.id] for run in runs])[known[:seeds]]
+        found = times_of(plan, aim, [there[run.id] for run in runs])[known[:seeds]]
         times[rule, rate] = found
         return mean_log_time(found, plan.evaluations)
 
@@ -122,41 +125,19 @@ def evaluation(
 
 
 def _runs(plan: Plan, tuned: Tuned, key: Key, seeds: int, study: int) -> list[Run]:
-    """The runs of a rule at a learning rate, on the first seeds for evaluation."""
-    rule, rate = key
-    if rate == tuned.chosen[rule]:
-        return plan.fresh({rule: rate}, seeds, study)
-    return [plan.run(CONTENDER, rule, rate, seed, study) for seed in range(seeds)]
+    """The runs of a rule in a configuration, on the first seeds for evaluation."""
+    rule, one = key
+    stage = "fresh" if one == tuned.chosen[rule] else CONTENDER
+    return plan.evaluated(stage, {rule: one}, seeds, study)
 
 
-def _reference(plan: Plan, wanted: Sequence[Run]) -> list[Run]:
+def _reference(plan: Plan, tuned: Tuned, seeds: int, study: int) -> list[Run]:
     """The runs along which the targets lie: of their own, or the first fresh ones."""
-    if own := [run for run in wanted if run.stage == "reference"]:
-        return own
     rule = plan.choices.reference
-    return [run for run in wanted if (run.stage, run.rule) == ("fresh", rule)]
+    own = plan.reference_runs(tuned.chosen[rule], study)
+    return own or plan.fresh({rule: tuned.chosen[rule]}, seeds, study)
 
 
-def times_of(plan: Plan, aim: Aim, goal: Target, curves: Sequence[Curve]) -> Floats:
-    """Evaluations to each target, (seeds, targets)."""
-    if curves[0].run.rule in plan.decaying:
-        return _shortest(plan, aim, goal, curves)
-    return times_to(lowest_of(aim, curves, TEST), aim.targets)
-
-
-def _shortest(plan: Plan, aim: Aim, goal: Target, curves: Sequence[Curve]) -> Floats:
-    """Evaluations of the shortest run that ends at each target: a rate that decays is judged so.
-
-    In the middle of a decay curves cross; "Fantastic Pretraining Optimizers" 2025.
-    """
-    by_seed: dict[int, list[Curve]] = {}
-    for curve in curves:
-        by_seed.setdefault(curve.run.seed, []).append(curve)
-    values = -aim.targets if aim.rising else aim.targets
-    found = np.full((len(by_seed), len(values)), np.inf)
-    for row, own in zip(found, by_seed.values(), strict=True):
-        for i, value in enumerate(values):
-            target = goal._replace(value=float(value))
-            ends = [plan.horizon(c.run.stage) for c in own if ends_at(c, target)]
-            row[i] = min(ends, default=np.inf) / plan.period
-    return found
+def times_of(plan: Plan, aim: Aim, curves: Sequence[Curve]) -> Floats:
+    """Evaluations to each target of a rule's runs in one configuration, (seeds, targets)."""
+    return times_to(lowest_of(plan, aim, curves, TEST), aim.targets)

@@ -49,16 +49,17 @@ def judge(
     for rule in names:
         runs, difference = studies.runs(rule), against.get(rule)
         grid = plan.choices.learning_rates[rule]
-        rates = tuple(study.chosen[rule] for study in studies.each)
-        chosen = sorted(rates)[(len(rates) - 1) // 2]
-        others = {k for one in studies.each for k in one.contenders(rule)} - {*rates}
+        each = tuple(study.chosen[rule] for study in studies.each)
+        chosen = sorted(each)[(len(each) - 1) // 2]
+        rates = {one.learning_rate for one in each}
+        others = {k.learning_rate for one in studies.each for k in one.contenders(rule)} - rates
         standings.append(
             Standing(
                 rule=rule,
-                learning_rate=chosen,
-                chosen=rates,
-                hyperparameters={**rules[rule], **plan.choices.settings(rule, chosen)},
-                at_edge=len(grid) > 1 and bool({grid[0], grid[-1]} & set(rates)),
+                configuration=chosen,
+                chosen=each,
+                hyperparameters={**rules[rule], **chosen.values},
+                at_edge=len(grid) > 1 and bool({grid[0], grid[-1]} & rates),
                 runs=len(runs),
                 reached=sum(map(math.isfinite, studies.times(rule))),
                 diverged=sum(diverged_at(c, TEST) is not None for c in runs),
@@ -78,7 +79,7 @@ def judge(
                     if i > 0
                 },
                 state_bytes=state_bytes_of(rule),
-                sensitivity=sensitivity(rule, chosen, curves, tuple(sorted(others))),
+                sensitivity=sensitivity(rule, chosen.learning_rate, curves, tuple(sorted(others))),
             )
         )
     standings = _ranked(standings, studies)

@@ -3,8 +3,8 @@
 import math
 
 from ravine.racing import endpoint, stopping
-from ravine.racing.plan import REFERENCE_SEEDS, SHORTER, Plan
-from ravine.verdict import comparing
+from ravine.racing.plan import REFERENCE_SEEDS, Plan
+from ravine.verdict import comparing, tuning
 from ravine.verdict.curves import UNTRAINED
 from ravine.verdict.evaluation import ALPHA, LEAST
 from ravine.verdict.naming import called
@@ -30,19 +30,20 @@ def protocol(plan: Plan) -> dict[str, str]:
         else f"the {REFERENCE_SEEDS * TARGET_QUANTILE:.0f}th lowest of what {REFERENCE_SEEDS} "
         f"runs of tuned {reference} reach on the test data, on other seeds"
     )
-    share = 2 ** ((endpoint.TARGETS - 1) // endpoint.A_HALVING)
+    halvings = tuning.halvings(plan)
+    share, targets = 2**halvings, halvings * endpoint.A_HALVING + 1
     found["time"] = (
-        f"mean logarithm of the steps to {endpoint.TARGETS} targets: what the median run of "
+        f"mean logarithm of the steps to {targets} targets: what the median run of "
         f"{reference} reaches in 1/{share} of its time to the target, in 2^(1/4) times that, and "
         f"so on to the target; of trailing means of {endpoint.SMOOTHING} evaluations on "
         "the test data; a run that misses a target took all its steps; each step is one "
         "minibatch gradient"
     )
     if plan.decaying:
-        runs = ", ".join(f"1/{part}" for part in reversed(SHORTER.values()))
+        lengths = ", ".join(map(str, sorted(plan.horizons(plan.decaying[0]))))
         found["time_under_a_decay"] = (
-            f"runs of {runs} and all of {plan.steps} steps, each with its whole decay: the "
-            "shortest that ends at a target"
+            f"runs of {lengths} steps, each with its whole decay; the time to a target lies where "
+            "the line through their last losses, over the logarithm of their steps, gets to it"
         )
     found |= {
         "speedup": f"geometric mean time of {reference} / that of the rule, paired by {pairs}",
@@ -77,15 +78,21 @@ def protocol(plan: Plan) -> dict[str, str]:
 
 def _tuning(plan: Plan) -> str:
     choices = plan.choices
-    if plan.decaying:
-        how = f"lowest median final validation loss of {choices.seeds} seeds; "
-    else:
-        how = (
-            "the least time to the targets on validation data: every rate on one seed, those "
-            f"within {math.exp(endpoint.HOPELESS):g} times of the best on {choices.seeds}; "
-        )
-    if plan.finer(choices.reference, choices.learning_rates[choices.reference][0]):
+    how = (
+        "the least time to the targets on validation data: every rate on one seed, those "
+        f"within {math.exp(endpoint.HOPELESS):g} times of the best on {choices.seeds}; "
+    )
+    if plan.finer(choices.reference, choices.trials(choices.reference)[0]):
         how += "then those a quarter and half a step around the best; "
+    if decays := choices.decays:
+        what = "; ".join(
+            f"of {called(rule)} {' and '.join(f'{value:g}' for value in values)}"
+            for rule, values in decays.items()
+        )
+        how += (
+            f"where the weight decay is tuned, two others ({what}) at the best rate, then the "
+            "rates half a step around it; "
+        )
     return f"{how}{_budget(plan)}; ties to the lower final loss"
 
 

@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from ravine.racing.configuration import Configuration
 from ravine.racing.store import Curve
 from ravine.verdict.curves import VALIDATION, end_loss, untrained
 
@@ -64,27 +65,41 @@ def sensitivity(
     own = [c for c in curves if c.run.stage == "tuning" and c.run.rule == rule]
     start = loss_before(own)
     rates = tried(own)
+    each = {curve.run.configuration: list[Curve]() for curve in own}
+    for curve in own:
+        each[curve.run.configuration].append(curve)
     barren = unusable(rates, best, start)
     return Sensitivity(
         width=forgiving_width(rates, best),
         cliff=min((rate for rate in barren if rate > best), default=None),
         unusable=len(barren) / len(rates),
-        after=best_after([t.loss for t in rates], start),
+        after=best_after([_median_end(runs) for runs in each.values()], start),
         rivals=rivals,
     )
 
 
 def tried(curves: Sequence[Curve]) -> list[Tried]:
-    """The rates of one rule's tuning runs, ascending. Runs that could not be done say nothing."""
-    by_rate: dict[float, list[Curve]] = {}
+    """The rates of one rule's tuning runs, ascending. Runs that could not be done say nothing.
+
+    Of a rate that was tried with several weight decays, the decay of the lowest loss.
+    """
+    by_rate: dict[float, dict[Configuration, list[Curve]]] = {}
     for curve in curves:
-        by_rate.setdefault(curve.run.learning_rate, []).append(curve)
+        own = by_rate.setdefault(curve.run.learning_rate, {})
+        own.setdefault(curve.run.configuration, []).append(curve)
     found = []
     for rate in sorted(by_rate):
-        done = [curve for curve in by_rate[rate] if not curve.failure]
-        loss = float(np.median([end_loss(c, VALIDATION) for c in done])) if done else math.nan
-        found.append(Tried(rate, loss, any(curve.stopped for curve in done)))
+        each = [
+            Tried(rate, _median_end(runs), any(c.stopped for c in runs if not c.failure))
+            for runs in by_rate[rate].values()
+        ]
+        found.append(min(each, key=lambda t: math.inf if math.isnan(t.loss) else t.loss))
     return found
+
+
+def _median_end(runs: Sequence[Curve]) -> float:
+    done = [end_loss(curve, VALIDATION) for curve in runs if not curve.failure]
+    return float(np.median(done)) if done else math.nan
 
 
 def loss_before(curves: Sequence[Curve]) -> float:

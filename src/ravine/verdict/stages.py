@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
+from ravine.racing.configuration import Configuration
 from ravine.racing.endpoint import Aim
 from ravine.racing.grids import EXTENSIONS
 from ravine.racing.grids import widened as wider_grid
@@ -54,7 +55,7 @@ def widened(plan: Plan, curves: Sequence[Curve]) -> Plan:
         return plan
     grids = dict(plan.choices.learning_rates)
     for rule in behind or plan.choices.rules:
-        upwards = _nearer_the_top(grids[rule], [chosen[rule] for chosen in best])
+        upwards = _nearer_the_top(grids[rule], [chosen[rule].learning_rate for chosen in best])
         grids[rule] = wider_grid(grids[rule], plan.choices.points, upwards)
     return plan.with_grids(grids)
 
@@ -77,12 +78,12 @@ def relevant(plan: Plan, curves: Sequence[Curve]) -> list[Curve]:
     ]
 
 
-def at_edge(plan: Plan, best: Sequence[Mapping[str, float]]) -> list[str]:
+def at_edge(plan: Plan, best: Sequence[Mapping[str, Configuration]]) -> list[str]:
     """The rules whose best rate, in some study, is the lowest or highest tried."""
     return [
         rule
         for rule, rates in plan.choices.learning_rates.items()
-        if any(chosen[rule] in (rates[0], rates[-1]) for chosen in best)
+        if any(chosen[rule].learning_rate in (rates[0], rates[-1]) for chosen in best)
     ]
 
 

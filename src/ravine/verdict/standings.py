@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from ravine.errors import RavineError
+from ravine.racing.configuration import Configuration
 from ravine.verdict.audits import Audit
 from ravine.verdict.comparing import EQUAL, FASTER, SLOWER, UNDECIDED
 from ravine.verdict.inclusion import Suspect
@@ -31,12 +32,12 @@ UNRANKED = "no ranking"  # the race was not fair
 class Standing:
     """How a rule did at its chosen learning rate, on the fresh seeds.
 
-    Of several studies, each with a choice of its own, ``learning_rate`` is the median choice.
+    Of several studies, each with a choice of its own, ``configuration`` is the median choice.
     """
 
     rule: str
-    learning_rate: float
-    chosen: tuple[float, ...]  # the learning rate of each study
+    configuration: Configuration
+    chosen: tuple[Configuration, ...]  # of each study
     hyperparameters: Mapping[str, Any]
     at_edge: bool  # the chosen rate is the smallest or largest tried: a wider grid may do better
     runs: int
@@ -57,6 +58,11 @@ class Standing:
     final_metrics: Mapping[str, float]  # medians over the runs that stayed finite
     state_bytes: float | None  # of optimizer memory a parameter; None: not a rule of ravine's
     sensitivity: Sensitivity  # to the learning rate, from the tuning runs
+
+    @property
+    def learning_rate(self) -> float:
+        """Of the configuration."""
+        return self.configuration.learning_rate
 
     @property
     def concluded(self) -> bool:

@@ -7,7 +7,8 @@ from functools import cached_property
 
 import numpy as np
 
-from ravine.racing.plan import Plan
+from ravine.racing.configuration import Configuration
+from ravine.racing.plan import SHORTER, Plan
 from ravine.racing.store import Curve
 from ravine.verdict.comparing import Difference, Tuned, compare
 from ravine.verdict.curves import Target, ends_at, steps_to
@@ -26,7 +27,7 @@ class Study:
     that missed it. ``evaluated``: None where nothing is compared but those times.
     """
 
-    chosen: Mapping[str, float]
+    chosen: Mapping[str, Configuration]
     target: Target
     fresh: Runs
     times: Mapping[str, Mapping[int, float]]
@@ -39,8 +40,8 @@ class Study:
             return ()
         return tuple(float(-x if aim.rising else x) for x in aim.targets)
 
-    def contenders(self, rule: str) -> Sequence[float]:
-        """The learning rates that tuning could not tell apart, the chosen one among them."""
+    def contenders(self, rule: str) -> Sequence[Configuration]:
+        """The configurations that tuning could not tell apart, the chosen one among them."""
         return () if self.evaluated is None else self.evaluated.tuned.contenders[rule]
 
 
@@ -92,8 +93,9 @@ class Studies:
         middles = np.array([d.middle for d in found if d is not None])
         if not middles.size:
             return None
-        tuned = Tuned({one: 0.0, other: 0.0}, {one: (0.0,), other: (0.0,)})
-        logs = {0.0: np.zeros(len(middles))}, {0.0: -middles}
+        any_ = Configuration(0.0)
+        tuned = Tuned({one: any_, other: any_}, {one: (any_,), other: (any_,)})
+        logs = {any_: np.zeros(len(middles))}, {any_: -middles}
         return compare(*logs, tuned, (one, other), ALPHA / max(1, comparisons))
 
     def runs(self, rule: str) -> list[Curve]:
@@ -137,36 +139,31 @@ def studied(plan: Plan, curves: Sequence[Curve], target: Target | None = None) -
 def study_among(
     curves: Sequence[Curve],
     plan: Plan,
-    chosen: Mapping[str, float],
+    chosen: Mapping[str, Configuration],
     goal: Target,
     evaluated: Evaluation | None = None,
 ) -> Study:
     """What these curves say about the rules at their chosen rates, on their way to the goal."""
-    runs: dict[tuple[str, str], dict[int, Curve]] = {}  # by rule and stage
-    for curve in curves:
-        if curve.run.learning_rate == chosen.get(curve.run.rule):
-            runs.setdefault((curve.run.rule, curve.run.stage), {})[curve.run.seed] = curve
-    fresh = {rule: runs.get((rule, "fresh"), {}) for rule in chosen}
-    times = {}
-    for rule, own in fresh.items():
-        if rule in plan.decaying:
-            stages = {stage: runs.get((rule, stage), {}) for stage in plan.judged_in(rule)}
-            times[rule] = {seed: _shortest(plan, stages, seed, goal) for seed in own}
-        else:
-            times[rule] = {seed: steps_to(c, goal, plan.period) for seed, c in own.items()}
+    own = [c for c in curves if c.run.configuration == chosen.get(c.run.rule)]
+    fresh: dict[str, dict[int, Curve]] = {rule: {} for rule in chosen}
+    shorter: dict[tuple[str, int], list[Curve]] = {}
+    for curve in own:
+        if curve.run.stage == "fresh":
+            fresh[curve.run.rule][curve.run.seed] = curve
+        elif curve.run.stage == SHORTER:
+            shorter.setdefault((curve.run.rule, curve.run.seed), []).append(curve)
+    times = {
+        rule: {
+            seed: _ends_first([curve, *shorter.get((rule, seed), ())], goal)
+            if rule in plan.decaying
+            else steps_to(curve, goal, plan.period)
+            for seed, curve in runs.items()
+        }
+        for rule, runs in fresh.items()
+    }
     return Study(chosen, goal, fresh, times, evaluated)
 
 
-def _shortest(
-    plan: Plan, stages: Mapping[str, Mapping[int, Curve]], seed: int, goal: Target
-) -> float:
-    """The steps of the shortest run that ends at the target: a rate that decays is judged there.
-
-    In the middle of a decay curves cross; "Fantastic Pretraining Optimizers" 2025.
-    """
-    reached = [
-        float(plan.horizon(stage))
-        for stage, own in stages.items()
-        if seed in own and ends_at(own[seed], goal)
-    ]
-    return min(reached, default=math.inf)
+def _ends_first(runs: Sequence[Curve], goal: Target) -> float:
+    """The steps of the shortest run that ends at the target: a rate that decays is judged there."""
+    return min((float(c.run.steps) for c in runs if ends_at(c, goal)), default=math.inf)

@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Any
 from ravine.pages import style
 from ravine.pages.charts import drawing
 from ravine.pages.results import Results
+from ravine.racing.plan import SHORTER
 from ravine.racing.store import Curve
-from ravine.verdict import SMOOTHING, TEST, diverged_at, final, title
+from ravine.verdict import SMOOTHING, TEST, diverged_at, title
 from ravine.verdict.curves import trailing_means
 
 if TYPE_CHECKING:
@@ -29,10 +30,16 @@ def records(results: Results) -> "pd.DataFrame":
 
     runs: dict[tuple[str, int], list[Curve]] = {}
     for curve in results.curves:
-        if curve.run.stage in results.plan.judged_in(curve.run.rule):
+        if curve.run.stage in ("fresh", SHORTER):
             runs.setdefault((curve.run.rule, curve.run.seed), []).append(curve)
+    fresh = {
+        (c.run.rule, c.run.seed): c.run.configuration
+        for c in results.curves
+        if c.run.stage == "fresh"
+    }
     rows = []
-    for (rule, seed), own in runs.items():
+    for (rule, seed), configuration in fresh.items():
+        own = [c for c in runs[rule, seed] if c.run.configuration == configuration]
         steps, values = _records(results, rule, own)
         thin = max(1, -(-len(steps) * len(runs) // MOST_RECORDS))
         kept = sorted({*range(0, len(steps), thin), *_decisive(values, results)})
@@ -164,7 +171,7 @@ def _records(results: Results, rule: str, own: list[Curve]) -> tuple[list[int], 
     measure = plan.facts.measures.index(results.verdict.measure)
     if rule in plan.decaying:
         ends = {
-            plan.horizon(c.run.stage): final(c, TEST, measure)
+            c.run.steps: float(c.measures[-1, TEST, measure])
             for c in own
             if not c.failure and diverged_at(c, TEST) is None
         }

@@ -17,9 +17,11 @@ RAIL = 18  # pixels from the top of a panel to the rail of diverged runs; their 
 
 
 def tuning_ends(results: Results) -> "pd.DataFrame":
-    """How each tuning run ended: rule, learning_rate, seed, loss (infinite where it diverged).
+    """How each tuning run ended: rule, learning_rate, configuration (as text), seed, loss.
 
-    And whether it was ``stopped`` early, the loss being what it had then.
+
+    The loss is infinite where it diverged. And whether it was ``stopped`` early, the loss being
+    what it had then.
     """
     import pandas as pd
 
@@ -28,6 +30,7 @@ def tuning_ends(results: Results) -> "pd.DataFrame":
             {
                 "rule": c.run.rule,
                 "learning_rate": c.run.learning_rate,
+                "configuration": str(c.run.configuration),
                 "seed": c.run.seed,
                 "loss": final(c, VALIDATION) if diverged_at(c, VALIDATION) is None else math.inf,
                 "stopped": c.stopped,

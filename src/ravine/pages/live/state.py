@@ -97,7 +97,7 @@ class State:
     def stored(self, curves: Sequence[Curve], now: float) -> None:
         """These were there before."""
         for curve in curves:
-            self.advance([curve.run], 0, self.plan.horizon(curve.run.stage), [curve.measures])
+            self.advance([curve.run], 0, curve.run.steps, [curve.measures])
             self.finish(curve.run, curve.measures[1:])
         self.kept, self.began = self.done, now
         self._kept_share = self.share
@@ -117,7 +117,7 @@ class State:
     def finish(self, run: Run, measures: Any) -> None:
         """See ``racing.roles.Watcher``."""
         done, losses = self._going.pop(run, (0, NOTHING))
-        self._steps[run.stage] += self.plan.horizon(run.stage) - done
+        self._steps[run.stage] += run.steps - done
         self.done += 1
         self._over[run.rule] += 1
         self._tuned[run.rule] += run.stage == "tuning"
@@ -196,14 +196,15 @@ class State:
 
 def tuning_runs(plan: Plan, rule: str) -> int:
     """How many tuning runs a rule has at most."""
-    return plan.choices.studies * plan.choices.seeds * plan.rates_tried(rule)
+    return plan.choices.studies * plan.choices.seeds * plan.trials_of(rule)
 
 
 def runs_of(plan: Plan) -> dict[str, int]:
     """How many runs each rule has in a race, at most but for contenders."""
     choices = plan.choices
-    judging = {rule: choices.fresh_seeds * len(plan.judged_in(rule)) for rule in choices.rules}
-    judging[choices.reference] += plan.references
-    return {
-        rule: tuning_runs(plan, rule) + choices.studies * count for rule, count in judging.items()
-    }
+    runs = {}
+    for rule in choices.rules:
+        judging = choices.fresh_seeds + (plan.references if rule == choices.reference else 0)
+        lengths = len(plan.horizons(rule))
+        runs[rule] = lengths * (tuning_runs(plan, rule) + choices.studies * judging)
+    return runs
