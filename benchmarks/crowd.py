@@ -117,8 +117,8 @@ class Crowd:
     def _advanced(
         self, plan: Plan, program: str, rule: bytes, runs: list[Run], segment: int
     ) -> Advanced:
-        stage, period = runs[0].stage, plan.period
-        cuts = (0, *plan.cuts(stage))
+        period = plan.period
+        cuts = (0, *plan.cuts(runs[0]))
         first, last = cuts[segment], cuts[segment + 1]
         losses, measures = [], []
         for run in runs:
@@ -159,9 +159,7 @@ def curve(plan: Plan, run: Run) -> tuple[Any, Any]:
     own, rule = rates[run.rule], plan.choices.rules.index(run.rule)
     step = math.log(own[1] / own[0])
     away = round(abs(math.log(run.learning_rate / own[len(own) // 2])) / step, 3)
-    return _fallen(
-        plan.horizon(run.stage), plan.period, 0.02 * (1 + 0.3 * rule) * 0.4**away, run.seed % 3
-    )
+    return _fallen(run.steps, plan.period, 0.02 * (1 + 0.3 * rule) * 0.4**away, run.seed % 3)
 
 
 @cache

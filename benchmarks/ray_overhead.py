@@ -25,6 +25,7 @@ from typing import Any
 from peers.ours import Ours
 from peers.setting import CORES, Setting, Subject
 
+from ravine.racing.configuration import Configuration
 from ravine.racing.crew import Crew, told
 from ravine.racing.provenance import machine, versions
 from ravine.racing.ray_crew import connected
@@ -74,7 +75,9 @@ def compare(
     finally:
         local.close()
         ray.close()
-    segments = len(local.plan.cuts("fresh")) * -(-runs // local.plan.width)
+    segments = len(local.plan.cuts(local.plan.run("fresh", "adam", Configuration(0.1), 0))) * -(
+        -runs // local.plan.width
+    )
     print(
         f"{runs} runs of {local.plan.steps} steps, {local.plan.width} lanes, "
         f"{segments} segments of a pack, {len(CORES)} workers"

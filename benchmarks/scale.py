@@ -128,7 +128,7 @@ def messages() -> None:
         sizes = (len(pickle.dumps(("advance", job))), len(pickle.dumps(("done", answer))), kept)
         print(
             f"| `{name}` | {plan.facts.parameters:,} | {plan.width} | {plan.steps:,} "
-            f"| {len(plan.cuts('tuning'))} | "
+            f"| {len(plan.cuts(runs[0]))} | "
             + " | ".join(f"{size / 1e3:.1f} kB" for size in sizes)
             + " |",
             flush=True,

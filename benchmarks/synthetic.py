@@ -88,7 +88,7 @@ def _curve(plan: Plan, run: Run) -> Curve:
 
 
 def _segments(plan: Plan, curve: Curve) -> Iterator[tuple[str, int, np.ndarray, np.ndarray]]:
-    ends: Sequence[int] = (0, *plan.cuts(curve.run.stage))
+    ends: Sequence[int] = (0, *plan.cuts(curve.run))
     for number, (first, last) in enumerate(pairwise(ends)):
         steps = slice(first * plan.period, last * plan.period)
         measures = curve.measures[1 + first : 1 + last]

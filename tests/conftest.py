@@ -76,7 +76,7 @@ def same(ours: "Sequence[Curve]", theirs: "Sequence[Curve]", ids: bool = True) -
 
     ``ids``: whether they are known by the same, which tells how a run is cut too.
     """
-    known = ("stage", "rule", "learning_rate", "seed") + ("id",) * ids
+    known = ("stage", "rule", "configuration", "seed", "steps") + ("id",) * ids
     for a, b in zip(ours, theirs, strict=True):
         assert [getattr(a.run, k) for k in known] == [getattr(b.run, k) for k in known]
         assert (a.failure, a.narrowed) == (b.failure, b.narrowed)

@@ -180,7 +180,7 @@ def test_all_that_a_plan_may_hold_is_raced(task: Task, tmp_path: Path, no_pages:
     count = dict.fromkeys(("tuning", "fresh", "half", "quarter"), 0)
     for curve in curves.values():
         count[curve.run.stage] += 1
-        assert len(curve.losses) <= race.plan.horizon(curve.run.stage)
+        assert len(curve.losses) <= curve.run.steps
     assert count == {"tuning": 2 * 2 * 3 * 2, "fresh": 8, "half": 8, "quarter": 8}
     assert race.verdict.measure == "accuracy"
     assert race.verdict.sentence.startswith("Too few studies")

@@ -65,9 +65,12 @@ def test_neither_segments_nor_how_it_is_asked_for_change_a_curve(
     whole = ravine.race("breast-cancer-logistic", **text, **HERE, out=tmp_path / "whole")
     monkeypatch.setattr(plan, "SEGMENT_ROWS", plan.LANES * 32 * 11)  # eleven steps
     cut = ravine.race("breast-cancer-logistic", **objects, **HERE, out=tmp_path / "cut")
-    assert (whole.plan.cuts("fresh"), whole.plan.cuts("tuning")) == ((50,), (6, 12, 25, 50))
-    assert cut.plan.cuts("fresh") == (11, 22, 33, 44, 50)
-    assert cut.plan.cuts("tuning") == (6, 12, 23, 25, 36, 47, 50)
+    fresh, tuning = (
+        next(c.run for c in whole.stored if c.run.stage == s) for s in ("fresh", "tuning")
+    )
+    assert (whole.plan.cuts(fresh), whole.plan.cuts(tuning)) == ((50,), (6, 12, 25, 50))
+    assert cut.plan.cuts(fresh) == (11, 22, 33, 44, 50)
+    assert cut.plan.cuts(tuning) == (6, 12, 23, 25, 36, 47, 50)
     assert_same(whole.stored, cut.stored, ids=False)
     assert {c.run.learning_rate for c in whole.stored if c.stopped} == {1e-4, 1e20}
     ours, theirs = (race.best or {} for race in (cut, whole))

@@ -15,6 +15,7 @@ import numpy as np
 from benchmarks.calibration.curves import Curves
 from numpy.typing import NDArray
 
+from ravine.racing.configuration import Configuration
 from ravine.racing.endpoint import HOPELESS, band, mean_log_time, times_to
 from ravine.verdict.comparing import (
     EQUAL,
@@ -87,7 +88,7 @@ class Sampler:
         if found is None:
             return None
         tuned, runs = found
-        place = int(tuned.chosen[self.reference])
+        place = _place(tuned.chosen[self.reference])
         lowest = self.lowest[self.reference][TEST, place, references]
         whole = np.isfinite(self.ends[self.reference][TEST, place, references])
         target = float(np.sort(np.where(whole, lowest[:, -1], np.inf))[RELIABLY])
@@ -97,8 +98,8 @@ class Sampler:
         true = self._truths(targets, TEST)
         shift = true if self.equal else {}
 
-        def times(rule: str, rate: float, seeds: int) -> Any:
-            return self._times(rule, int(rate), judged[:seeds], targets, TEST, shift)
+        def times(rule: str, one: Configuration, seeds: int) -> Any:
+            return self._times(rule, _place(one), judged[:seeds], targets, TEST, shift)
 
         looked = self._looked(tuned, times)
         runs += REFERENCES + sum(looked.asked.values())
@@ -122,21 +123,22 @@ class Sampler:
         scores, runs = {}, 0
         for rule in self.curves.rates:
 
-            def times(places: Any, count: int, rule: str = rule) -> dict[float, Any]:
+            def times(places: Any, count: int, rule: str = rule) -> dict[Configuration, Any]:
                 own = seeds[:count]
                 found = {
-                    k: self._times(rule, int(k), own, targets, VALIDATION, shift) for k in places
+                    Configuration(k): self._times(rule, k, own, targets, VALIDATION, shift)
+                    for k in places
                 }
                 ends = self.ends[rule][VALIDATION]
                 return {
-                    k: t for k, t in found.items() if np.isfinite(ends[int(k), own]).all()
+                    k: t for k, t in found.items() if np.isfinite(ends[_place(k), own]).all()
                 } or found
 
             once = times(map(int, self.curves.coarse[rule]), 1)
             least = min(t.mean() for t in once.values())
-            near = {k for k, t in once.items() if t.mean() <= least + HOPELESS}
+            near = {_place(k) for k, t in once.items() if t.mean() <= least + HOPELESS}
             near |= {first} if rule == self.reference else set()
-            tried = near | set(self._finer(rule, int(best(times(sorted(near), len(seeds))))))
+            tried = near | set(self._finer(rule, _place(best(times(sorted(near), len(seeds))))))
             scores[rule] = times(sorted(tried), len(seeds))
             # Of the coarse grid, the first seed was there.
             runs += len(self.curves.coarse[rule]) + len(tried) * len(seeds) - len(near)
@@ -171,6 +173,11 @@ class Sampler:
             for rule, low in self.lowest.items()
         }
         return {rule: float(means[self.reference] - means[rule]) for rule in self.others}
+
+
+def _place(one: Configuration) -> int:
+    """Configurations stand for places among the learning rates here."""
+    return int(one.learning_rate)
 
 
 def summary(sampler: Sampler, count: int, seed: int = 0) -> dict[str, Any]:

@@ -18,6 +18,7 @@ import numpy as np
 import ravine
 from ravine import conduct
 from ravine.ops import sign
+from ravine.racing.configuration import Configuration
 from ravine.racing.endpoint import Aim
 from ravine.racing.plan import Plan, Run
 from ravine.racing.stopping import hopeless
@@ -28,7 +29,7 @@ from ravine.verdict.tuning import DONE, tuning
 
 SEEDS = 16
 RULES = ("sgd", "rmsprop")  # besides those below
-Bank = Mapping[tuple[str, float], Sequence[Curve]]  # runs of a rule and rate, a seed each
+Bank = Mapping[tuple[str, Configuration], Sequence[Curve]]  # runs of a rule, a seed each
 
 
 class Mean(NamedTuple):
@@ -141,17 +142,17 @@ class Full:
         return found.tuned, sum(len(curve.measures) for curve in curves)
 
     def _curve(self, run: Run, seeds: Sequence[int]) -> Curve:
-        return replace(self.bank[run.rule, run.learning_rate][seeds[run.seed]], run=run)
+        return replace(self.bank[run.rule, run.configuration][seeds[run.seed]], run=run)
 
 
 def _stopped(plan: Plan, curves: list[Curve], aim: Aim) -> list[Curve]:
     """What a driver leaves of runs that wait for each other at the rungs."""
     going, gone = curves, list[Curve]()
     for rung in plan.rungs:
-        losses: dict[float, list[Any]] = {}
+        losses: dict[Configuration, list[Any]] = {}
         for curve in going:
             known = aim.of(curve.measures[: rung + 1, 0])
-            losses.setdefault(curve.run.learning_rate, []).append(known)
+            losses.setdefault(curve.run.configuration, []).append(known)
         rates = hopeless(losses, aim.targets, plan.evaluations)
         gone += [
             replace(
@@ -161,9 +162,9 @@ def _stopped(plan: Plan, curves: list[Curve], aim: Aim) -> list[Curve]:
                 stopped=True,
             )
             for curve in going
-            if curve.run.learning_rate in rates
+            if curve.run.configuration in rates
         ]
-        going = [curve for curve in going if curve.run.learning_rate not in rates]
+        going = [curve for curve in going if curve.run.configuration not in rates]
     return going + gone
 
 
@@ -185,10 +186,10 @@ def full(asked: Mapping[str, Any], seeds: int) -> Full:
             **more,
             out=f"{place}/race",
         )
-        plan, bank = race.plan, dict[tuple[str, float], list[Curve]]()
+        plan, bank = race.plan, dict[tuple[str, Configuration], list[Curve]]()
         for curve in sorted(race.stored, key=lambda c: c.run.seed):
             if curve.run.stage == "tuning":
-                bank.setdefault((curve.run.rule, curve.run.learning_rate), []).append(curve)
+                bank.setdefault((curve.run.rule, curve.run.configuration), []).append(curve)
     kept = {key: runs for key, runs in bank.items() if len(runs) == seeds}
     assert len(kept) == len(bank), "a learning rate lacks runs"
     return Full(

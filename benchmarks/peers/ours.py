@@ -15,6 +15,7 @@ from peers.setting import CORES, EPSILON, RATE, Curve, Setting, Subject, task
 from ravine.racing import luggage
 from ravine.racing.batches import batch_rows
 from ravine.racing.choices import choose
+from ravine.racing.configuration import Configuration
 from ravine.racing.crew import Crew, Local
 from ravine.racing.jobs import DATA, weights_file
 from ravine.racing.plan import Facts, Plan, Run, settle
@@ -76,7 +77,7 @@ class Ours:
 
     def train(self, seeds: Sequence[int]) -> tuple[float, dict[int, Curve]]:
         """Seconds from the first segment handed out to the last one received; the curves."""
-        runs = [Run(f"{seed}", STAGE, Adam.name, RATE, seed) for seed in seeds]
+        runs = [self.plan.run(STAGE, Adam.name, Configuration(RATE), seed) for seed in seeds]
         width = self.plan.width
         self._curves = {}
         packs = [runs[i : i + width] for i in range(0, len(runs), width)]
@@ -107,7 +108,7 @@ class Ours:
         runs, segment = job.arguments["runs"], job.arguments["segment"]
         for run, losses, measures in zip(runs, answer.losses, answer.measures, strict=True):
             self._parts.setdefault(run.seed, []).append((losses, measures[..., 0]))
-        if segment + 1 < len(self.plan.cuts(STAGE)):
+        if segment + 1 < len(self.plan.cuts(runs[0])):
             self._jobs.appendleft(self._advance(runs, segment + 1))
             return
         for run in runs:

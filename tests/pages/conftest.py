@@ -12,6 +12,7 @@ from playwright.sync_api import Browser, Page, sync_playwright
 from ravine import verdict
 from ravine.pages.results import Results
 from ravine.racing.choices import Choices
+from ravine.racing.configuration import Configuration
 from ravine.racing.plan import Facts, Plan, Run
 from ravine.racing.store import Curve
 from ravine.verdict.confirming import Confirmation, confirmed
@@ -146,10 +147,10 @@ def confirm(results: Results) -> Results:
     Two seconds are for the graph, then each part takes 10 ms.
     """
     plan, leader = results.plan, results.verdict.leader
-    rates = {leader.rule: leader.learning_rate, "sgd": 0.1}
+    chosen = {leader.rule: leader.configuration, "sgd": Configuration(0.1)}
     target = Target(results.verdict.target, 0, False)
-    lines = dict.fromkeys(rates, "keras.optimizers.SGD()")
-    asked = Confirmation(leader.rule, rates, target, 3, 1, "tensorflow", lines)
+    lines = dict.fromkeys(chosen, "keras.optimizers.SGD()")
+    asked = Confirmation(leader.rule, chosen, target, 3, 1, "tensorflow", lines)
     curves = [make_curve(plan, run, SPEED[run.rule]) for run in asked.runs(plan)]
     seconds = 2 + 0.01 * np.arange(1, plan.evaluations + 1)
     there = {}

@@ -61,9 +61,12 @@ _LADDER = [(7, 3, 12, 9), (6, 3, 12, 9), (6, 2, 12, 9), (6, 2, 7, 9), (6, 2, 3, 
 
 def _takes(plan: Plan, studies: int, seeds: int, fresh: int, rates: int) -> float:
     grids = {rule: own[:rates] for rule, own in plan.choices.learning_rates.items()}
-    wanted = replace(
-        plan.choices, studies=studies, seeds=seeds, fresh_seeds=fresh, learning_rates=grids
-    )
+    others = {
+        rule: {name: values[:rates] for name, values in columns.items()}
+        for rule, columns in plan.choices.others.items()
+    }
+    counts = {"studies": studies, "seeds": seeds, "fresh_seeds": fresh}
+    wanted = replace(plan.choices, **counts, learning_rates=grids, others=others)
     return estimate(replace(plan, choices=wanted), COST).longest + 1e-9
 
 

@@ -4,9 +4,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ravine.racing.climb import Climb
+from ravine.racing.configuration import Configuration
 from ravine.racing.plan import Run
 
-RUNS = [Run(f"{i}", "tuning", "sgd", 0.1, i) for i in range(4)]
+RUNS = [Run(f"{i}", "tuning", "sgd", Configuration(0.1), i, 100) for i in range(4)]
 GATES, END = (1, 2), 4
 
 

@@ -5,7 +5,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ravine.racing.endpoint import TARGETS, Aim, band, lowest_so_far, mean_log_time, times_to
+from ravine.racing.endpoint import (
+    A_HALVING,
+    HALVINGS,
+    Aim,
+    band,
+    lowest_so_far,
+    mean_log_time,
+    times_to,
+)
 
 
 def test_the_lowest_so_far_is_of_means_of_three() -> None:
@@ -33,7 +41,7 @@ def test_targets_lie_along_the_references_own_way() -> None:
     reference = np.stack([falling(scale) for scale in (30.0, 40.0, 50.0)])
     targets = band(reference, falling(40.0)[3_200])
     assert targets is not None
-    assert targets.shape == (TARGETS,)
+    assert targets.shape == (A_HALVING * HALVINGS + 1,)
     (end, *_, first) = times_to(falling(40.0), targets)
     assert end == pytest.approx(3_202, abs=1)
     assert first == pytest.approx(end / 8, abs=1)

@@ -2,10 +2,11 @@
 
 from collections.abc import Sequence
 
+from ravine.racing.configuration import Configuration
 from ravine.racing.packs import RETRIES, Pack, packed
 from ravine.racing.plan import Run
 
-RUNS = [Run(f"{i}", "tuning", "sgd", 0.1, i) for i in range(11)]
+RUNS = [Run(f"{i}", "tuning", "sgd", Configuration(0.1), i, 100) for i in range(11)]
 
 
 def ids(packs: Sequence[Pack]) -> list[tuple[str, int]]:

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from ravine.errors import WrongCall
 from ravine.racing.choices import choose, scheduled
+from ravine.racing.configuration import Configuration
 from ravine.racing.grids import log_grid
 from ravine.racing.identity import source_digest
 from ravine.racing.plan import LANES, SEGMENT_ROWS, Facts, Plan, settle
@@ -20,6 +21,7 @@ from ravine.update_rule import Rule, hyper, rule
 from ravine.wrapping import Clip, Decay, Scheduled
 
 TASK = TASKS["digits-mlp"]
+AT = Configuration(0.1)
 FACTS = Facts(8970, (1078, 359, 360), ("loss", "accuracy"), "0")
 
 
@@ -32,20 +34,20 @@ def planned(*rules: Rule, **changes: Any) -> Plan:
 
 def test_the_default_race() -> None:
     plan = planned()
-    judged = [*plan.reference_runs(0.1), *plan.fresh(dict.fromkeys(RULES, 0.1), 12, 0)]
-    finer = [
-        run
-        for rule, rates in plan.choices.learning_rates.items()
-        for run in plan.tried(rule, plan.finer(rule, rates[4]), 0, range(3))
-    ]
+    judged = [*plan.reference_runs(AT), *plan.fresh(dict.fromkeys(RULES, AT), 12, 0)]
+    finer = []
+    for name in RULES:
+        middle = plan.choices.trials(name)[4]
+        around = *plan.finer(name, middle), *plan.finest(name, middle)
+        finer += plan.tried(name, around, 0, range(3))
     runs = [*plan.tuning(), *finer, *judged]
     # At the most: of the grids' rates only those near the best are tried on the other seeds.
     assert plan.count == len(runs) == len(RULES) * ((9 + 4) * 3 + 12) + 10
     assert len({run.id for run in runs}) == len(runs)
     assert plan.steps == 30 * (1078 // 32)
     assert plan.evaluations * plan.period == plan.steps
-    assert plan.cuts("tuning") == (12, 25, 50, 99)
-    assert plan.cuts("fresh") == plan.cuts("reference") == (99,)
+    assert {plan.cuts(run) for run in runs if run.stage == "tuning"} == {(12, 25, 50, 99)}
+    assert {plan.cuts(run) for run in judged} == {(99,)}
     by_stage = {s: {r.seed for r in runs if r.stage == s} for s in ("tuning", "reference", "fresh")}
     assert [len(seeds) for seeds in by_stage.values()] == [3, 10, 12]
     assert len(set.union(*by_stage.values())) == 25
@@ -61,17 +63,19 @@ def test_evaluation_looks_while_seeds_remain() -> None:
 def test_a_run_is_one_whatever_it_is_for() -> None:
     """What a contender ran is there when it becomes the best."""
     plan = planned(Adam())
-    (fresh,) = plan.fresh({"adam": 0.1}, 1, 0)
-    contender = plan.run("contender", "adam", 0.1, 0)
+    (fresh,) = plan.fresh({"adam": AT}, 1, 0)
+    contender = plan.run("contender", "adam", AT, 0)
     assert contender.id == fresh.id
-    assert plan.cuts("contender") == plan.cuts("fresh")
+    assert plan.cuts(contender) == plan.cuts(fresh)
 
 
 def test_segments_end_at_rungs_and_where_a_crash_would_cost_too_much() -> None:
     plan = dataclasses.replace(planned(), segment=20)
-    assert plan.cuts("fresh") == (20, 40, 60, 80, 99)
-    assert plan.cuts("tuning") == (12, 25, 45, 50, 70, 90, 99)
-    assert dataclasses.replace(planned(early_stopping=False), segment=50).cuts("tuning") == (50, 99)
+    fresh, tuning = (plan.run(stage, "adam", AT, 0) for stage in ("fresh", "tuning"))
+    assert plan.cuts(fresh) == (20, 40, 60, 80, 99)
+    assert plan.cuts(tuning) == (12, 25, 45, 50, 70, 90, 99)
+    whole = dataclasses.replace(planned(early_stopping=False), segment=50)
+    assert whole.cuts(tuning) == (50, 99)
     # What bounds a worker's memory: the rows of one segment's batches.
     long = planned(epochs=10**4)
     rows = LANES * long.segment * long.period * long.choices.batch_size
@@ -91,25 +95,25 @@ def test_every_rule_gets_equally_many_points_per_decade() -> None:
 
 def test_a_run_is_known_by_all_that_decides_it() -> None:
     plan = planned()
-    base = plan.run("tuning", "adam", 0.1, 0)
-    assert plan.run("tuning", "adam", 0.1, 0).id == base.id
+    base = plan.run("tuning", "adam", AT, 0)
+    assert plan.run("tuning", "adam", AT, 0).id == base.id
     others = [
-        plan.run("tuning", "adam", 0.2, 0),
-        plan.run("tuning", "adam", 0.1, 1),
-        plan.run("tuning", "nadam", 0.1, 0),
-        planned(Adam(beta_1=0.8)).run("tuning", "adam(beta_1=0.8)", 0.1, 0),
-        planned(batch_size=16).run("tuning", "adam", 0.1, 0),
-        planned(schedule="cosine").run("tuning", "adam", 0.1, 0),
-        planned(schedule="cosine(warmup=0.1)").run("tuning", "adam", 0.1, 0),
-        planned(schedule="linear").run("tuning", "adam", 0.1, 0),
-        planned(Decay(Adam())).run("tuning", "decay(adam)", 0.1, 0),
-        planned(epochs=29).run("tuning", "adam", 0.1, 0),
-        dataclasses.replace(plan, width=1).run("tuning", "adam", 0.1, 0),
-        dataclasses.replace(plan, facts=FACTS._replace(digest="1")).run("tuning", "adam", 0.1, 0),
+        plan.run("tuning", "adam", Configuration(0.2), 0),
+        plan.run("tuning", "adam", AT, 1),
+        plan.run("tuning", "nadam", AT, 0),
+        planned(Adam(beta_1=0.8)).run("tuning", "adam(beta_1=0.8)", AT, 0),
+        planned(batch_size=16).run("tuning", "adam", AT, 0),
+        planned(schedule="cosine").run("tuning", "adam", AT, 0),
+        planned(schedule="cosine(warmup=0.1)").run("tuning", "adam", AT, 0),
+        planned(schedule="linear").run("tuning", "adam", AT, 0),
+        planned(Decay(Adam())).run("tuning", "decay(adam)", AT, 0),
+        planned(epochs=29).run("tuning", "adam", AT, 0),
+        dataclasses.replace(plan, width=1).run("tuning", "adam", AT, 0),
+        dataclasses.replace(plan, facts=FACTS._replace(digest="1")).run("tuning", "adam", AT, 0),
     ]
     assert len({base.id, *(run.id for run in others)}) == 1 + len(others)
     # What others do beside it does not decide it.
-    assert planned(Adam(), fresh_seeds=6, seeds=5).run("tuning", "adam", 0.1, 0).id == base.id
+    assert planned(Adam(), fresh_seeds=6, seeds=5).run("tuning", "adam", AT, 0).id == base.id
 
 
 def test_a_rule_of_the_same_name_and_other_arithmetic_is_another_run() -> None:
@@ -161,7 +165,7 @@ def test_the_reference_always_takes_part() -> None:
     assert planned(Adam()).choices.rules == ("sgd", "adam")
     other = planned(Adam(), reference="nadam")
     assert other.choices.rules == ("nadam", "adam")
-    assert {run.rule for run in other.reference_runs(0.1)} == {"nadam"}
+    assert {run.rule for run in other.reference_runs(AT)} == {"nadam"}
     assert planned(Adam(), reference="adam").choices.rules == ("adam",)
     assert Plan.from_json(other.to_json()) == other
 

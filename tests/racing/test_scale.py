@@ -134,9 +134,11 @@ def test_memory_is_flat_while_segments_arrive(
 ) -> None:
     monkeypatch.setattr(state, "CURVES", 2)  # the display has so many of each rate soon
     plan = CROWD["plan_of"](studies=4, fresh_seeds=4)
-    for rule, rates in plan.choices.learning_rates.items():
-        near = plan.finer(rule, rates[len(rates) // 2])
-        for run in plan.tried(rule, (*rates, *near), study=0, seeds=range(3)):
+    for rule in plan.choices.rules:
+        trials = plan.choices.trials(rule)
+        middle = trials[len(trials) // 2]
+        near = *plan.finer(rule, middle), *plan.finest(rule, middle)
+        for run in plan.tried(rule, (*trials, *near), study=0, seeds=range(3)):
             CROWD["curve"](plan, run)  # the crowd's own memory, before anyone looks
     held: list[tuple[int, int]] = []  # of all segments so far, the bytes that are in use
 

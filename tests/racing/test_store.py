@@ -21,13 +21,13 @@ def plan() -> Plan:
     choices, rules = choose(TASKS["digits-mlp"], [SGD()], [0.1, 1.0], 2, 1, 1, 32)
     # So many parameters that a run is cut into segments.
     plan = settle(choices, rules, Facts(10**8, (3200, 10, 10), ("loss", "accuracy"), "0"))
-    assert len(plan.cuts("tuning")) > 1
+    assert len(plan.cuts(plan.tuning()[0])) > 1
     return plan
 
 
 def segments(plan: Plan) -> list[slice]:
     """Which evaluations each segment of a tuning run has."""
-    return [slice(*ends) for ends in itertools.pairwise((0, *plan.cuts("tuning")))]
+    return [slice(*ends) for ends in itertools.pairwise((0, *plan.cuts(plan.tuning()[0])))]
 
 
 def test_what_is_added_comes_back(tmp_path: Path, plan: Plan) -> None:
@@ -82,8 +82,8 @@ def test_other_files_are_refused(tmp_path: Path, plan: Plan) -> None:
 @pytest.mark.parametrize(
     ("was", "said"),
     [
-        (99, "has format 99; this ravine reads format 4: use the version that wrote it"),
-        (3, "has format 3; this ravine reads format 4: races were tuned and judged by another"),
+        (99, "has format 99; this ravine reads format 5: use the version that wrote it"),
+        (3, "has format 3; this ravine reads format 5: races were tuned and judged by another"),
         (1, "race anew, or use the version that wrote it"),
     ],
 )

@@ -5,6 +5,7 @@ from pathlib import Path
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ravine.racing.configuration import Configuration
 from ravine.racing.jobs import program_file, weights_file
 from ravine.racing.materials import Materials
 from ravine.racing.packs import Pack
@@ -15,7 +16,7 @@ NOWHERE = Path("there is no such folder")  # so that every file is still to be m
 
 
 def pack(rule: str, seed: int) -> Pack:
-    return Pack([Run(f"{rule}-{seed}", "tuning", rule, 0.1, seed)], 1)
+    return Pack([Run(f"{rule}-{seed}", "tuning", rule, Configuration(0.1), seed, 100)], 1)
 
 
 def test_each_goes_on_with_what_it_has_compiled_and_begins_what_nobody_has() -> None:

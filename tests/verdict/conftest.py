@@ -82,7 +82,7 @@ class Made:
             loss = losses(run.rule, run.learning_rate, run.seed, run.stage).copy()
             loss[0] = self.start  # the same for all, or the race would not be fair
             measures = np.stack([loss, 1 / (1 + loss)], axis=-1)[:, None, :].repeat(2, axis=1)
-            training = np.full(plan.horizon(run.stage), 1.0)
+            training = np.full(run.steps, 1.0)
             if not np.isfinite(loss[-1]):
                 training[400:] = np.nan
             curves.append(Curve(run, "w", "b", training.astype("f4"), measures.astype("f4")))

@@ -7,6 +7,7 @@ import pytest
 
 from ravine import verdict
 from ravine.errors import WrongCall
+from ravine.racing.configuration import Configuration
 from ravine.racing.plan import study_of
 from ravine.verdict.checking import Check, checked, claim_of, unused_study
 
@@ -24,8 +25,11 @@ def test_the_claim_is_of_the_winner_at_its_rate_to_the_same_targets(made) -> Non
     plan = made.planned("sgd", "adam")
     curves = made.raced(plan, made.noisy(TWICE))
     check = claimed(made, plan, curves)
-    assert (check.rule, check.rates) == ("adam", {"sgd": 0.1, "adam": 0.1})
-    assert check.target == verdict.Target(verdict.target_of(curves))
+    assert (check.rule, check.chosen) == (
+        "adam",
+        dict.fromkeys(("sgd", "adam"), Configuration(0.1)),
+    )
+    assert check.target == verdict.Target(verdict.target_of(plan, curves))
     assert check.targets[0] == check.target.value
     assert len(check.targets) == 13
     assert Check.from_json(check.to_json()) == check

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from scipy.stats import t as student
 from scipy.stats import ttest_rel
 
+from ravine.racing.configuration import Configuration
 from ravine.verdict.comparing import (
     EQUAL,
     FASTER,
@@ -27,6 +28,7 @@ from ravine.verdict.comparing import (
     spread,
 )
 
+X, Y = Configuration(1.0), Configuration(2.0)
 LEVELS = {4: 0.01, 8: 0.02}
 DRAW = np.random.default_rng(0)
 
@@ -51,17 +53,18 @@ def test_a_speed_up_is_a_ratio() -> None:
 
 
 def test_the_best_is_the_lowest_mean_and_of_ties_the_smaller() -> None:
-    assert best({0.1: np.array([1.0, 3.0]), 1.0: np.array([2.0, 1.0])}) == 1.0
-    assert best({1.0: np.ones(2), 0.1: np.ones(2)}) == 0.1
+    assert best({X: np.array([1.0, 3.0]), Y: np.array([2.0, 1.0])}) == Y
+    assert best({Y: np.ones(2), X: np.ones(2)}) == X
 
 
 def test_contenders_are_within_the_margin_of_the_best() -> None:
-    times = {0.1: np.array([1.0, 1.0]), 0.2: np.array([1.2, 1.0]), 0.4: np.array([2.0, 2.2])}
+    one, two, four = map(Configuration, (0.1, 0.2, 0.4))
+    times = {one: np.array([1.0, 1.0]), two: np.array([1.2, 1.0]), four: np.array([2.0, 2.2])}
     within = spread([times])  # of 0.1 behind: 0.2 alone, 0.4 is too far
     assert within == pytest.approx(np.std([0.2, 0.0], ddof=1))
     assert margin(within, 2) == pytest.approx(1.25 * within / math.sqrt(2))
-    assert contenders(times, 0.09) == (0.1,)
-    assert contenders(times, 0.11) == (0.1, 0.2)
+    assert contenders(times, 0.09) == (one,)
+    assert contenders(times, 0.11) == (one, two)
     assert margin(math.inf, 1) == HOPELESS
 
 
@@ -72,8 +75,8 @@ def pairs(shift: float, seeds: int = 8) -> tuple[np.ndarray, np.ndarray]:
 
 def test_an_interval_is_students() -> None:
     one, other = pairs(0.5)
-    tuned = Tuned({"a": 1.0, "b": 1.0}, {"a": (1.0,), "b": (1.0,)})
-    found = compare({1.0: one}, {1.0: other}, tuned, ("a", "b"), 0.05)
+    tuned = Tuned({"a": X, "b": X}, {"a": (X,), "b": (X,)})
+    found = compare({X: one}, {X: other}, tuned, ("a", "b"), 0.05)
     theirs = ttest_rel(one, other).confidence_interval(0.95)
     assert found.middle == pytest.approx((one - other).mean())
     assert found.low == pytest.approx(theirs.low - TOLERANCE)
@@ -83,8 +86,8 @@ def test_an_interval_is_students() -> None:
 def test_a_variance_is_shrunk_to_those_of_the_others() -> None:
     one, other = pairs(0.5)
     more = other + DRAW.normal(0, 1, 8)
-    tuned = Tuned({"a": 1.0, "b": 1.0}, {"a": (1.0,), "b": (1.0, 2.0)})
-    found = compare({1.0: one}, {1.0: other, 2.0: more}, tuned, ("a", "b"), 0.05)
+    tuned = Tuned({"a": X, "b": X}, {"a": (X,), "b": (X, Y)})
+    found = compare({X: one}, {X: other, Y: more}, tuned, ("a", "b"), 0.05)
     own, others = ((one - x).var(ddof=1) for x in (other, more))
     half = student.isf(0.025, 7 + PRIOR) * math.sqrt((7 * own + PRIOR * others) / (7 + PRIOR) / 8)
     assert found.low == pytest.approx((one - other).mean() - half - TOLERANCE)
@@ -93,8 +96,8 @@ def test_a_variance_is_shrunk_to_those_of_the_others() -> None:
 @given(st.integers(0, 1_000))
 def test_the_other_way_round_it_is_one_over_it(seed: int) -> None:
     draw = np.random.default_rng(seed)
-    one, other = ({r: draw.normal(0, 1, 6) for r in (0.1, 0.2)} for _ in range(2))
-    tuned = Tuned({"a": 0.1, "b": 0.2}, {"a": (0.1, 0.2), "b": (0.1, 0.2)}, 0.1)
+    one, other = ({r: draw.normal(0, 1, 6) for r in (X, Y)} for _ in range(2))
+    tuned = Tuned({"a": X, "b": Y}, {"a": (X, Y), "b": (X, Y)}, 0.1)
     forth = compare(one, other, tuned, ("a", "b"), 0.05)
     back = compare(other, one, tuned, ("b", "a"), 0.05)
     assert forth.middle == pytest.approx(-back.middle)
@@ -107,20 +110,20 @@ class Arms:
     def __init__(self, **levels: float) -> None:
         luck = DRAW.normal(0, 0.3, 8)
         self.times = {
-            (name.rstrip("_"), 0.2 if name.endswith("_") else 0.1): luck + level
+            (name.rstrip("_"), Y if name.endswith("_") else X): luck + level
             for name, level in levels.items()
         }
         self.times = {k: t + DRAW.normal(0, 0.02, 8) for k, t in self.times.items()}
         self.have = 8
 
-    def __call__(self, rule: str, rate: float, seeds: int) -> np.ndarray | None:
+    def __call__(self, rule: str, rate: Configuration, seeds: int) -> np.ndarray | None:
         return self.times[rule, rate][:seeds] if seeds <= self.have else None
 
     def tuned(self) -> Tuned:
-        rates: dict[str, list[float]] = {}
+        rates: dict[str, list[Configuration]] = {}
         for rule, rate in sorted(self.times):
             rates.setdefault(rule, []).append(rate)
-        return Tuned(dict.fromkeys(rates, 0.1), rates, margin=0.1)
+        return Tuned(dict.fromkeys(rates, X), rates, margin=0.1)
 
 
 def test_each_rule_is_run_until_something_is_known_of_it() -> None:
@@ -129,16 +132,16 @@ def test_each_rule_is_run_until_something_is_known_of_it() -> None:
     conclusions = {rule: difference.conclusion for rule, difference in looked.differences.items()}
     assert conclusions == {"nadam": FASTER, "adam": FASTER, "slow": SLOWER, "same": EQUAL}
     assert not looked.missing
-    asked = {rule: looked.asked[rule, 0.1] for rule in conclusions}
+    asked = {rule: looked.asked[rule, X] for rule in conclusions}
     assert asked == {"nadam": 8, "adam": 4, "slow": 4, "same": 4}  # the first is run to the end
 
 
 def test_the_first_gets_all_seeds_and_who_is_first_then_does_too() -> None:
     arms = Arms(sgd=3.0, nadam=2.0, adam=2.1)
-    arms.times["nadam", 0.1][4:] += 0.5  # it only looked so at first
+    arms.times["nadam", X][4:] += 0.5  # it only looked so at first
     looked = look("sgd", ["nadam", "adam"], arms.tuned(), LEVELS, arms)
-    assert looked.asked["nadam", 0.1] == looked.asked["adam", 0.1] == 8
-    both = {rule: arms.times["sgd", 0.1] - arms.times[rule, 0.1] for rule in ("nadam", "adam")}
+    assert looked.asked["nadam", X] == looked.asked["adam", X] == 8
+    both = {rule: arms.times["sgd", X] - arms.times[rule, X] for rule in ("nadam", "adam")}
     for rule, differences in both.items():
         assert looked.differences[rule].middle == pytest.approx(differences.mean())
     # Nothing that a look has excluded comes back.
@@ -167,7 +170,7 @@ def test_contenders_of_what_is_faster_anyway_are_not_run() -> None:
     arms = Arms(sgd=3.0, adam=2.0, adam_=1.95)
     looked = look("sgd", ["adam"], arms.tuned(), LEVELS, arms)
     assert looked.differences["adam"].conclusion == FASTER
-    assert ("adam", 0.2) not in looked.asked
+    assert ("adam", Y) not in looked.asked
     alone = Arms(sgd=3.0, adam=2.0)
     alone.times |= {k: arms.times[k] for k in alone.times}
     narrow = look("sgd", ["adam"], alone.tuned(), LEVELS, alone).differences["adam"]
@@ -181,16 +184,16 @@ def test_what_is_missing_is_asked_for() -> None:
     arms.have = 4
     looked = look("sgd", ["adam"], arms.tuned(), {4: 1e-9, 8: 0.02}, arms)
     assert looked.missing
-    assert looked.asked == {("sgd", 0.1): 8, ("adam", 0.1): 8}
+    assert looked.asked == {("sgd", X): 8, ("adam", X): 8}
     assert looked.differences["adam"].conclusion == UNDECIDED
 
 
 def test_intervals_cover_as_often_as_they_say() -> None:
     """Of a rule that is as fast as the reference; one of 20 may be missed, less the tolerance."""
-    tuned = Tuned({"a": 1.0, "b": 1.0}, {"a": (1.0,), "b": (1.0,)})
+    tuned = Tuned({"a": X, "b": X}, {"a": (X,), "b": (X,)})
     draw, missed = np.random.default_rng(1), 0
     for _ in range(2_000):
-        one, other = ({1.0: draw.normal(0, 1, 6)} for _ in range(2))
+        one, other = ({X: draw.normal(0, 1, 6)} for _ in range(2))
         found = compare(one, other, tuned, ("a", "b"), 0.05)
         missed += not found.low <= 0 <= found.high
     assert 0.02 < missed / 2_000 < 0.06

@@ -79,7 +79,7 @@ def test_the_target_is_the_eighth_lowest_of_ten_reference_runs(made) -> None:
         return np.append(made.falling(3.0)[:-3], [end] * 3)
 
     plan = made.planned("sgd")
-    assert verdict.target_of(made.raced(plan, losses)) == pytest.approx(0.17)
+    assert verdict.target_of(plan, made.raced(plan, losses)) == pytest.approx(0.17)
 
     def some_lost(lost: int):
         return lambda rule, rate, seed, stage: (
@@ -89,5 +89,5 @@ def test_the_target_is_the_eighth_lowest_of_ten_reference_runs(made) -> None:
         )
 
     # Two that diverged end above all: of the others the highest. Three, and nothing is reliable.
-    assert verdict.target_of(made.raced(plan, some_lost(2))) == pytest.approx(0.19)
-    assert verdict.target_of(made.raced(plan, some_lost(3))) == math.inf
+    assert verdict.target_of(plan, made.raced(plan, some_lost(2))) == pytest.approx(0.19)
+    assert verdict.target_of(plan, made.raced(plan, some_lost(3))) == math.inf

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from ravine import verdict
+from ravine.racing.configuration import Configuration
 from ravine.racing.plan import CONTENDER, Plan
 from ravine.racing.store import Curve
 
@@ -112,7 +113,9 @@ def test_contenders_are_run_and_widen_the_interval(made) -> None:
         return made.raced(plan, lucky(made, lambda rule, rate, _: level[rule, rate]))
 
     slow, quick = raced(50), raced(25)
-    assert made.tuned(plan, slow).contenders == {"sgd": (0.1, 1.0), "adam": (0.1, 1.0)}
+    assert made.tuned(plan, slow).contenders == dict.fromkeys(
+        ("sgd", "adam"), (Configuration(0.1), Configuration(1.0))
+    )
     assert counted(slow)[CONTENDER, "sgd", 1.0] == 12
     # Faster at the tuned rate: that its other one is too is allowed for, and not run.
     assert counted(slow)[CONTENDER, "adam", 1.0] == 0

@@ -11,6 +11,7 @@ from scipy.stats import t as student
 
 from ravine import verdict
 from ravine.pages.results import Results
+from ravine.racing.configuration import Configuration
 from ravine.racing.store import Curve
 from ravine.rules import RULES
 from ravine.verdict.comparing import TOLERANCE
@@ -262,10 +263,10 @@ def test_tuning_sees_validation_alone_and_diverged_rates_lose(made, spoiled: int
         return made.falling(5.0, 0.1 if rate == 0.1 else 0.4)
 
     curves = made.raced(plan, losses)
-    assert made.tuned(plan, curves).chosen == {"sgd": 0.1}
+    assert made.tuned(plan, curves).chosen == {"sgd": Configuration(0.1)}
     for curve in curves:  # whatever the test data say
         curve.measures[:, verdict.TEST, 0] = made.start * curve.run.learning_rate
-    assert made.tuned(plan, curves).chosen == {"sgd": 0.1}
+    assert made.tuned(plan, curves).chosen == {"sgd": Configuration(0.1)}
 
 
 def test_the_mean_log_time_over_the_tuning_seeds_decides(made) -> None:
@@ -274,14 +275,14 @@ def test_the_mean_log_time_over_the_tuning_seeds_decides(made) -> None:
     at = {0.01: [99, 99, 99], 0.1: [50, 50, 50], 1.0: [38, 60, 100]}
     curves = made.raced(plan, lambda _, rate, seed, stage: made.reaching(at[rate][seed % 3]))
     chosen = made.tuned(plan, curves)
-    assert chosen.chosen == {"sgd": 0.1}
-    assert 1.0 in chosen.contenders["sgd"]
+    assert chosen.chosen == {"sgd": Configuration(0.1)}
+    assert Configuration(1.0) in chosen.contenders["sgd"]
 
 
 def test_equal_rates_go_to_the_lower_end_then_to_the_smaller(made) -> None:
     plan = made.planned("sgd")
     curves = made.raced(plan, lambda *_: made.falling(5.0))
-    assert made.tuned(plan, curves).chosen == {"sgd": 0.01}
+    assert made.tuned(plan, curves).chosen == {"sgd": Configuration(0.01)}
     assert "edge of the range" in made.judged(plan, curves).warnings[0]
     # A target of its own that all reach at the same time: what is below it later decides.
     plan = made.planned("sgd", target=1.0)
@@ -290,7 +291,7 @@ def test_equal_rates_go_to_the_lower_end_then_to_the_smaller(made) -> None:
         t = np.arange(101)
         return np.where(t < 50, 2 - t / 50, 1 - (t - 50) / 1000 * (1 + (rate == 0.1)))
 
-    assert made.tuned(plan, made.raced(plan, losses)).chosen == {"sgd": 0.1}
+    assert made.tuned(plan, made.raced(plan, losses)).chosen == {"sgd": Configuration(0.1)}
 
 
 def test_each_result_is_of_its_own_split_and_stage(made) -> None:

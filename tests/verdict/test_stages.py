@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from ravine import verdict
 from ravine.racing.choices import choose
+from ravine.racing.configuration import Configuration
 from ravine.racing.plan import Facts, Plan, Run, settle
 from ravine.racing.store import Curve
 from ravine.rules import RULES
@@ -30,9 +31,9 @@ def ended(runs: list[Run], plan: Plan, loss: Callable[[Run], float]) -> list[Cur
     """Runs that stay at a loss, the lower the better."""
     curves = []
     for run in runs:
-        measures = np.full((plan.horizon(run.stage) // plan.period + 1, 2, 2), loss(run), "f4")
+        measures = np.full((run.steps // plan.period + 1, 2, 2), loss(run), "f4")
         measures[0] = 9.0
-        training = np.ones(plan.horizon(run.stage), "f4")
+        training = np.ones(run.steps, "f4")
         curves.append(Curve(run, "w", "b", training, measures))
     return curves
 
@@ -98,20 +99,6 @@ def test_a_users_target_needs_no_reference_runs() -> None:
     assert {curve.run.stage for curve in curves} == {"tuning", "fresh", "contender"}
 
 
-def test_a_rate_that_decays_is_judged_by_shorter_runs_too() -> None:
-    plan = planned("sgd", "adam", schedule="cosine")
-    curves = raced(plan, towards({"sgd": 0.1, "adam": 1e-3}))
-    runs = [c.run for c in curves if c.run.stage != "tuning"]
-    assert {run.stage for run in runs} == {"reference", "fresh", "half", "quarter"}
-    assert {plan.horizon(s) for s in ("fresh", "half", "quarter")} == {1000, 500, 250}
-    halves = [run for run in runs if run.stage == "half"]
-    assert plan.settings(halves[0])["steps"] == 500.0  # all of the decay, in half the steps
-    assert "steps" not in plan.settings(next(run for run in runs if run.stage == "fresh"))
-    by_stage = [{run.seed for run in runs if run.stage == s} for s in ("fresh", "half", "quarter")]
-    assert by_stage[0] == by_stage[1] == by_stage[2]
-    assert len({run.id for run in runs}) == len(runs)
-
-
 def test_what_one_rule_is_granted_all_are() -> None:
     plan = planned("sgd", "adam", "rmsprop")
     best = {"sgd": 10.0, "adam": 1e-3, "rmsprop": 1e-5}  # at the top; inside; at the bottom
@@ -159,7 +146,9 @@ def test_what_a_race_that_grew_no_longer_asks_for_counts_no_more() -> None:
     plan = planned("sgd")
     loss = towards({"sgd": 1.0})
     curves = raced(plan, loss)
-    before = ended(plan.fresh({"sgd": 0.1}, 3, 0), plan, loss)  # at a rate that was best before
+    before = ended(
+        plan.fresh({"sgd": Configuration(0.1)}, 3, 0), plan, loss
+    )  # at a rate that was best before
     assert verdict.relevant(plan, [*before, *curves]) == curves
     # What was run of a contender, which has become the best, is a fresh run of now.
     now = [
@@ -186,4 +175,4 @@ def test_a_plan_with_all_of_it_survives_as_text() -> None:
     )
     assert Plan.from_json(plan.to_json()) == plan
     assert plan.decaying == ("sgd", "adam")
-    assert replace(plan, decaying=()).judged_in("adam") == ("fresh",)
+    assert replace(plan, decaying=()).horizons("adam") == (plan.steps,)

@@ -1,15 +1,14 @@
 """Several studies, decays and targets of the user's own: what time and evidence are then."""
 
 import math
-from dataclasses import replace
 
 import numpy as np
 import pytest
 from scipy.stats import t as student
 
 from ravine import verdict
+from ravine.racing.configuration import Configuration
 from ravine.racing.plan import study_of
-from ravine.racing.store import Curve
 from ravine.verdict.comparing import TOLERANCE
 from ravine.verdict.studies import studied
 from ravine.verdict.tuning import of_study
@@ -37,7 +36,7 @@ def test_of_several_studies_each_is_one_comparison(made) -> None:
     half = student.isf(0.025, 6) * np.std(logs, ddof=1) / math.sqrt(7)
     assert adam.speedup.low == pytest.approx(math.exp(np.mean(logs) - half - TOLERANCE), rel=0.02)
     assert adam.finding == "faster"
-    assert adam.chosen == (RATE,) * 7
+    assert adam.chosen == (Configuration(RATE),) * 7
     assert "over 7 studies, each tuned anew" in found.sentence
     few = made.planned("sgd", "adam", studies=3)
     kept = [curve for curve in curves if study_of(curve.run.seed) < 3]
@@ -82,7 +81,7 @@ def test_each_study_has_its_own_choice_and_its_own_target(made) -> None:
 
     curves = made.raced(plan, losses)
     studies = studied(plan, curves)
-    assert [study.chosen["adam"] for study in studies.each] == [0.01, 1.0]
+    assert [study.chosen["adam"].learning_rate for study in studies.each] == [0.01, 1.0]
     targets = [study.target.value for study in studies.each]
     assert targets[0] == pytest.approx(0.1, abs=0.01)
     assert targets[1] == pytest.approx(0.2, abs=0.01)
@@ -91,100 +90,6 @@ def test_each_study_has_its_own_choice_and_its_own_target(made) -> None:
     # Studies show the luck of tuning: no contenders stand for it.
     assert {len(study.contenders("adam")) for study in studies.each} == {1}
     assert {c.run.stage for c in of_study(curves, 1)} == {"tuning", "reference", "fresh"}
-
-
-def decaying(made, ends: dict[tuple[str, str], float]):
-    """A race in which all rates decay, and the losses at which runs of each rule and stage end."""
-    plan = made.planned("sgd", "adam", schedule="cosine")
-
-    def losses(rule: str, rate: float, seed: int, stage: str) -> np.ndarray:
-        count = plan.horizon(stage) // plan.period + 1
-        if stage in ("tuning", "reference"):
-            return np.full(count, 0.5 if rate == RATE else 1.9)
-        curve = np.full(count, 0.01)  # far below the target on the way
-        curve[-3:] = ends[rule, stage]
-        return curve
-
-    return plan, made.judged(plan, made.raced(plan, losses))
-
-
-ENDS = {
-    ("sgd", "fresh"): 0.4,
-    ("sgd", "half"): 0.6,
-    ("sgd", "quarter"): 0.9,
-    ("adam", "fresh"): 0.3,
-    ("adam", "half"): 0.4,
-    ("adam", "quarter"): 0.6,
-}
-
-
-def test_a_decay_is_judged_where_it_ends_and_not_on_the_way(made) -> None:
-    """The shortest whole decay whose end is at the target; what is below it midway is not."""
-    plan, found = decaying(made, ENDS)
-    assert plan.decaying == ("sgd", "adam")
-    assert made.standing(found, "sgd").steps_to_target.median == 1000
-    adam = made.standing(found, "adam")
-    assert adam.steps_to_target.median == 500
-    assert adam.speedup.median == pytest.approx(2)
-    assert adam.finding == "faster"
-    assert found.leads_by_target == ()
-    assert "time_under_a_decay" in verdict.protocol(plan)
-
-
-def test_a_decay_that_ends_above_the_target_missed_it(made) -> None:
-    _, found = decaying(made, ENDS | {("adam", "fresh"): 0.7, ("adam", "half"): 0.7})
-    adam = made.standing(found, "adam")
-    assert adam.reached == 0
-    assert adam.speedup.median == pytest.approx(1)  # each took the whole run
-    assert adam.finding == "as fast"
-
-
-def test_easier_targets_count_under_a_decay_too(made) -> None:
-    """Gradient descent falls evenly from 2.3 to 0.3: at T/2 it is at 1.3, at T/4 at 1.8."""
-    plan = made.planned("sgd", "adam", schedule="cosine")
-    ends = {"sgd": {"fresh": 0.3, "half": 1.3, "quarter": 1.8}}
-    ends["adam"] = {"fresh": 0.3, "half": 0.3, "quarter": 1.3}
-
-    def losses(rule: str, rate: float, seed: int, stage: str) -> np.ndarray:
-        end = ends[rule].get(stage, 0.3) if rate == RATE else 1.9
-        count = plan.horizon(stage) // plan.period + 1
-        curve = np.linspace(2.3, end, count)
-        curve[-3:] = end
-        return curve
-
-    found = made.judged(plan, made.raced(plan, losses))
-    # Targets are 2^(-j/4) of the way. From 1/2 on (j = 4) adam's quarter is there, from 1/4 on
-    # gradient descent's too (j = 8), and its half from 1/2 on.
-    sgd = [100] * 4 + [50] * 4 + [25] * 5
-    adam = [50] * 4 + [25] * 9
-    expected = math.exp(np.log(np.array(sgd) / adam).mean())
-    assert made.standing(found, "adam").speedup.median == pytest.approx(expected, rel=1e-6)
-
-
-def test_what_a_decay_is_to_reach_is_where_the_reference_ends(made) -> None:
-    """Not the lowest on its way, where none is judged."""
-    plan = made.planned("sgd", "adam", schedule="cosine")
-
-    def losses(rule: str, rate: float, seed: int, stage: str) -> np.ndarray:
-        count = plan.horizon(stage) // plan.period + 1
-        curve = np.full(count, 0.2)
-        curve[-count // 4 :] = 0.4 if rate == RATE else 0.9
-        return curve
-
-    found = made.judged(plan, made.raced(plan, losses))
-    assert found.target == pytest.approx(0.4)
-    assert made.standing(found, "sgd").reached == 12
-
-
-def test_a_decay_that_diverges_at_its_end_was_missed(made) -> None:
-    plan = replace(made.planned("sgd"), decaying=("sgd",))
-    curve = made.raced(plan, lambda *_: made.falling(8))[-1]
-    target = verdict.Target(0.5)
-    assert verdict.ends_at(curve, target)
-    lost = Curve(curve.run, "w", "b", np.full(plan.steps, np.nan, "f4"), curve.measures, failure="")
-    assert not verdict.ends_at(lost, target)
-    assert not verdict.ends_at(replace(curve, failure="died"), target)
-    assert not verdict.ends_at(curve, verdict.Target(math.inf))
 
 
 @pytest.mark.parametrize(("target", "rising"), [("accuracy>=0.6", True), ("loss<=0.5", False)])

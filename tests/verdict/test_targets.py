@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ravine import verdict
+from ravine.racing.configuration import Configuration
 from ravine.verdict.targets import leads_by_target
 
 
@@ -35,12 +36,12 @@ def test_it_is_what_each_target_alone_would_give(made, seed: int, runs: int) -> 
     rng = np.random.default_rng(seed)
     plan = made.planned("sgd", "adam", "nadam", fresh=runs)
     walks = {}
-    for run in plan.fresh(dict.fromkeys(plan.choices.rules, 0.1), runs, 0):
+    for run in plan.fresh(dict.fromkeys(plan.choices.rules, Configuration(0.1)), runs, 0):
         walk = (2 + np.cumsum(rng.normal(-0.01, 0.1, 101))).clip(0.1).round(1)
         walk[rng.integers(20, 200) :] = np.nan
         walks[run.rule, run.seed] = np.append(2.0, walk[1:])
     fresh = {}
-    for run in plan.fresh(dict.fromkeys(plan.choices.rules, 0.1), runs, 0):
+    for run in plan.fresh(dict.fromkeys(plan.choices.rules, Configuration(0.1)), runs, 0):
         curve = made.curves([run], plan, lambda r, a, seed, s: walks[r, seed])
         fresh.setdefault(run.rule, []).extend(curve)
     found = leads_by_target(fresh, plan.period, 2.0)

@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ravine.racing.choices import choose
+from ravine.racing.configuration import Configuration
 from ravine.racing.endpoint import HOPELESS
 from ravine.racing.plan import Facts, Plan, Run, settle
 from ravine.racing.stopping import hopeless
@@ -57,6 +58,13 @@ def tuned(plan: Plan, curves: Sequence[Curve]) -> Any:
     return found.tuned
 
 
+def chosen(plan: Plan, curves: Sequence[Curve]) -> dict[str, float]:
+    """The learning rates, where nothing else is tuned."""
+    found = tuned(plan, curves).chosen
+    assert not any(one.others for one in found.values())
+    return {rule: one.learning_rate for rule, one in found.items()}
+
+
 def around(best: float, *steps: float) -> list[float]:
     return pytest.approx([best * STEP**step for step in steps], rel=1e-4)
 
@@ -80,17 +88,17 @@ def test_each_phase_asks_for_what_the_last_left_open(made) -> None:
     assert {seed for *_, seed in finer} == {0, 1}
     assert len(finer) == 2 * 4 * 2
     assert len(curves) == 9 + 9 + 6 + 16
-    assert tuned(plan, curves).chosen == {"sgd": 0.1, "adam": 0.001}
+    assert chosen(plan, curves) == {"sgd": 0.1, "adam": 0.001}
 
 
 def test_a_finer_rate_can_win(made) -> None:
     plan = planned("sgd", "adam")
     late = slower_off({"sgd": 0.1, "adam": 0.001 * STEP**0.25})
     _, curves = stepped(made, plan, lambda run: made.reaching(late(run)))
-    chosen = tuned(plan, curves).chosen
-    assert chosen["adam"] == pytest.approx(0.001 * STEP**0.25, rel=1e-4)
-    assert chosen["adam"] not in plan.choices.learning_rates["adam"]
-    assert chosen["sgd"] == 0.1
+    found = chosen(plan, curves)
+    assert found["adam"] == pytest.approx(0.001 * STEP**0.25, rel=1e-4)
+    assert found["adam"] not in plan.choices.learning_rates["adam"]
+    assert found["sgd"] == 0.1
 
 
 def test_around_rates_that_somebody_gave_no_others_are_tried(made) -> None:
@@ -98,7 +106,7 @@ def test_around_rates_that_somebody_gave_no_others_are_tried(made) -> None:
     late = slower_off({"sgd": 0.1, "adam": 0.2})
     phases, curves = stepped(made, plan, lambda run: made.reaching(late(run)))
     assert [phase for phase, _ in phases] == [FIRST, OTHERS, AGAIN]
-    assert tuned(plan, curves).chosen == {"sgd": 0.1, "adam": 0.1}
+    assert chosen(plan, curves) == {"sgd": 0.1, "adam": 0.1}
 
 
 def test_with_no_early_stopping_nobody_waits_for_the_reference(made) -> None:
@@ -125,7 +133,7 @@ def test_of_one_tuning_seed_nothing_is_run_again_and_contenders_are_many(made) -
     found = tuned(plan, curves)
     assert found.margin == HOPELESS  # nothing is known of luck
     for rule in ("sgd", "adam"):
-        assert list(found.contenders[rule]) == around(
+        assert [one.learning_rate for one in found.contenders[rule]] == around(
             BEST[rule], -1, -1 / 2, -1 / 4, 0, 1 / 4, 1 / 2, 1
         )
 
@@ -146,22 +154,6 @@ def test_contenders_are_what_luck_may_have_put_behind(made) -> None:
         assert (most <= 3) if alone else (most > 3)
 
 
-def test_a_rate_that_decays_is_chosen_by_where_it_ends_on_all_seeds(made) -> None:
-    """The way there says nothing: what is quick and ends high loses."""
-    plan = planned("sgd", "adam", schedule="cosine")
-
-    def losses(run: Run) -> np.ndarray:
-        high = abs(math.log10(run.learning_rate / BEST[run.rule]))
-        return made.falling(20 / (1 + 3 * (high == 0)), 0.1 + 0.1 * high)
-
-    phases, curves = stepped(made, plan, losses)
-    assert [phase for phase, _ in phases] == [FIRST, OTHERS]
-    assert {run.seed for _, new in phases for run in new} == {0, 1}
-    found = tuned(plan, curves)
-    assert found.chosen == {"sgd": 0.1, "adam": 0.001}
-    assert found.contenders == {"sgd": (0.1,), "adam": (0.001,)}
-
-
 def test_where_the_reference_diverges_at_all_rates_the_end_decides(made) -> None:
     plan, late = planned("sgd", "adam"), slower_off(BEST)
 
@@ -171,7 +163,7 @@ def test_where_the_reference_diverges_at_all_rates_the_end_decides(made) -> None
     phases, curves = stepped(made, plan, losses)
     assert tuning(plan, curves).aim is None
     assert [len(new) for _, new in phases] == [9, 9, 18]  # all rates on all seeds
-    assert tuned(plan, curves).chosen["adam"] == 0.001
+    assert chosen(plan, curves)["adam"] == 0.001
 
 
 def test_where_its_best_rate_diverges_on_another_seed_its_way_on_the_first_counts(made) -> None:
@@ -185,9 +177,9 @@ def test_where_its_best_rate_diverges_on_another_seed_its_way_on_the_first_count
     found = tuning(plan, curves)
     assert found.aim is not None
     assert found.tuned is not None
-    assert found.tuned.chosen["adam"] == 0.001
+    assert found.tuned.chosen["adam"].learning_rate == 0.001
     # It is not chosen itself, but one nearby.
-    assert 0 < abs(math.log(found.tuned.chosen["sgd"] / 0.1, STEP)) < 1.01
+    assert 0 < abs(math.log(found.tuned.chosen["sgd"].learning_rate / 0.1, STEP)) < 1.01
 
 
 def test_where_all_that_are_near_diverge_on_another_seed_those_behind_are_tried(made) -> None:
@@ -199,7 +191,7 @@ def test_where_all_that_are_near_diverge_on_another_seed_those_behind_are_tried(
         return made.lost if lost else made.reaching(late(run))
 
     _, curves = stepped(made, plan, losses)
-    assert tuned(plan, curves).chosen == {"sgd": 1.0, "adam": 0.01}
+    assert chosen(plan, curves) == {"sgd": 1.0, "adam": 0.01}
 
 
 def test_targets_of_the_users_own_are_tuned_for(made) -> None:
@@ -212,7 +204,7 @@ def test_targets_of_the_users_own_are_tuned_for(made) -> None:
             return made.falling(*((5, 0.1) if run.learning_rate == 0.1 else (50, floor)))
 
         _, curves = stepped(made, plan, losses)
-        assert tuned(plan, curves).chosen == {"sgd": best}, target
+        assert chosen(plan, curves) == {"sgd": best}, target
 
 
 def stopping(made, plan: Plan, losses: Callable[..., np.ndarray]) -> list[Curve]:
@@ -224,13 +216,13 @@ def stopping(made, plan: Plan, losses: Callable[..., np.ndarray]) -> list[Curve]
         alive = made.curves(new, plan, losses)
         for rung in plan.rungs if aim else ():
             for rule in {curve.run.rule for curve in alive}:
-                own: dict[float, list[Any]] = {}
+                own: dict[Configuration, list[Any]] = {}
                 for c in alive:
                     if c.run.rule == rule:
                         falling = aim.of(c.measures[: rung + 1, 0])
-                        own.setdefault(c.run.learning_rate, []).append(falling)
-                rates = hopeless(own, aim.targets, plan.evaluations)
-                stopped = [c for c in alive if c.run.rule == rule and c.run.learning_rate in rates]
+                        own.setdefault(c.run.configuration, []).append(falling)
+                lost = hopeless(own, aim.targets, plan.evaluations)
+                stopped = [c for c in alive if c.run.rule == rule and c.run.configuration in lost]
                 alive = [c for c in alive if c not in stopped]
                 curves += [_cut(c, rung, plan.period) for c in stopped]
         curves += alive
@@ -280,7 +272,9 @@ def test_most_of_what_is_hopeless_is_stopped(made) -> None:
 
     def losses(rule: str, rate: float, seed: int, stage: str) -> np.ndarray:
         share = 1 / 4 if rule == "adam" else 1
-        return made.reaching(share * late(Run("", stage, rule, rate, seed)))
+        return made.reaching(
+            share * late(Run("", stage, rule, Configuration(rate), seed, plan.steps))
+        )
 
     curves = stopping(made, plan, losses)
     stopped = {c.run.learning_rate for c in curves if c.stopped}
@@ -299,8 +293,8 @@ def test_a_rate_is_not_stopped_for_one_that_has_diverged(made) -> None:
         return made.reaching({0.001: 400, 0.01: 40, 0.1: 50, 1.0: 60}[rate])
 
     found = tuned(plan, stopping(made, plan, losses))
-    assert found.chosen == {"sgd": 0.01, "adam": 0.01}
-    assert 1.0 not in found.contenders["adam"]
+    assert found.chosen == dict.fromkeys(("sgd", "adam"), Configuration(0.01))
+    assert Configuration(1.0) not in found.contenders["adam"]
 
 
 def test_one_that_diverges_late_leaves_a_rate_that_was_stopped_for_it(made) -> None:
@@ -314,7 +308,7 @@ def test_one_that_diverges_late_leaves_a_rate_that_was_stopped_for_it(made) -> N
 
     curves = stopping(made, plan, losses)
     assert any(c.stopped and c.run.learning_rate == 0.1 for c in curves)
-    assert tuned(plan, curves).chosen["adam"] == 0.1
+    assert chosen(plan, curves)["adam"] == 0.1
 
 
 def test_studies_are_tuned_apart(made) -> None:

@@ -64,10 +64,10 @@ def share_done(plan: Plan, steps: Mapping[str, float]) -> float:
     """
     kept = KEPT if plan.rungs else 1.0
     choices = plan.choices
-    steps = {rule: sum(plan.horizons(rule)) for rule in choices.rules}
-    whole = kept * choices.seeds * sum(plan.trials_of(rule) * n for rule, n in steps.items())
-    whole += plan.references * steps[choices.reference]
-    whole += choices.fresh_seeds * sum(steps.values())
+    each = {rule: sum(plan.horizons(rule)) for rule in choices.rules}
+    whole = kept * choices.seeds * sum(plan.trials_of(rule) * n for rule, n in each.items())
+    whole += plan.references * each[choices.reference]
+    whole += choices.fresh_seeds * sum(each.values())
     done = sum((kept if stage == "tuning" else 1.0) * n for stage, n in steps.items())
     return min(1.0, done / (choices.studies * whole))
 

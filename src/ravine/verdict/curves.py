@@ -82,10 +82,14 @@ def steps_to(curve: Curve, target: float | Target, period: int) -> float:
 
 
 def ends_at(curve: Curve, target: Target) -> bool:
-    """Whether a run's end is at the target, or past it."""
+    """Whether a run is at the target, or past it, after its last step.
+
+    Of a rule whose learning rate decays over a run: the evaluations before the last are of a larger
+    rate, so that their mean is not where the run ends.
+    """
     if math.isinf(target.value) or curve.failure or diverged_at(curve, TEST) is not None:
         return False
-    end = final(curve, TEST, target.measure)
+    end = float(curve.measures[-1, TEST, target.measure])
     return end >= target.value if target.rising else end <= target.value
 
 
