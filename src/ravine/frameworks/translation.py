@@ -15,10 +15,11 @@ from ravine.errors import unknown
 from ravine.frameworks.natives import read, write_keras, write_optax, write_torch
 from ravine.frameworks.natives.parts import Unwritable, spelled, written
 from ravine.frameworks.natives.read_optax import decays_apart
+from ravine.frameworks.natives.write_schedule import scheduled
 from ravine.frameworks.spelling import read_rule
 from ravine.rules import RULES, VARIANTS
 from ravine.update_rule import Rule
-from ravine.wrapping import WRAPPING, Wrapper
+from ravine.wrapping import WRAPPING, Scheduled, Wrapper
 
 WRITERS: dict[str, ModuleType] = {"keras": write_keras, "torch": write_torch, "optax": write_optax}
 _USUAL = {"pytorch": "torch", "tensorflow": "keras", "tf": "keras", "jax": "optax"}
@@ -44,6 +45,7 @@ class Translation:
     differences: dict[float, float]
     scheduled: dict[float, float]
     reason: str = ""  # why there is no native
+    inner: "Translation | None" = None  # of what a schedule holds, where the rule is one
 
     @property
     def exact(self) -> bool:
@@ -58,10 +60,20 @@ class Translation:
     @functools.cached_property
     def settles(self) -> bool:
         """Whether it does but for where ε stands beside the bias correction, which wears off."""
+        return self._settles(changing=False)
+
+    @functools.cached_property
+    def follows(self) -> bool:
+        """Whether it does the same whatever the learning rate does."""
+        return self.under_schedules or (self.settles and self._settles(changing=True))
+
+    def _settles(self, changing: bool) -> bool:
+        if self.inner is not None:
+            return self.inner._settles(changing)
         if self.native is None:
             return False
         here, there = (_settled(rule) for rule in (self.rule, read(self.native)[1]))
-        return max(_differences(here, there).values()) <= SAME
+        return max(_differences(here, there, changing).values()) <= SAME
 
     @property
     def text(self) -> str:
@@ -101,6 +113,8 @@ def translation(given: str | Rule, to: str) -> Translation:
         raise unknown("framework", to, [*WRITERS, "ravine"])
     rule = read(given)[1] if isinstance(given, str) else read_rule(given)
     ours = native_of(rule, to)
+    if isinstance(rule, Scheduled):
+        return _scheduled(rule, to, ours)
     try:
         native = WRITERS[to].write(rule)
     except Unwritable as error:
@@ -110,6 +124,24 @@ def translation(given: str | Rule, to: str) -> Translation:
     apart = tuple(isinstance(x, str) and decays_apart(x) for x in (given, native))
     scheduled = _differences(rule, other, changing=True, apart=apart)
     return Translation(to, rule, native, ours, fixed, scheduled)
+
+
+def _scheduled(rule: Scheduled, to: str, ours: str) -> Translation:
+    """The native of what a schedule holds, its learning rate on the framework's own schedule."""
+    inner = translation(rule.rule, to)
+    reason = inner.reason
+    if inner.native is not None and not inner.follows:
+        reason = f"{inner.native} walks another path"
+        reason += " where its learning rate changes" if inner.text == inner.native else ""
+    if not reason:
+        try:
+            native = scheduled(inner.native or "", rule, to)
+            return Translation(
+                to, rule, native, ours, inner.differences, inner.scheduled, inner=inner
+            )
+        except Unwritable as error:
+            reason = str(error)
+    return Translation(to, rule, None, ours, {}, {}, reason)
 
 
 def native_of(rule: Rule, framework: str) -> str:
