@@ -1,13 +1,15 @@
 """The curves that races are resampled from: every rule, many learning rates, many seeds.
 
 Of a task, real runs: first the coarse grid on three seeds, then on all seeds that grid and eighths
-of a decade around each rule's best. Of ``synthetic``, a formula whose speed-ups are known.
+of a decade around each rule's best; of a rule whose weight decay is tuned, other decays near its
+best rate too. ``TASK:cosine``: whole schedules of several lengths. ``synthetic``: a formula whose
+speed-ups are known.
 """
 
 import math
 import tempfile
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -17,13 +19,16 @@ from numpy.typing import NDArray
 import ravine
 from ravine import conduct
 from ravine.racing import grids
-from ravine.racing.endpoint import lowest_so_far
+from ravine.racing.endpoint import joined, lowest_so_far
+from ravine.racing.plan import FIRST_SEED
 from ravine.rules import RULES
 from ravine.tasks import find
 
 POINTS = 9  # of the coarse grid
 NEAR = (-2, -1, 1, 2)  # eighths of a decade
 SEEDS = 60
+SCHEDULED = ("sgd", "nesterov", "rmsprop", "adam")  # rules of a race with a schedule
+SCHEDULED_SEEDS = 24
 EVALUATIONS = 100
 # Of the formula: how many times faster than the reference each rule is at its best learning rate.
 SPEEDUPS = {"a": 1.0, "b": 1.1, "c": 0.9, "d": 1.25, "e": 0.8, "f": 1.5, "g": 2.0}
@@ -38,48 +43,143 @@ class Curves:
     rates: Mapping[str, Floats]  # of each rule, ascending
     coarse: Mapping[str, NDArray[np.int64]]  # which of those the first grid has
     losses: Mapping[str, Floats]  # (rates, seeds, evaluations + 1, splits)
+    decays: Mapping[str, Floats] = field(default_factory=dict)  # as rates; NaN: the rule's own
+    # Of whole schedules, how many evaluations each length has: ``losses`` has their ends, and
+    # before them what is before step one.
+    lengths: tuple[int, ...] = ()
+
+    @property
+    def evaluations(self) -> int:
+        """Of the longest run."""
+        return max(self.lengths) if self.lengths else next(iter(self.losses.values())).shape[2] - 1
 
     def save(self, path: Path) -> None:
         """Write one file."""
         parts = {"rates": self.rates, "coarse": self.coarse, "losses": self.losses}
+        parts["decays"] = self.decays
         arrays = {f"{part}/{r}": a for part, held in parts.items() for r, a in held.items()}
-        np.savez(path, task=self.task, **arrays)
+        np.savez(path, task=self.task, lengths=np.array(self.lengths, int), **arrays)
 
     @classmethod
     def load(cls, path: Path) -> "Curves":
         """What ``save`` wrote."""
-        parts: dict[str, dict[str, Any]] = {"rates": {}, "coarse": {}, "losses": {}}
+        names = "rates", "coarse", "losses", "decays"
+        parts: dict[str, dict[str, Any]] = {name: {} for name in names}
         with np.load(path) as file:
             for name in file:
-                if name != "task":
+                if "/" in name:
                     part, rule = name.split("/")
                     parts[part][rule] = file[name]
-            return cls(str(file["task"]), **parts)
+            lengths = tuple(map(int, file["lengths"])) if "lengths" in file else ()
+            return cls(str(file["task"]), **parts, lengths=lengths)
 
     def lowest(self) -> dict[str, Floats]:
         """The lowest loss so far, (splits, rates, seeds, evaluations - 2)."""
-        return {r: lowest_so_far(np.moveaxis(x, -1, 0)) for r, x in self.losses.items()}
+        if not self.lengths:
+            return {r: lowest_so_far(np.moveaxis(x, -1, 0)) for r, x in self.losses.items()}
+        return {
+            rule: np.apply_along_axis(
+                lambda ends: joined(dict(zip(self.lengths, ends, strict=True)), self.evaluations),
+                -1,
+                np.moveaxis(self._ended(losses), -1, 0),
+            )
+            for rule, losses in self.losses.items()
+        }
 
     def ends(self) -> dict[str, Floats]:
         """Final losses, infinite where a run diverged: (splits, rates, seeds)."""
         found = {}
         for rule, losses in self.losses.items():
+            if self.lengths:
+                lost = np.isinf(self._ended(losses)).any(axis=2)
+                whole = losses[:, :, 1 + self.lengths.index(self.evaluations)].astype(float)
+                found[rule] = np.moveaxis(np.where(lost, np.inf, whole), -1, 0)
+                continue
             end = losses[:, :, -3:].astype(float).mean(axis=2)
             lost = ~np.isfinite(losses).all(axis=2) | (end > losses[:, :, 0])
             found[rule] = np.moveaxis(np.where(lost, np.inf, end), -1, 0)
         return found
 
+    def _ended(self, losses: Floats) -> Floats:
+        """The ends of whole schedules, infinite where one diverged."""
+        ends = losses[:, :, 1:]
+        lost = ~np.isfinite(ends) | (ends > losses[:, :, :1])
+        return np.where(lost, np.inf, ends)
+
 
 def of(name: str, seeds: int = SEEDS) -> Curves:
     """The curves of a built-in task, or of the formula."""
-    return by_formula(seeds) if name == "synthetic" else of_task(name, seeds)
+    if name == "synthetic":
+        return by_formula(seeds)
+    task, _, schedule = name.partition(":")
+    return of_schedules(task, schedule) if schedule else of_task(task, seeds)
+
+
+def of_schedules(name: str, schedule: str, seeds: int = SCHEDULED_SEEDS) -> Curves:
+    """Whole schedules of all lengths, for a few rules. Minutes."""
+    task = find(name)
+    coarse = {r: grids.own_grid(task, r, RULES[r](), POINTS) for r in SCHEDULED}
+    rates = _near(coarse, _raced(name, coarse, 3))
+    runs = _raced(name, rates, seeds, schedule=schedule)
+    every = [run for by_rate in runs.values() for each in by_rate.values() for run in each]
+    lengths = sorted({length for run in every for length in run})
+    return Curves(
+        task=f"{name}:{schedule}",
+        rates={r: np.array(own) for r, own in rates.items()},
+        coarse={r: np.array([rates[r].index(x) for x in own]) for r, own in coarse.items()},
+        losses={
+            r: np.array(
+                [[[run[n] for n in lengths] for run in runs[r][x]] for x in own], np.float32
+            )
+            for r, own in rates.items()
+        },
+        lengths=tuple(n for n in lengths if n),
+    )
 
 
 def of_task(name: str, seeds: int) -> Curves:
     """Real runs, none of them stopped early. Minutes."""
     task = find(name)
     coarse = {r: grids.own_grid(task, r, kind(), POINTS) for r, kind in RULES.items()}
-    first = _raced(name, coarse, 3)
+    rates = _near(coarse, _raced(name, coarse, 3))
+    runs = _raced(name, rates, seeds)
+    decays: dict[str, list[float]] = {r: [math.nan] * len(own) for r, own in rates.items()}
+    for rule in rates:
+        near = _best(runs[rule])
+        for decay in grids.decays(RULES[rule]()):
+            spelled = f"{rule}(weight_decay={decay:g})"
+            more = _raced(name, {spelled: near}, seeds)[spelled]
+            for rate in near:
+                rates[rule] = (*rates[rule], rate)
+                decays[rule].append(decay)
+                runs[rule][rate, decay] = more[rate]
+    return Curves(
+        task=name,
+        rates={r: np.array(own) for r, own in rates.items()},
+        coarse={r: np.array([rates[r].index(x) for x in own]) for r, own in coarse.items()},
+        losses={
+            r: np.array(
+                [
+                    runs[r][x] if math.isnan(d) else runs[r][x, d]
+                    for x, d in zip(own, decays[r], strict=True)
+                ],
+                np.float32,
+            )
+            for r, own in rates.items()
+        },
+        decays={r: np.array(own) for r, own in decays.items()},
+    )
+
+
+def _best(runs: Mapping[Any, list[Floats]]) -> tuple[float, ...]:
+    """The rates within three quarters of a decade of the best, by final validation loss."""
+    ends = {x: np.mean([run[-3:, 0].mean() for run in by]) for x, by in runs.items()}
+    best = min(ends, key=lambda x: np.nan_to_num(ends[x], nan=np.inf))
+    return tuple(sorted(x for x in ends if abs(math.log10(x / best)) < 0.76))
+
+
+def _near(coarse: Mapping[str, Any], first: Mapping[str, Any]) -> dict[str, tuple[float, ...]]:
+    """The coarse grid, and what is near the three best of it."""
     rates = {}
     for rule, runs in first.items():
         ends = {rate: np.mean([run[-3:, 0].mean() for run in by]) for rate, by in runs.items()}
@@ -90,17 +190,16 @@ def of_task(name: str, seeds: int) -> Curves:
         kept += [x for x in fine if min(abs(math.log10(x / k)) for k in kept) > 0.01]
         rates[rule] = tuple(sorted(kept))
         print(rule, len(rates[rule]), flush=True)
-    runs = _raced(name, rates, seeds)
-    return Curves(
-        task=name,
-        rates={r: np.array(own) for r, own in rates.items()},
-        coarse={r: np.array([rates[r].index(x) for x in own]) for r, own in coarse.items()},
-        losses={r: np.array([runs[r][x] for x in own], np.float32) for r, own in rates.items()},
-    )
+    return rates
 
 
-def _raced(name: str, rates: Mapping[str, Any], seeds: int) -> dict[str, dict[float, list[Floats]]]:
-    """Losses of a race's tuning runs, by rule and learning rate, in the order of the seeds."""
+def _raced(
+    name: str, rates: Mapping[str, Any], seeds: int, schedule: str = "constant"
+) -> dict[str, dict[Any, list[Any]]]:
+    """Losses of a race's tuning runs, by rule and learning rate, in the order of the seeds.
+
+    With a schedule, of each seed what is before step one and the ends, by evaluations.
+    """
     with tempfile.TemporaryDirectory() as place:
         conduct.publish_pages = lambda race: None  # type: ignore[attr-defined]
         race = ravine.race(
@@ -111,14 +210,26 @@ def _raced(name: str, rates: Mapping[str, Any], seeds: int) -> dict[str, dict[fl
             studies=seeds,
             fresh_seeds=1,
             early_stopping=False,
+            reference=next(iter(rates)),
+            schedule=schedule,
+            progress=False,
             out=Path(place) / "race",
         )
-        curves = [c for c in race.stored if c.run.stage == "tuning"]
-    found: dict[str, dict[float, list[Floats]]] = {}
-    for curve in sorted(curves, key=lambda c: c.run.seed):
-        by_rate = found.setdefault(curve.run.rule, {})
-        by_rate.setdefault(curve.run.learning_rate, []).append(curve.measures[:, :, 0])
-    return found
+        of_tuning = FIRST_SEED["tuning"], FIRST_SEED["reference"]
+        curves = [c for c in race.stored if of_tuning[0] <= c.run.seed < of_tuning[1]]
+    found: dict[str, dict[Any, dict[int, Any]]] = {}
+    for curve in sorted(curves, key=lambda c: (c.run.seed, c.run.steps)):
+        by_seed = found.setdefault(curve.run.rule, {}).setdefault(curve.run.learning_rate, {})
+        if schedule == "constant":
+            by_seed[curve.run.seed] = curve.measures[:, :, 0]
+            continue
+        ends = by_seed.setdefault(curve.run.seed, {0: curve.measures[0, :, 0]})
+        whole = np.isfinite(curve.losses).all()
+        ends[len(curve.measures) - 1] = curve.measures[-1, :, 0] if whole else np.full(2, np.nan)
+    return {
+        rule: {rate: [*by_seed.values()] for rate, by_seed in by_rate.items()}
+        for rule, by_rate in found.items()
+    }
 
 
 def by_formula(seeds: int) -> Curves:

@@ -7,7 +7,7 @@ seeds: the best rate of the rule against the best of the reference.
 
 import math
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,7 +16,7 @@ from benchmarks.calibration.curves import Curves
 from numpy.typing import NDArray
 
 from ravine.racing.configuration import Configuration
-from ravine.racing.endpoint import HOPELESS, band, mean_log_time, times_to
+from ravine.racing.endpoint import HALVINGS, HOPELESS, band, mean_log_time, times_to
 from ravine.verdict.comparing import (
     EQUAL,
     FASTER,
@@ -41,6 +41,7 @@ ALPHA = 0.05
 REFERENCES = 10  # runs that the target is taken from
 RELIABLY = 7  # the 8th lowest of ten
 FINER = (-2, -1, 1, 2)  # eighths of a decade around the best of the coarse grid
+HALVES = (-2, 2)  # around the best decay, where that is tuned
 Seeds = NDArray[np.int64]
 
 
@@ -76,8 +77,9 @@ class Sampler:
         self.curves, self.equal = curves, equal
         self.reference, *self.others = curves.rates
         self.lowest, self.ends = curves.lowest(), curves.ends()
-        losses = curves.losses[self.reference]
-        self.seeds, self.horizon = losses.shape[1], losses.shape[2] - 1
+        self.seeds, self.horizon = curves.losses[self.reference].shape[1], curves.evaluations
+        self.halvings = 1 if curves.lengths else HALVINGS
+        self.lengths = len(curves.lengths) or 1  # runs for each that is tried
 
     def race(self, draw: np.random.Generator) -> Outcome | None:
         """One race; None where the reference reaches nothing that could be a target."""
@@ -92,7 +94,7 @@ class Sampler:
         lowest = self.lowest[self.reference][TEST, place, references]
         whole = np.isfinite(self.ends[self.reference][TEST, place, references])
         target = float(np.sort(np.where(whole, lowest[:, -1], np.inf))[RELIABLY])
-        targets = band(lowest, target) if math.isfinite(target) else None
+        targets = band(lowest, target, self.halvings) if math.isfinite(target) else None
         if targets is None:
             return None
         true = self._truths(targets, TEST)
@@ -102,7 +104,7 @@ class Sampler:
             return self._times(rule, _place(one), judged[:seeds], targets, TEST, shift)
 
         looked = self._looked(tuned, times)
-        runs += REFERENCES + sum(looked.asked.values())
+        runs += self.lengths * (REFERENCES + sum(looked.asked.values()))
         return Outcome(
             looked.differences, dict.fromkeys(self.others, 0.0) if self.equal else true, runs
         )
@@ -118,7 +120,7 @@ class Sampler:
         if math.isinf(ends[first]):
             return None
         lowest = self.lowest[self.reference][VALIDATION, first, seeds]
-        targets = band(lowest, float(np.median(lowest, axis=0)[-1]))
+        targets = band(lowest, float(np.median(lowest, axis=0)[-1]), self.halvings)
         shift = self._truths(targets, VALIDATION) if self.equal else {}
         scores, runs = {}, 0
         for rule in self.curves.rates:
@@ -126,7 +128,9 @@ class Sampler:
             def times(places: Any, count: int, rule: str = rule) -> dict[Configuration, Any]:
                 own = seeds[:count]
                 found = {
-                    Configuration(k): self._times(rule, k, own, targets, VALIDATION, shift)
+                    self._configuration(rule, k): self._times(
+                        rule, k, own, targets, VALIDATION, shift
+                    )
                     for k in places
                 }
                 ends = self.ends[rule][VALIDATION]
@@ -139,18 +143,42 @@ class Sampler:
             near = {_place(k) for k, t in once.items() if t.mean() <= least + HOPELESS}
             near |= {first} if rule == self.reference else set()
             tried = near | set(self._finer(rule, _place(best(times(sorted(near), len(seeds))))))
+            if self._decays(rule) is not None:
+                middle = _place(best(times(sorted(tried), len(seeds))))
+                tried |= set(self._at(rule, middle, HALVES))
             scores[rule] = times(sorted(tried), len(seeds))
             # Of the coarse grid, the first seed was there.
-            runs += len(self.curves.coarse[rule]) + len(tried) * len(seeds) - len(near)
+            tuned = len(self.curves.coarse[rule]) + len(tried) * len(seeds) - len(near)
+            runs += self.lengths * tuned
         within = margin(spread([*scores.values()]), len(seeds))
         chosen = {rule: best(own) for rule, own in scores.items()}
         return Tuned(
             chosen, {r: contenders(own, within) for r, own in scores.items()}, within
         ), runs
 
+    def _configuration(self, rule: str, place: int) -> Configuration:
+        """What stands at a place of the curves."""
+        rate = float(self.curves.rates[rule][place])
+        return Configuration(rate, (("place", float(place)),))
+
+    def _decays(self, rule: str) -> Any:
+        """The weight decays of each place; nothing where they are not tuned."""
+        found = self.curves.decays.get(rule)
+        return None if found is None or np.isnan(found).all() else found
+
     def _finer(self, rule: str, place: int) -> list[int]:
-        rates = np.log10(self.curves.rates[rule])
-        wanted = [rates[place] + k / 8 for k in FINER]
+        """What is tried around the best of the coarse grid: rates, or decays at its own rate."""
+        if (decays := self._decays(rule)) is None:
+            return self._at(rule, place, FINER)
+        rates = self.curves.rates[rule]
+        return [int(k) for k in np.flatnonzero((rates == rates[place]) & ~np.isnan(decays))]
+
+    def _at(self, rule: str, place: int, eighths: Sequence[int]) -> list[int]:
+        """Rates so many eighths of a decade away, of the same decay; those that are there."""
+        decays = self.curves.decays.get(rule, np.full(len(self.curves.rates[rule]), np.nan))
+        same = np.equal(decays, decays[place]) | (np.isnan(decays) & np.isnan(decays[place]))
+        rates = np.where(same, np.log10(self.curves.rates[rule]), np.inf)
+        wanted = [rates[place] + k / 8 for k in eighths]
         near = [int(np.abs(rates - x).argmin()) for x in wanted]
         return [k for k, x in zip(near, wanted, strict=True) if abs(rates[k] - x) < 0.03]
 
@@ -176,8 +204,8 @@ class Sampler:
 
 
 def _place(one: Configuration) -> int:
-    """Configurations stand for places among the learning rates here."""
-    return int(one.learning_rate)
+    """Where its curves are."""
+    return int(dict(one.others)["place"])
 
 
 def summary(sampler: Sampler, count: int, seed: int = 0) -> dict[str, Any]:

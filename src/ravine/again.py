@@ -33,7 +33,6 @@ from ravine.update_rule import Rule
 from ravine.verdict import stages
 from ravine.verdict.checking import Check, Checked, claim_of, unused_study
 from ravine.verdict.confirming import Confirmation, Confirmed
-from ravine.verdict.curves import Target
 from ravine.verdict.naming import title
 
 # How the command line names a task of one's own again, by the function that wants it.
@@ -184,6 +183,15 @@ def verify(
     return Race(found.folder).checked[-1]
 
 
+def check_target(target: str) -> None:
+    """Raises ``WrongCall`` where a framework's ``fit`` would not measure what a target is of."""
+    if " " in target:
+        raise WrongCall(
+            f"the target '{target}' cannot be confirmed: runs in a framework are measured on the "
+            "test data; race without confirm, or to a target on the test data"
+        )
+
+
 def check_framework(framework: str, task: Task | None = None) -> None:
     """Raises ``WrongCall`` unless Keras runs on it, it is installed, and the task has a model."""
     if framework not in BACKENDS:
@@ -238,6 +246,7 @@ def confirm(
         raise WrongCall(f"there is no winner to confirm: {found.verdict.sentence}")
     own_task, by_name = _own(found, task, rules, "confirm")
     check_framework(framework, own_task)
+    check_target(found.plan.choices.target)
     confirmation = _confirmation(found, framework, seeds, by_name)
 
     def start(driver: Driver) -> Store:
@@ -293,7 +302,7 @@ def _confirmation(
     verdict, measures = found.verdict, found.plan.facts.measures
     names = {verdict.leader.rule, verdict.reference}
     chosen = {s.rule: s.configuration for s in verdict.standings if s.rule in names}
-    target = Target(verdict.target, measures.index(verdict.measure), verdict.rising)
+    target = verdict.goal(measures)
     whole = [one.confirmation for one in found.confirmed]
 
     def asked(study: int) -> Confirmation:

@@ -100,7 +100,8 @@ def race(
     over the steps of a run: constant, linear, cosine, exponential or step, as it is or such as
     ``"cosine(warmup=0.05)"``. ``early_stopping``: whether tuning runs end at an eighth, a quarter
     or half of their steps where their learning rate can no longer be chosen. ``target``: a test
-    loss, or a measure and where it must get to, ``"accuracy>=0.95"``; by default the test loss
+    loss, or a measure and where it must get to, ``"accuracy>=0.95"``, ``"validation
+    accuracy>=0.95"`` or ``"training loss<=0.1"``; by default the test loss
     that the tuned reference reliably reaches. ``studies``: how often tuning and judging
     are done, each time on other seeds; from four on what is claimed is over all of them.
     ``search``: hyperparameters to search beside the learning rate, ``"beta_2,weight_decay"``, with
@@ -174,6 +175,7 @@ def race(
     check_workers(workers, ray)
     if confirm is not None:
         again.check_framework(confirm, chosen_task)
+        again.check_target(choices.target)
     name = f"{file_name(chosen_task.name)}-{datetime.now(UTC):%Y%m%dT%H%M%SZ}"
     folder = FilePath("ravine-runs", name) if out is None else FilePath(out)
     check_new(folder)

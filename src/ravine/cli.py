@@ -141,7 +141,8 @@ def race(
         str | None,
         typer.Option(
             metavar="TARGET",
-            help="What has to be reached: a test loss such as 0.3, or such as 'accuracy>=0.95'. "
+            help="What has to be reached: a test loss such as 0.3, or such as 'accuracy>=0.95', "
+            "'validation accuracy>=0.95' or 'training loss<=0.1'. "
             "Default: what the tuned reference reliably reaches.",
         ),
     ] = None,

@@ -145,7 +145,7 @@ def _race_all(
                 break
             if not options.get("target"):
                 sign = ">=" if first.rising else "<="
-                options = {**options, "target": f"{first.measure}{sign}{first.target!r}"}
+                options = {**options, "target": f"{first.metric}{sign}{first.target!r}"}
     except (RavineError, KeyboardInterrupt) as stop:
         if (folder / TRIED_OUT).exists():
             stop.add_note(f"the whole race of levers goes on with: ravine resume {folder}")

@@ -18,6 +18,7 @@ from ravine.pages.tables import number
 from ravine.pages.templates import render
 from ravine.pages.wide import wide
 from ravine.verdict import Spread, title
+from ravine.verdict.curves import SPLITS
 from ravine.verdict.lever_words import HOW, said_effect, said_interval, said_values
 from ravine.verdict.levers import Values
 
@@ -107,7 +108,7 @@ def write(told: Told, path: Path) -> None:
         effects_still=_still(told, "effects") if found and found.effects else "",
         gradients_still=_still(told, "gradients"),
         models=_models(told),
-        goal=f"test {told.measure} of {number(told.target.value)}",
+        goal=f"{SPLITS[told.target.split]} {told.measure} of {number(told.target.value)}",
     )
     path.write_text(page, encoding="utf-8", newline="\n")
 

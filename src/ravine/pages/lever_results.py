@@ -94,7 +94,7 @@ def told(
     """What the races say together; all but the first may be missing if that found no target."""
     first = next(iter(results.values()))
     verdict, measures = first.verdict, first.plan.facts.measures
-    target = Target(verdict.target, measures.index(verdict.measure), verdict.rising)
+    target = verdict.goal(measures)
     compared, said, warned, notes = None, "", [], []
     refused = [name for name, one in results.items() if one.verdict.refused]
     if refused:

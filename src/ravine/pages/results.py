@@ -159,6 +159,7 @@ class Results:
             "task": self.plan.choices.task,
             "target": self.verdict.target,
             "target_measure": self.verdict.measure,
+            "target_split": self.verdict.split,
             "reference": self.verdict.reference,
             "targets": list(self.verdict.band),
             "protocol": {

@@ -10,7 +10,6 @@ from ravine.pages.sampling import m4
 from ravine.racing.plan import SHORTER, study_of
 from ravine.racing.store import Curve
 from ravine.verdict import TEST, VALIDATION, diverged_at, final, steps_to
-from ravine.verdict.curves import Target
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -33,7 +32,7 @@ def table(results: Results) -> "pd.DataFrame":
 
     verdict = results.verdict
     measures = results.plan.facts.measures
-    target = Target(verdict.target, measures.index(verdict.measure), verdict.rising)
+    target = verdict.goal(measures)
     pace = {s.rule: s.step_seconds or math.nan for s in verdict.standings}
     rows = []
     for curve in results.curves:

@@ -83,7 +83,7 @@ def _captions(results: Results) -> Iterator[str]:
     else:
         own, reference = results.plan.choices.target, called(verdict.reference)
         yield (
-            f"× steps: to a test {verdict.measure} of {verdict.target:.4g}, "
+            f"× steps: to a {verdict.metric} of {verdict.target:.4g}, "
             + ("" if own else f"which eight of ten runs of tuned {reference} reach, ")
             + f"relative to {reference}'s, over the way there; mean of {results.judged_on}"
         )

@@ -38,7 +38,8 @@ class Choices:
     # The defaults are what races did from before there was a choice.
     schedule: str = "constant"  # of every rule's learning rate
     early_stopping: bool = False  # of tuning runs whose rate can no longer be chosen
-    target: str = ""  # "accuracy>=0.95"; empty: what tuned gradient descent reliably reaches
+    # "accuracy>=0.95", "training loss<=0.1"; empty: what the tuned reference reliably reaches.
+    target: str = ""
     studies: int = 1  # how often tuning and judging are done, each time on seeds of their own
     points: int = 0  # over each rule's own range, before any was widened; 0: rates were given
     # What else is searched, and from where to where if that was said.
@@ -241,21 +242,33 @@ def read_target(given: float | str | None) -> str:
 
     >>> read_target("accuracy >= .95"), read_target(0.3), read_target(None)
     ('accuracy>=0.95', 'loss<=0.3', '')
+    >>> read_target("validation accuracy>=0.9"), read_target("train loss <= 0.1")
+    ('validation accuracy>=0.9', 'training loss<=0.1')
     """
     if given is None:
         return ""
     text = f"loss<={given!r}" if isinstance(given, float | int) else given
-    found = re.fullmatch(r"\s*(?:(\w+)\s*(<=|>=))?\s*([-+.\w]+)\s*", text)
+    found = re.fullmatch(r"\s*(?:(?:(\w+)\s+)?(\w+)\s*(<=|>=))?\s*([-+.\w]+)\s*", text)
     try:
-        value = float(found[3]) if found else math.nan
+        value = float(found[4]) if found else math.nan
     except ValueError:
         value = math.nan
     if found is None or not math.isfinite(value):
         raise WrongCall(
             f"cannot read the target {given!r}: write a test loss, such as 0.3, or a measure and "
-            "where it must get to, such as accuracy>=0.95"
+            "where it must get to, such as accuracy>=0.95 or 'validation accuracy>=0.95'"
         )
-    return f"{found[1] or 'loss'}{found[2] or '<='}{value!r}"
+    split = {"train": "training"}.get(found[1], found[1]) or "test"
+    if split not in ("training", "validation", "test"):
+        raise unknown("data of a target", split, ("training", "validation", "test"))
+    measure = found[2] or "loss"
+    if split == "training" and measure != "loss":
+        raise WrongCall(
+            f"target={given!r}: on the training data the loss alone is measured; write "
+            f"'training loss<=…' or 'validation {measure}{found[3]}{value!r}'"
+        )
+    where = "" if split == "test" else f"{split} "
+    return f"{where}{measure}{found[3] or '<='}{value!r}"
 
 
 def scheduled(rule: Rule, schedule: str, steps: int) -> Rule:

@@ -32,7 +32,10 @@ class Aim(NamedTuple):
 
     def of(self, measured: NDArray[np.floating]) -> NDArray[np.floating]:
         """What is to fall to the targets, of measurements (…, metrics)."""
-        values = measured[..., self.metric]
+        return self.falling(measured[..., self.metric])
+
+    def falling(self, values: NDArray[np.floating]) -> NDArray[np.floating]:
+        """The same of values of the metric."""
         return -values if self.rising else values
 
 

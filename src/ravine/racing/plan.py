@@ -118,7 +118,8 @@ class Plan:
     @property
     def rungs(self) -> tuple[int, ...]:
         """After which evaluations learning rates may be stopped, in tuning."""
-        return stopping.rungs(self.evaluations) if self.choices.early_stopping else ()
+        told = not self.choices.target.startswith("training")  # workers tell what they evaluate
+        return stopping.rungs(self.evaluations) if self.choices.early_stopping and told else ()
 
     def rungs_of(self, run: Run) -> tuple[int, ...]:
         """After which evaluations a run may be stopped."""
@@ -286,7 +287,10 @@ def settle(choices: Choices, rules: Mapping[str, Rule], facts: Facts) -> Plan:
             f"batch_size={choices.batch_size} is larger than the training data: "
             f"{choices.task} has {facts.rows[0]} rows"
         )
-    if choices.target and (measure := re.split("[<>]=", choices.target)[0]) not in facts.measures:
+    if (
+        choices.target
+        and (measure := re.split("[<>]=", choices.target)[0].split()[-1]) not in facts.measures
+    ):
         raise unknown(f"measure of {choices.task}", measure, facts.measures)
     wanted = choices.epochs * (facts.rows[0] // choices.batch_size)
     period = math.ceil(wanted / EVALUATIONS)

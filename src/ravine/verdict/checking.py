@@ -98,8 +98,7 @@ def claim_of(
         raise WrongCall(f"there is no claim to check: {verdict.sentence}")
     pair = (leader.rule, verdict.reference)
     chosen = {s.rule: s.configuration for s in verdict.standings if s.rule in pair}
-    goal = Target(verdict.target, measures.index(verdict.measure), verdict.rising)
-    return leader.rule, chosen, goal
+    return leader.rule, chosen, verdict.goal(measures)
 
 
 def checked(check: Check, plan: Plan, curves: Sequence[Curve]) -> Checked:
@@ -113,7 +112,7 @@ def checked(check: Check, plan: Plan, curves: Sequence[Curve]) -> Checked:
     known = np.array([not c.failure for c in fresh])  # nothing is compared on the other seeds
     logs = []
     for rule in (reference, check.rule):
-        times = times_of(plan, aim, [c for c in own if c.run.rule == rule])[known]
+        times = times_of(plan, aim, goal, [c for c in own if c.run.rule == rule])[known]
         logs.append({check.chosen[rule]: mean_log_time(times, plan.evaluations)})
     if not known.any():
         return Checked(check, reference, Spread(math.nan, 0.0, math.inf), held=False)

@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 from ravine.racing.endpoint import SMOOTHING
 from ravine.racing.store import Curve
 
-VALIDATION, TEST = 0, 1
+VALIDATION, TEST, TRAINING = range(3)  # the first two are places in a curve's measurements
+SPLITS = ("validation", "test", "training")
 UNTRAINED = 0.9  # of the loss before step one: a loss this high was not learned
 
 
@@ -20,6 +21,27 @@ class Target(NamedTuple):
     value: float
     measure: int = 0  # its place among the task's measures; the loss is the first
     rising: bool = False  # reached from below, as an accuracy is
+    split: int = TEST
+
+    @property
+    def tuned_on(self) -> int:
+        """Where learning rates are tuned for it: never on the test data."""
+        return TRAINING if self.split == TRAINING else VALIDATION
+
+
+def series(curve: Curve, split: int, measure: int = 0) -> NDArray[np.floating]:
+    """What was measured of a split from before step one on, shape (evaluations + 1,).
+
+    Of the training data that is the mean loss of the steps since the last evaluation; before step
+    one, the loss of the first batch.
+    """
+    if split != TRAINING:
+        return curve.measures[:, split, measure]
+    parts = curve.losses.reshape(len(curve.measures) - 1, -1).astype(np.float64)
+    means = np.full(len(curve.measures), np.nan)
+    if parts.size:
+        means[0], means[1:] = curve.losses[0], parts.mean(axis=1)
+    return means
 
 
 def final(curve: Curve, split: int, measure: int = 0) -> float:
@@ -60,7 +82,7 @@ def trailing_means(curve: Curve, split: int, measure: int = 0) -> NDArray[np.flo
 
     NaN from where a run is no longer finite.
     """
-    values = curve.measures[1:, split, measure].astype(np.float64)
+    values = series(curve, split, measure)[1:].astype(np.float64)
     if len(values) < SMOOTHING:
         return np.empty(0)
     means: NDArray[np.float64] = sliding_window_view(values, SMOOTHING).mean(axis=-1)
@@ -68,15 +90,15 @@ def trailing_means(curve: Curve, split: int, measure: int = 0) -> NDArray[np.flo
 
 
 def steps_to(curve: Curve, target: float | Target, period: int) -> float:
-    """Steps until the trailing mean of three test measurements is at the target, or infinity.
+    """Steps until the trailing mean of three measurements is at the target, or infinity.
 
     Censored at the end of the run: one that would have come later took infinitely many steps.
     ``period``: steps between evaluations. A number is a test loss.
     """
-    value, measure, rising = target if isinstance(target, Target) else Target(target)
+    value, measure, rising, split = target if isinstance(target, Target) else Target(target)
     if math.isinf(value):
         return math.inf
-    means = trailing_means(curve, TEST, measure)
+    means = trailing_means(curve, split, measure)
     reached = np.flatnonzero(means >= value if rising else means <= value)  # NaN is not
     return float((reached[0] + SMOOTHING) * period) if reached.size else math.inf
 
@@ -89,7 +111,7 @@ def ends_at(curve: Curve, target: Target) -> bool:
     """
     if math.isinf(target.value) or curve.failure or diverged_at(curve, TEST) is not None:
         return False
-    end = float(curve.measures[-1, TEST, target.measure])
+    end = float(series(curve, target.split, target.measure)[-1])
     return end >= target.value if target.rising else end <= target.value
 
 

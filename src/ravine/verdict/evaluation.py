@@ -11,7 +11,7 @@ from ravine.racing.endpoint import Aim, Floats, mean_log_time, times_to
 from ravine.racing.plan import CONTENDER, Plan, Run
 from ravine.racing.store import Curve
 from ravine.verdict.comparing import Difference, Tuned, compare, look
-from ravine.verdict.curves import TEST, Target
+from ravine.verdict.curves import Target
 from ravine.verdict.looks import nominal_levels
 from ravine.verdict.tuning import goal_of, judging_aim, lowest_of
 
@@ -109,7 +109,7 @@ def evaluation(
         runs = _runs(plan, tuned, (rule, rate), seeds, study)
         if any(run.id not in there for run in runs):
             return None
-        found = times_of(plan, aim, [there[run.id] for run in runs])[known[:seeds]]
+        found = times_of(plan, aim, goal, [there[run.id] for run in runs])[known[:seeds]]
         times[rule, rate] = found
         return mean_log_time(found, plan.evaluations)
 
@@ -138,6 +138,6 @@ def _reference(plan: Plan, tuned: Tuned, seeds: int, study: int) -> list[Run]:
     return own or plan.fresh({rule: tuned.chosen[rule]}, seeds, study)
 
 
-def times_of(plan: Plan, aim: Aim, curves: Sequence[Curve]) -> Floats:
+def times_of(plan: Plan, aim: Aim, goal: Target, curves: Sequence[Curve]) -> Floats:
     """Evaluations to each target of a rule's runs in one configuration, (seeds, targets)."""
-    return times_to(lowest_of(plan, aim, curves, TEST), aim.targets)
+    return times_to(lowest_of(plan, aim, curves, goal.split), aim.targets)

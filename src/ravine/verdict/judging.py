@@ -13,7 +13,7 @@ from ravine.verdict import endings, wording
 from ravine.verdict import standings as found
 from ravine.verdict.audits import audit
 from ravine.verdict.comparing import Difference
-from ravine.verdict.curves import TEST, VALIDATION, Target, diverged_at, final
+from ravine.verdict.curves import SPLITS, TEST, VALIDATION, Target, diverged_at, final
 from ravine.verdict.evaluation import LEAST
 from ravine.verdict.inclusion import suspects
 from ravine.verdict.memory import state_bytes_of
@@ -103,6 +103,7 @@ def judge(
         reference=reference,
         measure=plan.facts.measures[goal.measure],
         rising=goal.rising,
+        split=SPLITS[goal.split],
         studies=len(studies.each),
         band=studies.each[0].band,
         pairs={

@@ -25,7 +25,7 @@ def protocol(plan: Plan) -> dict[str, str]:
             "claimed is about the rules"
         )
     found["target"] = (
-        f"the user's own: test {choices.target}"
+        f"the user's own: {choices.target if ' ' in choices.target else f'test {choices.target}'}"
         if choices.target
         else f"the {REFERENCE_SEEDS * TARGET_QUANTILE:.0f}th lowest of what {REFERENCE_SEEDS} "
         f"runs of tuned {reference} reach on the test data, on other seeds"

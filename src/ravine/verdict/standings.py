@@ -1,7 +1,7 @@
 """What a verdict is made of: a standing for each rule, and what they come to."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -11,6 +11,7 @@ from ravine.errors import RavineError
 from ravine.racing.configuration import Configuration
 from ravine.verdict.audits import Audit
 from ravine.verdict.comparing import EQUAL, FASTER, SLOWER, UNDECIDED
+from ravine.verdict.curves import SPLITS, TEST, Target
 from ravine.verdict.inclusion import Suspect
 from ravine.verdict.sensitivity import Lead, Sensitivity
 from ravine.verdict.statistics import Spread
@@ -97,6 +98,7 @@ class Verdict:
     warnings: tuple[str, ...]
     reference: str = "sgd"
     measure: str = "loss"
+    split: str = SPLITS[TEST]  # of the data that it is measured on
     rising: bool = False  # whether the target is reached from below
     studies: int = 1  # above 1 intervals are over studies, not over seeds
     band: tuple[float, ...] = ()  # the targets that times were taken to; of the first study
@@ -116,6 +118,16 @@ class Verdict:
 
     def __str__(self) -> str:
         return self.sentence
+
+    @property
+    def metric(self) -> str:
+        """What the target is of, as "test loss"."""
+        return f"{self.split} {self.measure}"
+
+    def goal(self, measures: Sequence[str]) -> Target:
+        """The target among a task's measures."""
+        at, split = measures.index(self.measure), SPLITS.index(self.split)
+        return Target(self.target, at, self.rising, split)
 
     @property
     def refused(self) -> bool:

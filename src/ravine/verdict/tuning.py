@@ -32,7 +32,7 @@ from ravine.racing.endpoint import (
 from ravine.racing.plan import Plan, Run, study_of
 from ravine.racing.store import Curve
 from ravine.verdict.comparing import Times, Tuned, contenders, margin, spread
-from ravine.verdict.curves import TEST, VALIDATION, Target, diverged_at, end_loss
+from ravine.verdict.curves import SPLITS, TEST, VALIDATION, Target, diverged_at, end_loss, series
 
 TARGET_QUANTILE = 0.8
 FIRST, OTHERS, AGAIN, FINER, FINEST, DONE = range(6)  # phases of tuning
@@ -141,16 +141,16 @@ def _tuned(plan: Plan, tried: Mapping[str, Tried], aim: Aim | None) -> Tuned:
 
 
 def judging_aim(plan: Plan, goal: Target, reference: Sequence[Curve]) -> Aim | None:
-    """The targets on test data, the last of which is the goal, from the reference's own runs."""
+    """The targets that are judged by, the last of which is the goal, from the reference's runs."""
     whole = [curve for curve in reference if not curve.failure]
-    return _aim(plan, goal, whole, TEST) if whole and math.isfinite(goal.value) else None
+    return _aim(plan, goal, whole, goal.split) if whole and math.isfinite(goal.value) else None
 
 
 def _provisional_aim(plan: Plan, reference: Sequence[Curve]) -> Aim | None:
     """The targets on validation data; None where the reference diverges at all its rates."""
     if math.isinf(_end(reference)):
         return None
-    return _aim(plan, goal_among(plan), reference, VALIDATION)
+    return _aim(plan, goal_among(plan), reference, tuned_on(plan))
 
 
 def _aim(plan: Plan, goal: Target | None, reference: Sequence[Curve], split: int) -> Aim | None:
@@ -191,7 +191,7 @@ def lowest_of(plan: Plan, aim: Aim, curves: Sequence[Curve], split: int) -> Floa
     whole = np.full((len(curves), longest), np.nan)
     for row, curve in zip(whole, curves, strict=True):
         if not curve.failure:
-            row[: len(curve.measures)] = aim.of(curve.measures[:, split])
+            row[: len(curve.measures)] = aim.falling(series(curve, split, aim.metric))
     return lowest_so_far(whole)
 
 
@@ -199,7 +199,7 @@ def _ended(aim: Aim, curve: Curve, split: int) -> float:
     """What a run is at after its last step, where its learning rate has fallen."""
     if curve.failure or diverged_at(curve, split) is not None:
         return math.inf
-    return float(aim.of(curve.measures[-1:, split])[0])
+    return float(aim.falling(series(curve, split, aim.metric)[-1:])[0])
 
 
 def _scores(plan: Plan, tried: Tried, aim: Aim | None) -> Times:
@@ -210,7 +210,7 @@ def _scores(plan: Plan, tried: Tried, aim: Aim | None) -> Times:
         }
     return {
         one: mean_log_time(
-            times_to(lowest_of(plan, aim, runs, VALIDATION), aim.targets), plan.evaluations
+            times_to(lowest_of(plan, aim, runs, tuned_on(plan)), aim.targets), plan.evaluations
         )
         for one, runs in tried.items()
     }
@@ -274,8 +274,16 @@ def goal_among(plan: Plan) -> Target | None:
     """The user's own target; None for what the reference reaches."""
     if not plan.choices.target:
         return None
-    measure, comparison, value = re.split("([<>]=)", plan.choices.target)
-    return Target(float(value), plan.facts.measures.index(measure), comparison == ">=")
+    named, comparison, value = re.split("([<>]=)", plan.choices.target)
+    *split, measure = named.split()
+    where = SPLITS.index(split[0]) if split else TEST
+    return Target(float(value), plan.facts.measures.index(measure), comparison == ">=", where)
+
+
+def tuned_on(plan: Plan) -> int:
+    """The split whose measurements learning rates are tuned by."""
+    goal = goal_among(plan)
+    return VALIDATION if goal is None else goal.tuned_on
 
 
 def goal_of(plan: Plan, curves: Sequence[Curve]) -> Target:

@@ -59,7 +59,7 @@ def sentence(verdict: Verdict, curves: Sequence[Curve], units: int, own_target: 
         return said + "."
     if leader.finding != FASTER:
         return _nothing_faster(verdict)
-    goal = f"a test {verdict.measure} of {verdict.target:.4g}"
+    goal = f"a {verdict.metric} of {verdict.target:.4g}"
     result = goal if own_target else f"{reference}'s result"
     said = f"{title(leader.rule)} takes {steps} of {reference} on the way to {result}"
     said += f", a speed-up of {said_speedup(leader.speedup)}"
@@ -110,7 +110,7 @@ def _nothing_faster(verdict: Verdict) -> str:
     others = [s for s in verdict.standings if s.rule != verdict.reference]
     said = f"No rule was found to be faster than {called(verdict.reference)}"
     if not any(s.reached for s in verdict.standings) and len(verdict.band) < 2:
-        return f"No verdict: no run is at a test {verdict.measure} of {verdict.target:.4g}."
+        return f"No verdict: no run is at a {verdict.metric} of {verdict.target:.4g}."
     short = [s for s in others if s.finding == FALLS_SHORT]
     best = max((s for s in others if s not in short), key=_fastest, default=None)
     if best is not None:
@@ -144,7 +144,7 @@ def warnings(verdict: Verdict, curves: Sequence[Curve], start: float) -> list[st
 
 
 def _no_learning(verdict: Verdict, start: float) -> list[str]:
-    if verdict.measure != "loss" or not untrained(start) < verdict.target < math.inf:
+    if verdict.metric != "test loss" or not untrained(start) < verdict.target < math.inf:
         return []
     return [
         f"{called(verdict.reference)} hardly learned: the target, {verdict.target:.4g}, is more "

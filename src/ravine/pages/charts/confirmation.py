@@ -9,6 +9,7 @@ from ravine.pages.results import Results
 from ravine.pages.sampling import m4
 from ravine.verdict import title
 from ravine.verdict.confirming import Confirmed
+from ravine.verdict.curves import Target
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -60,7 +61,7 @@ def _pair(
     import altair as alt
 
     goal = found.confirmation.target
-    shown = goal.measure == 0 and math.isfinite(goal.value)
+    shown = goal == Target(goal.value) and math.isfinite(goal.value)
     start = max((loss[0] for loss in data["loss"] if loss), default=1.0)
     losses = [value for values in data["loss"] for value in values]
     seen = [loss for loss in losses if loss <= 100 * abs(start)] or losses

@@ -51,7 +51,7 @@ def curves(
     order = [s.rule for s in results.verdict.standings]
     pace = drawing.paces(results, by)
     data["at"] = data["step"] * data["rule"].map(pace)
-    shown = math.isfinite(target) and results.verdict.measure == "loss"
+    shown = math.isfinite(target) and results.verdict.metric == "test loss"
     # A run that leaves for the sky must not flatten the others: 100 times the start is far enough.
     ceiling = 100 * max(data.loc[data["step"] == 0, "median"].map(abs))
     seen = [*data["median"], *data["low"], *data["high"], *([target] if shown else [])]

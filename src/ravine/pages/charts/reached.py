@@ -9,7 +9,7 @@ from ravine.pages.results import Results
 from ravine.racing.plan import SHORTER
 from ravine.racing.store import Curve
 from ravine.verdict import SMOOTHING, TEST, diverged_at, title
-from ravine.verdict.curves import trailing_means
+from ravine.verdict.curves import series, trailing_means
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -22,7 +22,7 @@ MOST_RECORDS = 30_000  # of all runs together: what a page can carry
 def records(results: Results) -> "pd.DataFrame":
     """When each fresh run was as good as never before: rule, run, and lists of steps and values.
 
-    The value is the trailing mean of three test measurements, of the target's measure: a run is
+    The value is the trailing mean of three measurements, of the target's measure: a run is
     at a target from its first record on that is. Of a rule whose rate decays, the steps are those
     of whole runs and the values their ends. Of very many runs, not every record.
     """
@@ -155,7 +155,7 @@ def reached(results: Results, paint: style.Paint = style.LIGHT, by: str = "steps
         f"Share of runs that reached the target by then, by {clock}",
         subtitle=[
             f"{results.plan.choices.task}: of {results.judged_on}, from none to all in each row",
-            f"target: a test {verdict.measure} of {first:.4g}",
+            f"target: a {verdict.metric} of {first:.4g}",
         ],
     )
     layers = [floor, area, edge, label]
@@ -167,17 +167,18 @@ def reached(results: Results, paint: style.Paint = style.LIGHT, by: str = "steps
 def _records(results: Results, rule: str, own: list[Curve]) -> tuple[list[int], list[float]]:
     import numpy as np
 
-    plan, rising = results.plan, results.verdict.rising
-    measure = plan.facts.measures.index(results.verdict.measure)
+    plan = results.plan
+    goal = results.verdict.goal(plan.facts.measures)
+    rising = goal.rising
     if rule in plan.decaying:
         ends = {
-            c.run.steps: float(c.measures[-1, TEST, measure])
+            c.run.steps: float(series(c, goal.split, goal.measure)[-1])
             for c in own
             if not c.failure and diverged_at(c, TEST) is None
         }
         steps, values = np.array(sorted(ends)), np.array([ends[at] for at in sorted(ends)])
     else:
-        values = trailing_means(own[0], TEST, measure)
+        values = trailing_means(own[0], goal.split, goal.measure)
         steps = (np.arange(len(values)) + SMOOTHING) * plan.period
     worst = -math.inf if rising else math.inf
     values = np.where(np.isnan(values), worst, values) if values.size else np.empty(0)
