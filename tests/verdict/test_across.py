@@ -56,7 +56,31 @@ def test_scores_are_those_of_the_median_times(made, judged):
     assert (of(found, "sgd").speedup, of(found, "sgd").bound) == (1, "")
     assert {s.bound for s in found.scores} == {""}
     # Of adam 1 on the one, (4 - 610 / 410) / 3 on the other.
-    assert str(found).startswith("Over 2 tasks Adam has the highest score, 0.92, and a speed-up")
+    assert str(found).startswith(
+        f"Over 2 tasks Adam has the largest speed-up over gradient descent, "
+        f"{of(found, 'adam').speedup:.2f} in the geometric mean; it has the highest profile score, "
+        "0.92."
+    )
+
+
+def test_a_rule_that_joins_changes_no_place_of_the_others(made):
+    """Scores compare with the fastest of a task, so that they may; speed-ups do not."""
+    times = {"sgd": (50, 50), "adam": (10, 42), "nadam": (25, 20), "rmsprop": (50, 10)}
+
+    def raced(*rules: str):
+        plan = made.planned(*rules)
+        each = [{rule: [times[rule][task]] * 12 for rule in rules} for task in (0, 1)]
+        return across(
+            {f"{task}": made.judged(plan, made.timed(plan, own)) for task, own in enumerate(each)}
+        )
+
+    few, more = raced("sgd", "adam", "nadam"), raced(*times)
+    assert of(few, "adam").score > of(few, "nadam").score
+    assert of(more, "adam").score < of(more, "nadam").score
+    assert of(few, "adam").speedup == pytest.approx(of(more, "adam").speedup)
+    for found in (few, more):
+        order = [s.rule for s in found.scores if s.rule != "rmsprop"]
+        assert order == ["adam", "nadam", "sgd"]
 
 
 MOST, FEW = [20] * 7 + [NEVER] * 5, [20] * 5 + [NEVER] * 7
@@ -109,4 +133,4 @@ def test_the_reference_need_not_be_gradient_descent(made):
     assert {s.rule: s.bound for s in found.scores} == {"adam": "", "nadam": ""}
     assert of(found, "adam").speedup == 1
     assert of(found, "nadam").speedup == pytest.approx(2, rel=0.03)
-    assert "over Adam." in str(found)
+    assert "over Adam, " in str(found)

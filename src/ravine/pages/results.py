@@ -176,6 +176,8 @@ class Results:
                 "steps": self.plan.steps,
                 "evaluated_every": self.plan.period,
                 "learning_rates": dict(self.plan.choices.learning_rates),
+                "tune": self.plan.choices.tune,
+                "weight_decays": dict(self.plan.choices.decays),
             },
             "stopped_early": {"runs": self.stopped, "steps_saved": self.saved},
             "machine": dict(self.machine),

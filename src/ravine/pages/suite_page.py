@@ -97,16 +97,16 @@ def show(across: Across, races: Races, console: Console) -> None:
             continue
         ties = ", ".join(map(title, verdict.ties))
         tasks.add_row(*map(Text, (name, title(verdict.leader.rule), _lead(verdict.leader), ties)))
-    rules = _table("rule", "score", "speed-up", "missed the target of", right=("score", "speed-up"))
+    rules = _table("rule", "speed-up", "score", "missed the target of", right=("score", "speed-up"))
     looks = style.looks(score.rule for score in across.scores)
     for i, score in enumerate(across.scores):
-        row = (f"{score.score:.3f}", said(score), ", ".join(score.missed))
+        row = (said(score), f"{score.score:.3f}", ", ".join(score.missed))
         head = style.marked(score.rule, looks[score.rule])
         rules.add_row(head, *map(Text, row), style="bold" if i == 0 else "")
     for table in (tasks, rules):
         wide(console).print(table)
         console.print()
-    for what in ("time", "score", "speed-up"):
+    for what in ("time", "speed-up", "score"):
         console.print(Text(f"{what}: {HOW[what]}", "dim"), soft_wrap=not console.is_terminal)
     console.print()
     console.print(Text(str(across), "bold"), soft_wrap=not console.is_terminal)

@@ -45,7 +45,7 @@ class Across(NamedTuple):
 
     times: "pd.DataFrame"
     performance: PerformanceProfile | None  # None where every task was left out
-    scores: tuple[Score, ...]  # best first
+    scores: tuple[Score, ...]  # by speed-up over the reference, best first
     left_out: Mapping[str, str]
     reference: str = BASELINE
 
@@ -55,21 +55,27 @@ class Across(NamedTuple):
             return "No scores: every race was unfair or had no target."
         counted = self.times.shape[1]
         tasks = f"{counted} {'task' if counted == 1 else 'tasks'}"
-        best = self.scores[0]
-        first = [s.rule for s in self.scores if math.isclose(s.score, best.score)]
-        who = " and ".join(map(title, first))
-        said = f"Over {tasks} {who} {'have' if len(first) > 1 else 'has'} the highest score, "
-        said += f"{best.score:.2f}"
-        if best.rule != self.reference and len(first) == 1:
+        best, reference = self.scores[0], called(self.reference)
+        if best.rule == self.reference:
+            text = f"Over {tasks} no rule is faster than {reference} in the geometric mean"
+        else:
             bound = {"": "", "≤": "at most ", "≥": "at least ", "≈": "about "}[best.bound]
-            said += f", and a speed-up of {bound}{best.speedup:.2f} over {called(self.reference)}"
-        return f"{said}. This describes these tasks; it tests nothing beyond them."
+            text = f"Over {tasks} {title(best.rule)} has the largest speed-up over {reference}, "
+            text += f"{bound}{best.speedup:.2f} in the geometric mean"
+        score = max(s.score for s in self.scores)
+        first = [s.rule for s in self.scores if math.isclose(s.score, score)]
+        who = "it" if first == [best.rule] else " and ".join(map(title, first))
+        text += f"; {who} {'has' if len(first) == 1 else 'have'} the highest profile score, "
+        text += f"{score:.2f}"
+        return f"{text}. This describes these tasks; it tests nothing beyond them."
 
 
 def across(verdicts: Mapping[str, Verdict]) -> Across:
     """Times, profile and scores of the verdicts of several tasks, by task.
 
-    All are of the same rules, compared with the same reference.
+    All are of the same rules, compared with the same reference. They are listed by the speed-up
+    over that, which does not change when another rule joins; scores are relative to the fastest
+    rule of each task, so that two rules can change places when a third joins.
     """
     import pandas as pd
 
@@ -89,7 +95,7 @@ def across(verdicts: Mapping[str, Verdict]) -> Across:
         return Across(times, None, (), left_out, reference)
     performance = performance_profile(times, TAU_MAX)
     scores = [_score(rule, reference, float(performance.score[rule]), by_task) for rule in rules]
-    ranked = sorted(scores, key=lambda s: (-s.score, -s.speedup, s.rule != reference, s.rule))
+    ranked = sorted(scores, key=lambda s: (-s.speedup, -s.score, s.rule != reference, s.rule))
     return Across(times, performance, tuple(ranked), left_out, reference)
 
 
