@@ -31,7 +31,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path)
     asked = parser.parse_args()
     asked.curves.mkdir(parents=True, exist_ok=True)
-    paths = {task: asked.curves / f"{task}.npz" for task in asked.tasks}
+    paths = {task: asked.curves / curves.file_of(task) for task in asked.tasks}
     for task, path in paths.items():
         if not path.exists():
             curves.of(task, asked.seeds).save(path)

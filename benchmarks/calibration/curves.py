@@ -107,6 +107,11 @@ class Curves:
         return np.where(lost, np.inf, ends)
 
 
+def file_of(name: str) -> str:
+    """Where the curves of a task are kept."""
+    return f"{name.replace(':', '-')}.npz"
+
+
 def of(name: str, seeds: int = SEEDS) -> Curves:
     """The curves of a built-in task, or of the formula."""
     if name == "synthetic":
