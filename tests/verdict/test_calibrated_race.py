@@ -15,15 +15,24 @@ from ravine.racing.plan import STAGE_SEEDS, Plan, Run
 from ravine.racing.store import Curve
 from ravine.verdict.evaluation import evaluation
 
-RULES = {"reference": "sgd", "a": "adam", "d": "nadam", "g": "rmsprop"}  # 1, 1.25 and 2 times
+RULES = {"reference": "sgd", "a": "adam", "d": "adamw", "g": "rmsprop"}  # 1, 1.25 and 2 times
+DECAYS = {0.001: "c", 0.1: "f"}  # of adamw: 0.9 and 1.5 times
 
 
 @pytest.fixture(scope="module")
 def bank() -> Curves:
-    """Runs of a formula, under names that races have."""
+    """Runs of a formula, under names that races have; of adamw at three weight decays."""
     found = by_formula(20)
-    kept = ({name: part[r] for r, name in RULES.items()} for part in (found.rates, found.coarse))
-    return Curves("", *kept, {name: found.losses[r] for r, name in RULES.items()})
+    rates, coarse, losses = (
+        {name: part[r] for r, name in RULES.items()}
+        for part in (found.rates, found.coarse, found.losses)
+    )
+    decays = {name: np.full(len(own), np.nan) for name, own in rates.items()}
+    for decay, rule in DECAYS.items():
+        decays["adamw"] = np.append(decays["adamw"], np.full(len(found.rates[rule]), decay))
+        rates["adamw"] = np.append(rates["adamw"], found.rates[rule])
+        losses["adamw"] = np.concatenate([losses["adamw"], found.losses[rule]])
+    return Curves("", rates, coarse, losses, decays)
 
 
 def planned(made, bank: Curves) -> Plan:
@@ -37,7 +46,10 @@ def raced(plan: Plan, bank: Curves, drawn: list[np.ndarray]) -> list[Curve]:
 
     def curve(run: Run) -> Curve:
         stage, seed = divmod(run.seed, STAGE_SEEDS)
-        place = np.abs(np.log(bank.rates[run.rule] / run.learning_rate)).argmin()
+        decay = dict(run.configuration.others).get("weight_decay", np.nan)
+        same = np.isclose(bank.decays[run.rule], decay, equal_nan=True)
+        away = np.abs(np.log(bank.rates[run.rule] / run.learning_rate))
+        place = np.where(same, away, np.inf).argmin()
         losses = bank.losses[run.rule][place, drawn[stage][seed]]
         training = np.repeat(losses[1:, 0], plan.period)
         return Curve(run, "w", "b", training, np.stack([losses, losses], axis=-1))
