@@ -92,6 +92,8 @@ class Driver:
         if isinstance(self._facts, Bound):
             raise MustMove(KERAS[self._facts.framework], self._facts.why)
         assert self._facts is not None
+        for note in self._facts.notes:
+            self._watcher.trouble(note)
         return self._facts
 
     def rehearse(self, plan: Plan) -> Cost | None:

@@ -10,6 +10,7 @@ import numpy as np
 
 from ravine.racing import engines, luggage, memory
 from ravine.racing.batches import batch_rows, batches_digest
+from ravine.racing.evaluation_check import EXPECTED, check_evaluation, check_starts
 from ravine.racing.files import TornError, one_or_all, read, write
 from ravine.racing.identity import described, digest
 from ravine.racing.inspection import repeats, shared_rows
@@ -82,6 +83,7 @@ class Workbench:
         self._programs: dict[str, Any] = {}
         self._trials: dict[str, Trial] = {}
         self._drawn: dict[int, tuple[dict[str, list[Any]], str]] = {}
+        self._start: Any = None  # see ``evaluation_check.Checked``
 
     def do(self, name: str, arguments: Mapping[str, Any]) -> Any:
         """The answer of one of the jobs below, or that a file it needs is torn."""
@@ -107,6 +109,8 @@ class Workbench:
         write(self._folder / DATA, arrays, self._durable)
         contents = [_digest(array) for array in arrays.values()]
         drawn = network.draw(0)
+        checked = check_evaluation(self._engine, network, self._task, data, drawn)
+        self._start = checked.start
         x, y = ([array[:COUNTED] for array in arrays[f"train_{part}"]] for part in "xy")
         sample = one_or_all(x), one_or_all(y)
         return Facts(
@@ -124,13 +128,18 @@ class Workbench:
             ),
             engine=self._name,
             lanes=self._engine.lanes(network, tuple(drawn), sample),
+            notes=(checked.note,) if checked.note else (),
         )
 
     def draw(self, seeds: list[int]) -> None:
         """Draw the initial weights of some seeds."""
         for seed in seeds:
-            drawn = self._keras().draw(seed)._asdict()
-            write(self._folder / weights_file(seed), drawn, self._durable)
+            drawn = self._keras().draw(seed)
+            arrays = drawn._asdict()
+            if self._start is not None:  # once a race: what its first evaluation is to give
+                arrays[EXPECTED] = [self._start(*drawn)]
+                self._start = None
+            write(self._folder / weights_file(seed), arrays, self._durable)
 
     def trace(self, rule: bytes, program: str, plan: Plan) -> float:
         """Trace the programs of a rule, for every worker to compile. What memory it took so far."""
@@ -172,6 +181,8 @@ class Workbench:
             weights = {run.seed: self._weights(run.seed, plan) for run in runs}
             drawn = _stack([weights[run.seed][0] for run in lanes], ("trainable", "state"))
             carry, start = begin(hyper, *drawn, held_out)
+            given = [weights[run.seed][0] for run in runs]
+            check_starts(cloudpickle.loads(rule), given, start, plan.facts)
             if compiling > LATELY:  # once a worker: what an evaluation costs, and what a call
                 evaluation = least(lambda: begin(hyper, *drawn, held_out)[1])
             begun = [
@@ -295,7 +306,7 @@ class Workbench:
         if seed in self._drawn:
             return self._drawn[seed]
         drawn = read(self._folder / weights_file(seed))
-        found = drawn, _digest(*drawn.values())
+        found = drawn, _digest(*(drawn.get(part, []) for part in ("trainable", "state")))
         if plan.facts.parameters <= KEPT:
             if len(self._drawn) == SEEDS:
                 self._drawn.clear()

@@ -52,6 +52,7 @@ class Facts(NamedTuple):
     repeats: int = 0  # steps after which batches of the task's own size repeat; 0: they do not
     engine: str = JAX  # what trains it: see ``engines``
     lanes: bool = True  # whether runs can be lanes of one program; else one comes after another
+    notes: tuple[str, ...] = ()  # what could not be found out, a line each
 
 
 @dataclass(frozen=True)

@@ -10,10 +10,14 @@ from torch.func import grad_and_value, vmap
 from torch.utils.flop_counter import FlopCounterMode
 
 from ravine.frameworks.memory import over
+from ravine.racing.evaluation_check import Evaluated, Evaluator
 from ravine.racing.programs import Programs, Shape
-from ravine.tasks.own.module_network import ModuleNetwork, tensor, tensors
-from ravine.tasks.own.nested import mapped
+from ravine.tasks.own.module_network import AT_ONCE, ModuleNetwork, tensor, tensors
+from ravine.tasks.own.nested import leaves, mapped
+from ravine.tasks.own.reference_evaluation import Scores
 from ravine.update_rule import Rule
+
+__all__ = ["AT_ONCE"]  # rows of a split that are predicted in one call
 
 clock = time.process_time  # as a worker has one thread
 
@@ -197,6 +201,26 @@ def operations(network: ModuleNetwork, drawn: Any, batch: tuple[Any, Any]) -> fl
     with FlopCounterMode(display=False) as counted:
         _slopes(network, drawn, batch)
     return float(counted.get_total_flops())
+
+
+def evaluator(network: ModuleNetwork, held_out: Any, training: Any, rows: int) -> Evaluator:
+    """What a race computes of a few rows, as a function of weights and state."""
+    (x, y), batch = _tensors(held_out), _tensors(training)
+    theirs = network.framework_scores(held_out, training)
+
+    def at(trainable: Sequence[Any], state: Sequence[Any]) -> tuple[Evaluated, Scores]:
+        weights, held = tensors(trainable), tensors(state)
+        scores = []
+        for at_once in (rows, len(leaves(x)[0])):
+            network.seed(held, 0)
+            scores.append(network.score(y, network.predict(weights, held, x, at_once)).numpy())
+        network.seed(held, 1)
+        with torch.no_grad():
+            loss, _ = network.loss(weights, held, *batch)
+        pieces, whole = scores
+        return Evaluated(pieces, whole, float(loss)), theirs(trainable, state)
+
+    return at
 
 
 def slopes(network: ModuleNetwork, drawn: Any, batch: tuple[Any, Any]) -> list[float]:

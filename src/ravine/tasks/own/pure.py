@@ -11,6 +11,7 @@ from typing import Any
 from ravine.errors import WrongCall
 from ravine.tasks.intake import Weights
 from ravine.tasks.own.own_task import BATCH_SIZE, EPOCHS, OwnTask, name_of, of_data
+from ravine.tasks.own.reference_evaluation import ByWeights, Scores
 from ravine.tasks.own.splits import splits_of
 from ravine.tasks.saved import ARRAYS, Saved, open_arrays
 
@@ -72,6 +73,8 @@ def pure_task(
 
 class PureNetwork:
     """What ``intake.Network`` is of a Keras model: functions of a list of arrays. No state."""
+
+    framework = "JAX"  # whose evaluation is compared with a race's
 
     def __init__(self, task: Pure) -> None:
         import jax
@@ -148,6 +151,20 @@ class PureNetwork:
         """See ``intake.Network``."""
         functions = (self._task.loss, *self._task.metrics.values())
         return self._jax.numpy.stack([self._mean(f, trainable, x, y) for f in functions])
+
+    def penalty(self, trainable: Sequence[Any], state: Sequence[Any], x: Any) -> float:
+        """See ``intake.Network``: a loss of one's own has what regularizes in it."""
+        return 0.0
+
+    def framework_scores(self, held_out: Any, training: Any) -> ByWeights:
+        """Loss and metrics of a few rows by the functions themselves."""
+        functions = (self._task.loss, *self._task.metrics.values())
+
+        def at(trainable: Sequence[Any], state: Sequence[Any]) -> Scores:
+            scores = [self._mean(f, trainable, *held_out) for f in functions]
+            return Scores(scores, self._mean(self._task.loss, trainable, *training))
+
+        return at
 
     def save(self, trainable: Sequence[Any], state: Sequence[Any], folder: Path) -> Saved:
         """Write the parameters, each under its place in the nest."""
