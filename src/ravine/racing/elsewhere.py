@@ -24,6 +24,7 @@ from ravine.racing.jobs import DATA, weights_file
 from ravine.racing.plan import Plan, Run
 from ravine.racing.pool import Job
 from ravine.tasks.keras_import import absent
+from ravine.tasks.own.judge import flat
 from ravine.tasks.own.moving import layers_in
 from ravine.update_rule import Rule
 
@@ -81,7 +82,8 @@ class Bench:
                 found = model.test_on_batch(x, y, return_dict=True, **given)
             else:
                 found = model.evaluate(x, y, AT_ONCE, verbose=0, return_dict=True, **given)
-            values = [float(found[name]) for name in plan.facts.measures]
+            scores = flat(found)
+            values = [float(np.mean(scores[name])) for name in plan.facts.measures]
             values[0] -= _penalty(model)  # as in the race: the loss of the predictions alone
             measures.append(values)
 

@@ -218,3 +218,55 @@ def test_masks_are_joined_with_their_rows() -> None:
     joined = masks.joined([one, two], np.concatenate)
     assert joined.outputs[0].tolist() == [1, 0, 0, 2]
     assert joined.masks[0].tolist() == [True, False, False, True]
+
+
+class Confusion(keras.metrics.Metric):
+    """A metric that gives a matrix."""
+
+    def __init__(self, name: str = "confusion") -> None:
+        super().__init__(name=name)
+        self.counts = self.add_weight(shape=(2, 2), initializer="zeros")
+
+    def update_state(self, y: Any, predicted: Any, sample_weight: Any = None) -> None:
+        both = [keras.ops.one_hot(keras.ops.cast(one > 0.5, "int32"), 2) for one in (y, predicted)]
+        self.counts.assign_add(keras.ops.transpose(both[0]) @ both[1])
+
+    def result(self) -> Any:
+        return self.counts.value
+
+
+class Extremes(Confusion):
+    """A metric that gives several numbers by name."""
+
+    def result(self) -> Any:
+        return {"low": keras.ops.min(self.counts), "high": keras.ops.max(self.counts)}
+
+
+def metrics() -> list[Any]:
+    kinds = keras.metrics
+    wrapped = kinds.MeanMetricWrapper(lambda y, predicted: abs(y - predicted)[:, 0], name="wrapped")
+    stateful = [kinds.F1Score(threshold=0.5), kinds.AUC(name="auc"), kinds.R2Score()]
+    return [*stateful, wrapped, Confusion(), Extremes(name="extremes"), "accuracy"]
+
+
+def test_metrics_with_a_state_and_of_any_shape_are_kerass_own() -> None:
+    part = X, Y[:, None], draw.uniform(size=60).astype("float32")
+    held: Any = {"validation_data": part, "test_data": part}
+    loss = "binary_crossentropy"
+    task = ravine.Task.from_model(dense, part, loss=loss, metrics=metrics(), **held)
+    network = task.network()
+    drawn = network.draw(0)
+    begin = jax.jit(engine.programs(network, ravine.SGD()).begin)
+    lanes = [[array[None] for array in group] for group in drawn]
+    _, measures = begin({"learning_rate": np.ones(1)}, *lanes, [tuple(task.load().test)])
+    model = dense()
+    model.set_weights(drawn.trainable)
+    model.compile(loss=loss, metrics=metrics())
+    x, y, weights = part
+    given: Any = {"sample_weight": weights, "batch_size": 60, "verbose": 0, "return_dict": True}
+    native = model.evaluate(x, y, **given)
+    extremes = native.pop("extremes")
+    native |= {f"extremes_{name}": value for name, value in extremes.items()}
+    assert network.measures == tuple(native)
+    means = [float(np.mean(value)) for value in native.values()]
+    np.testing.assert_allclose(measures[0, 0], means, rtol=1e-5)

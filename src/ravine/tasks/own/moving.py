@@ -4,6 +4,7 @@ They are restored in Keras's safe mode: no code but that of the user's own class
 beside the configuration, is brought along.
 """
 
+import warnings
 from collections.abc import Iterator, Mapping
 from copy import deepcopy
 from dataclasses import dataclass, field
@@ -92,6 +93,23 @@ def _function_of(layer: str) -> str:
     return f"function_of_{layer}"
 
 
+def _name_functions(value: Any, config: dict[str, Any]) -> dict[str, Any]:
+    """In a configuration, have names for lambdas, which by themselves would be byte code."""
+    found = {}
+    for key, function in vars(value).items():
+        given, name = config.get(key.lstrip("_")), f"function_of_{value.name}"
+        is_function = isinstance(function, FunctionType) and isinstance(given, dict)
+        if is_function and given.get("class_name") == "__lambda__":
+            found[name] = function
+            config[key.lstrip("_")] = _reference(name)
+    return found
+
+
+def _reference(name: str) -> dict[str, Any]:
+    """How a configuration names a function that travels next to it."""
+    return {"module": "ravine", "class_name": "function", "config": name, "registered_name": name}
+
+
 def _name_lambdas(config: Any) -> None:
     """In a configuration, have Lambdas name their functions: it would hold their byte code."""
     if isinstance(config, list | tuple):
@@ -100,8 +118,7 @@ def _name_lambdas(config: Any) -> None:
     elif isinstance(config, dict):
         if config.get("class_name") == "Lambda":
             name, inside = _function_of(config["config"]["name"]), config["config"]
-            function = {"module": "ravine", "class_name": "function", "config": name}
-            inside["function"] = function | {"registered_name": name}
+            inside["function"] = _reference(name)
         for one in config.values():
             _name_lambdas(one)
 
@@ -136,7 +153,12 @@ def portable(value: Any) -> Any:
 
         # Huber's configuration has no delta (Keras 3.15).
         options = {k: v for k, v in vars(value).items() if _plain(v)} if is_loss else {}
-        return Moved(keras.saving.serialize_keras_object(value), dict(_own(value, keras)), options)
+        with warnings.catch_warnings():  # of a lambda, which does not stay in it
+            warnings.filterwarnings("ignore", message=".*includes a `lambda`")
+            config = keras.saving.serialize_keras_object(value)
+        own = dict(_own(value, keras))
+        own |= _name_functions(value, config["config"])
+        return Moved(config, own, options)
     return value
 
 

@@ -3,6 +3,8 @@
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
+from ravine.tasks.own.judge import flat
+
 
 class Scores(NamedTuple):
     """What a framework reports of a model with given weights."""
@@ -60,7 +62,8 @@ def keras_evaluation(
         model.reset_metrics()
         seed()
         loss = model.train_on_batch(**trained, return_dict=True)["loss"]
-        scores = [float(np.mean(found[name])) for name in measures]
+        values = flat(found)
+        scores = [float(np.mean(values[name])) for name in measures]
         return Scores(scores, float(loss))
 
     return at
@@ -89,7 +92,8 @@ def keras_functions(
         loss, _ = model.compute_loss_and_updates(
             *values, x, y, *(weights or [None]), training=True, optimizer_variables=optimizer
         )
-        return Scores([keras.ops.mean(logs[name]) for name in measures], loss)
+        found = flat(logs)
+        return Scores([keras.ops.mean(found[name]) for name in measures], loss)
 
     return at
 
