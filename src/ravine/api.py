@@ -175,7 +175,9 @@ def race(
     check_new(folder)
 
     def start(driver: Driver) -> Store:
-        settled = settle(choices, by_name, driver.describe())
+        # In this very process a function builds the same model again.
+        same = workers == 0 and not hasattr(chosen_task.make_model, "variables")
+        settled = settle(choices, by_name, driver.describe(None if same else chosen_task))
         if confirm is not None:
             again.check_trains(driver, folder, chosen_task, confirm)
         plan, cost = sized(settled, by_name, driver, folder, seconds, fewest_seeds)

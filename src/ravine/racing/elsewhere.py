@@ -23,6 +23,7 @@ from ravine.racing.files import one_or_all, read
 from ravine.racing.jobs import DATA, weights_file
 from ravine.racing.plan import Plan, Run
 from ravine.racing.pool import Job
+from ravine.tasks import settings
 from ravine.tasks.keras_import import absent
 from ravine.tasks.own.judge import flat
 from ravine.tasks.own.moving import layers_in
@@ -64,6 +65,7 @@ class Bench:
 
         with absent("tensorflow"):  # which only TensorFlow's own backend needs seeded
             keras.utils.set_random_seed(run.seed % 2**32)
+        settings.agree(keras, getattr(self._task, "settings", None), own=False)
         model = self._task.build()
         drawn = read(self._folder / weights_file(run.seed))
         native = plan.facts.engine in KERAS.values()  # whose state ends with the run's seed
@@ -108,6 +110,9 @@ class Bench:
 
     def step(self, framework: str) -> None:
         """One step on a few rows. Raises ``WrongCall`` if the task's model cannot be trained so."""
+        import keras
+
+        settings.agree(keras, getattr(self._task, "settings", None), own=False)
         try:
             model = self._task.build()
             model.compile(optimizer="sgd", **self._task.compiled(model))

@@ -19,6 +19,7 @@ from ravine.racing.profile import Spent
 from ravine.racing.programs import Shape, numeric
 from ravine.racing.timing import Rehearsed, Trial, Watch, least
 from ravine.tasks.own.checks import Immovable
+from ravine.tasks.own.variables import Variable, compare
 from ravine.tasks.saved import Saved
 
 DATA = "data.npz"
@@ -92,14 +93,19 @@ class Workbench:
         except TornError as error:
             return Torn(error.path.name)
 
-    def describe(self) -> Facts | Bound:
-        """Build the model and load the data, for everyone to use; say what they are."""
+    def describe(self, variables: Sequence[Variable] = ()) -> Facts | Bound:
+        """Build the model and load the data, for everyone to use; say what they are.
+
+        Raises ``WrongCall`` where the driver's process built a model of other ``variables``.
+        """
         try:
             network = self._keras()
         except Immovable as error:
             if engines.framework(self._name) != engines.JAX:
                 raise
             return Bound(error.framework, str(error))
+        if variables:
+            compare(variables, network.variables_there, self._task.name)
         data = self._task.load()
         arrays = {
             f"{name}_{part}": list(map(np.asanyarray, _listed(nest)))
@@ -295,6 +301,11 @@ class Workbench:
     def _engine(self) -> Any:
         """Whose framework a worker imports with its first job."""
         return engines.engine(self._name)
+
+    @property
+    def settings(self) -> Any:
+        """Those of the process that the task was made in, if it has any."""
+        return getattr(self._task, "settings", None)
 
     @cached_property
     def _task(self) -> Any:

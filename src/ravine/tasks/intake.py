@@ -14,6 +14,7 @@ from ravine.tasks.own.canonical import canonical, canonical_paths
 from ravine.tasks.own.masks import Predicted, attached, detached
 from ravine.tasks.own.moving import layers_in
 from ravine.tasks.own.reference_evaluation import ByWeights, keras_functions
+from ravine.tasks.own.variables import Variable, of_keras
 from ravine.tasks.saved import Saved, save_keras
 from ravine.tasks.task import Task
 
@@ -37,7 +38,7 @@ class Network:
 
     def __init__(self, task: Task, backend: str = "jax") -> None:
         keras = import_keras(backend)
-        settings.agree(keras, own=not _ships(task))
+        settings.agree(keras, getattr(task, "settings", None), own=not _ships(task))
         self._task = task
         self._keras = keras
         self._model, self.taken = self._built()
@@ -61,6 +62,11 @@ class Network:
     def names(self) -> list[str]:
         """Where in the model each trainable array is: ``"sequential/dense/kernel"``."""
         return [variable.path for variable in self._model.trainable_variables]
+
+    @property
+    def variables_there(self) -> tuple[Variable, ...]:
+        """The model's variables, to be compared with those of another process."""
+        return of_keras(self._model)
 
     @property
     def narrow(self) -> bool:

@@ -1,18 +1,18 @@
 """A user's Keras model on the user's data, as a task."""
 
-import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from ravine.errors import WrongCall
-from ravine.tasks import settings
 from ravine.tasks.own import checks, fitting
 from ravine.tasks.own.judge import Judge
 from ravine.tasks.own.moving import Model, Moved, is_keras, keep, move_model, portable
 from ravine.tasks.own.nested import mapped
 from ravine.tasks.own.own_task import BATCH_SIZE, EPOCHS, OwnTask, name_of, of_data
 from ravine.tasks.own.splits import splits_of
+from ravine.tasks.own.variables import Variable, built_here, of_keras
+from ravine.tasks.settings import Settings, captured
 
 
 @dataclass(frozen=True)
@@ -20,13 +20,22 @@ class OwnModel(OwnTask):
     """A task of a user's model. ``loss`` and ``metrics`` are what Keras's ``compile`` takes."""
 
     loss_weights: Any = None
+    settings: Settings | None = None  # of the process that it was made in
+
+    @property
+    def variables(self) -> tuple[Variable, ...]:
+        """See ``OwnTask``. Those of a model that was given are of the model itself."""
+        if isinstance(self.make_model, Model):
+            return self.make_model.variables
+        return built_here("keras", lambda: of_keras(self.build()))
 
     @property
     def told(self) -> tuple[Any, ...]:
         """See ``Task.told``. A model that is compiled brings its loss along."""
         model = self.make_model
         compiled = model.moved.config.get("compile_config") if isinstance(model, Model) else None
-        return self.loss, self.metrics, self.loss_weights, compiled
+        found = self.loss, self.metrics, self.loss_weights, compiled
+        return found if self.settings is None else (*found, *self.settings.told)
 
     @property
     def call(self) -> str:
@@ -104,8 +113,7 @@ def own_model(
     batch_size: int = BATCH_SIZE,
 ) -> OwnModel:
     """The task of a Keras model, or of a function that builds one. See ``ravine.race``."""
-    if "keras" in sys.modules:  # else a worker sees what it was told
-        settings.check_keras(sys.modules["keras"])
+    settings = captured()
     splits, like, said = splits_of(data, validation_data, test_data, class_weight)
     moved = move_model(model) if is_keras(model, "Model") else model
     if loss is None and getattr(model, "compiled", False):
@@ -120,6 +128,7 @@ def own_model(
         epochs=epochs,
         batch_size=batch_size,
         loss_weights=loss_weights,
+        settings=settings,
         **of_data(splits, like.x, {k: v for k, v in y_like.items() if v is not None}, said),
     )
 

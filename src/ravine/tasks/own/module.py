@@ -10,6 +10,7 @@ from ravine.errors import WrongCall, install
 from ravine.tasks import settings
 from ravine.tasks.own.own_task import BATCH_SIZE, EPOCHS, OwnTask, name_of, of_data
 from ravine.tasks.own.splits import splits_of
+from ravine.tasks.own.variables import Variable, built_here, of_torch
 
 
 @dataclass(frozen=True)
@@ -20,6 +21,11 @@ class TorchTask(OwnTask):
     def engine(self) -> str:
         """See ``Task.engine``."""
         return "torch"
+
+    @property
+    def variables(self) -> tuple[Variable, ...]:
+        """See ``OwnTask``."""
+        return built_here("torch", lambda: of_torch(self.make_model()))
 
     @property
     def unfit(self) -> str:

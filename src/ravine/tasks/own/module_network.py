@@ -16,6 +16,7 @@ from ravine.tasks.own.checks import line_of
 from ravine.tasks.own.module import TorchTask
 from ravine.tasks.own.nested import leaves, mapped
 from ravine.tasks.own.reference_evaluation import ByWeights, Scores
+from ravine.tasks.own.variables import Variable, of_torch
 from ravine.tasks.saved import MODULE, Saved
 
 AT_ONCE = 256  # rows of a split that are predicted in one call
@@ -50,6 +51,11 @@ class ModuleNetwork:
     def held(self) -> int:
         """How many arrays the state has."""
         return len(self._others) + self.random
+
+    @property
+    def variables_there(self) -> tuple[Variable, ...]:
+        """Parameters and buffers, to be compared with those of another process."""
+        return of_torch(self._training)
 
     @property
     def config(self) -> str:

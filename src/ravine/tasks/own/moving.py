@@ -14,6 +14,7 @@ from typing import Any
 from ravine.errors import WrongCall
 from ravine.tasks.own.canonical import is_own
 from ravine.tasks.own.nested import is_nest, leaves, mapped
+from ravine.tasks.own.variables import Variable, of_keras
 
 
 @dataclass(frozen=True)
@@ -47,6 +48,7 @@ class Model:
 
     moved: Moved
     kept: tuple[Any, ...]
+    variables: tuple[Variable, ...] = ()  # of the model that was given
 
     def __call__(self) -> Any:
         """A fresh model."""
@@ -85,7 +87,7 @@ def move_model(model: Any) -> Model:
     own.update(_own_in({k: v for k, v in compiled.items() if k != "optimizer"}, keras))
     kept = tuple(np.asarray(v) for v in model.non_trainable_variables if not _is_seed(v))
     config.get("compile_config", {}) and config["compile_config"].pop("optimizer", None)
-    return Model(Moved(config, own), kept)
+    return Model(Moved(config, own), kept, of_keras(model) if model.built else ())
 
 
 def _function_of(layer: str) -> str:
@@ -98,8 +100,9 @@ def _name_functions(value: Any, config: dict[str, Any]) -> dict[str, Any]:
     found = {}
     for key, function in vars(value).items():
         given, name = config.get(key.lstrip("_")), f"function_of_{value.name}"
-        is_function = isinstance(function, FunctionType) and isinstance(given, dict)
-        if is_function and given.get("class_name") == "__lambda__":
+        if not isinstance(function, FunctionType) or not isinstance(given, dict):
+            continue
+        if given.get("class_name") == "__lambda__":
             found[name] = function
             config[key.lstrip("_")] = _reference(name)
     return found
@@ -194,6 +197,8 @@ def _own(thing: Any, keras: Any) -> Iterator[tuple[str, Any]]:
     """What Keras does not know: its class, and functions and objects that it holds."""
     yield from _named(type(thing), keras)
     for value in vars(thing).values():
+        if hasattr(value, "__wrapped__"):
+            continue  # a method of its class, around which Keras put one that holds the object
         if isinstance(value, FunctionType):
             yield from _named(value, keras)
         elif hasattr(value, "get_config"):

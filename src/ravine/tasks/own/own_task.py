@@ -5,6 +5,7 @@ from typing import Any
 
 from ravine.tasks.own.nested import filled, mapped
 from ravine.tasks.own.splits import Held, sample_of
+from ravine.tasks.own.variables import Variable
 from ravine.tasks.task import Data, Task
 
 EPOCHS, BATCH_SIZE = 20, 32
@@ -20,6 +21,11 @@ class OwnTask(Task):
     x_like: Any = None
     y_like: Any = None
     sample: Any = None  # a few rows, as a Split
+
+    @property
+    def variables(self) -> tuple[Variable, ...]:
+        """Those of the model that this process builds; none where it has no say."""
+        return ()
 
     def inputs(self, x: Any) -> Any:
         """See ``Task.inputs``."""

@@ -13,6 +13,7 @@ from ravine.tasks.intake import Weights
 from ravine.tasks.own.own_task import BATCH_SIZE, EPOCHS, OwnTask, name_of, of_data
 from ravine.tasks.own.reference_evaluation import ByWeights, Scores
 from ravine.tasks.own.splits import splits_of
+from ravine.tasks.own.variables import Variable, built_here
 from ravine.tasks.saved import ARRAYS, Saved, open_arrays
 
 
@@ -23,6 +24,19 @@ class Pure(OwnTask):
     def network(self) -> Any:
         """See ``Task.network``."""
         return PureNetwork(self)
+
+    @property
+    def variables(self) -> tuple[Variable, ...]:
+        """See ``OwnTask``."""
+
+        def build() -> Sequence[Variable]:
+            import jax
+
+            init: Callable[[Any], Any] = self.make_model  # type: ignore[assignment]  # as it says
+            paths, leaves, _ = _flat(jax, init(jax.random.key(0)))
+            return _variables(paths, leaves)
+
+        return built_here("jax", build)
 
     @property
     def unfit(self) -> str:
@@ -102,6 +116,11 @@ class PureNetwork:
         self._sample = drawn, x, y
 
     @property
+    def variables_there(self) -> tuple[Variable, ...]:
+        """The parameters, to be compared with those of another process."""
+        return _variables(self._paths, self._jax.tree.leaves(self._sample[0]))
+
+    @property
     def names(self) -> list[str]:
         """See ``intake.Network``."""
         return [f"params/{path}" for path in self._paths]
@@ -176,6 +195,13 @@ class PureNetwork:
     def _mean(self, function: Any, trainable: Sequence[Any], x: Any, y: Any) -> Any:
         params = self._jax.tree.unflatten(self._structure, list(trainable))
         return function(params, self._task.inputs(x), self._task.targets(y)).mean()
+
+
+def _variables(paths: Sequence[str], leaves: Sequence[Any]) -> tuple[Variable, ...]:
+    return tuple(
+        Variable(path, tuple(getattr(a, "shape", ())), str(getattr(a, "dtype", "float32")), True)
+        for path, a in zip(paths, leaves, strict=True)
+    )
 
 
 def _flat(jax: Any, params: Any) -> tuple[list[str], list[Any], Any]:
