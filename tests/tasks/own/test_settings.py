@@ -67,7 +67,7 @@ def test_where_channels_are_travels() -> None:
     keras.config.set_image_data_format("channels_first")
     task = ravine.Task.from_model(convolving, (IMAGES, Y), loss="mse")
     network, _ = begun(task)
-    assert [v.shape for v in network.variables_there][0] == (3, 3, 1, 2)
+    assert next(v.shape for v in network.variables_there) == (3, 3, 1, 2)
 
 
 def test_a_policy_of_mixed_precision_travels() -> None:
