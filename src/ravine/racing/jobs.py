@@ -134,7 +134,7 @@ class Workbench:
             ),
             engine=self._name,
             lanes=self._engine.lanes(network, tuple(drawn), sample),
-            notes=(checked.note,) if checked.note else (),
+            notes=(*filter(None, [checked.note]), *getattr(self._task, "cautions", ())),
         )
 
     def draw(self, seeds: list[int]) -> None:

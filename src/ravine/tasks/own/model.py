@@ -107,6 +107,8 @@ def own_model(
     loss_weights: Any = None,
     validation_data: Any = None,
     test_data: Any = None,
+    split: str | None = None,
+    groups: Any = None,
     class_weight: Any = None,
     name: str | None = None,
     epochs: int = EPOCHS,
@@ -114,7 +116,8 @@ def own_model(
 ) -> OwnModel:
     """The task of a Keras model, or of a function that builds one. See ``ravine.race``."""
     settings = captured()
-    splits, like, said = splits_of(data, validation_data, test_data, class_weight)
+    prepared = splits_of(data, validation_data, test_data, class_weight, split, groups)
+    like, said = prepared.like, prepared.said
     moved = move_model(model) if is_keras(model, "Model") else model
     if loss is None and getattr(model, "compiled", False):
         loss = model.loss  # as it was given; its configuration may forget some of it
@@ -129,7 +132,7 @@ def own_model(
         batch_size=batch_size,
         loss_weights=loss_weights,
         settings=settings,
-        **of_data(splits, like.x, {k: v for k, v in y_like.items() if v is not None}, said),
+        **of_data(prepared, {k: v for k, v in y_like.items() if v is not None}),
     )
 
 

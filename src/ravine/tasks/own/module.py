@@ -55,6 +55,8 @@ def torch_task(
     metrics: Mapping[str, Callable[[Any, Any], Any]] | None = None,
     validation_data: Any = None,
     test_data: Any = None,
+    split: str | None = None,
+    groups: Any = None,
     name: str | None = None,
     epochs: int = EPOCHS,
     batch_size: int = BATCH_SIZE,
@@ -79,7 +81,8 @@ def torch_task(
             raise WrongCall(f"{what} is the class {function.__name__}: give {function.__name__}()")
         if not callable(function):
             raise WrongCall(f"{what} is a {type(function).__name__}: give a function")
-    splits, like, said = splits_of(dataset, validation_data, test_data)
+    prepared = splits_of(dataset, validation_data, test_data, None, split, groups)
+    like, said = prepared.like, prepared.said
     if like.weights is not None:
         raise WrongCall("a loss of PyTorch weighs its rows itself: put the weights into x or y")
     return TorchTask(
@@ -90,5 +93,5 @@ def torch_task(
         metrics=metrics,
         epochs=epochs,
         batch_size=batch_size,
-        **of_data(splits, like.x, like.y, said),
+        **of_data(prepared, like.y),
     )

@@ -61,6 +61,8 @@ def pure_task(
     metrics: Mapping[str, Callable[[Any, Any, Any], Any]] | None = None,
     validation_data: Any = None,
     test_data: Any = None,
+    split: str | None = None,
+    groups: Any = None,
     name: str | None = None,
     epochs: int = EPOCHS,
     batch_size: int = BATCH_SIZE,
@@ -70,7 +72,8 @@ def pure_task(
     for what, function in {"init": init, "loss": loss, **dict(metrics)}.items():
         if not callable(function):
             raise WrongCall(f"{what} is a {type(function).__name__}: give a function")
-    splits, like, said = splits_of(data, validation_data, test_data)
+    prepared = splits_of(data, validation_data, test_data, None, split, groups)
+    like, said = prepared.like, prepared.said
     if like.weights is not None:
         raise WrongCall("a loss of your own weighs its rows itself: put the weights into x or y")
     return Pure(
@@ -81,7 +84,7 @@ def pure_task(
         metrics=metrics,  # type: ignore[arg-type]
         epochs=epochs,
         batch_size=batch_size,
-        **of_data(splits, like.x, like.y, said),
+        **of_data(prepared, like.y),
     )
 
 

@@ -1,7 +1,7 @@
 """What users give as data, as the three splits of a task."""
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from ravine.errors import WrongCall
 from ravine.tasks.own import checks
@@ -40,10 +40,24 @@ def _held(places: Data) -> Held:
     return Held(Data(*(Split(*map(each, split)) for split in places)))
 
 
+class Prepared(NamedTuple):
+    """Three splits; rows that show how the arrays are nested; and words."""
+
+    splits: Data
+    like: Rows
+    said: str
+    cautions: tuple[str, ...]
+
+
 def splits_of(
-    data: Any, validation_data: Any, test_data: Any, class_weight: Any = None
-) -> tuple[Data, Rows, str]:
-    """What users give as three splits; rows that show how the arrays are nested; and words.
+    data: Any,
+    validation_data: Any,
+    test_data: Any,
+    class_weight: Any = None,
+    split: Any = None,
+    groups: Any = None,
+) -> Prepared:
+    """What users give as three splits.
 
     Raises ``WrongCall`` for data that cannot be trained on, naming the place.
     """
@@ -54,7 +68,8 @@ def splits_of(
     for what, part in rows.items():
         checks.rows(part, what)
         checks.alike(part, rows["data"], what)
-    parts, said = parted(rows.pop("data"), rows.get("validation_data"), rows.get("test_data"))
+    held_out = rows.get("validation_data"), rows.get("test_data")
+    parts, said, cautions = parted(rows["data"], *held_out, split, groups)
     if on_disk := sum(
         array.nbytes for p in parts for _, array in p.named() if placed(array) is not array
     ):
@@ -69,7 +84,7 @@ def splits_of(
                 for name, part in parts._asdict().items()
             }
         )
-    return Data(*(_split(part) for part in parts)), parts.train, said
+    return Prepared(Data(*(_split(part) for part in parts)), parts.train, said, cautions)
 
 
 def sample_of(splits: Data) -> Split:
