@@ -182,7 +182,10 @@ def race(
     def start(driver: Driver) -> Store:
         # In this very process a function builds the same model again.
         same = workers == 0 and not hasattr(chosen_task.make_model, "variables")
-        settled = settle(choices, by_name, driver.describe(None if same else chosen_task))
+        facts = driver.describe(None if same else chosen_task)
+        settled = settle(choices, by_name, facts)
+        for note in settled.facts.notes[len(facts.notes) :]:
+            display.trouble(note)
         if confirm is not None:
             again.check_trains(driver, folder, chosen_task, confirm)
         plan, cost = sized(settled, by_name, driver, folder, seconds, fewest_seeds)

@@ -16,6 +16,7 @@ from ravine.update_rule import Rule
 EXPECTED = "expected"  # in a file of weights: their evaluation by the user's framework
 ROWS, PIECE = 12, 5  # rows that are compared, and how many of them are predicted at a time
 RELATIVE, ABSOLUTE = 1e-4, 1e-5  # differences that are rounding in float32
+HOLED = 3  # more of them, with targets that are NaN
 NARROW = 3e-2  # relative, where layers compute with 16 bits
 NOISE = 0.05  # of the weights, so that no layer is at a start such as zero that hides a fault
 FIRST = 1e-3  # relative, over all rows of a split
@@ -64,6 +65,7 @@ def check_evaluation(engine: Any, network: Any, task: Any, data: Any, drawn: Any
     rows = PIECE if most > getattr(engine, "AT_ONCE", 0) else most
     try:
         evaluator = engine.evaluator(network, held_out, training, rows)
+        now, _ = evaluator(drawn.trainable, drawn.state)
         found = _differences(network, evaluator, drawn, 0)
         # Where a metric counts decisions, rounding may turn one of them, but hardly twice.
         again = _differences(network, evaluator, drawn, 1) if found else {}
@@ -74,6 +76,15 @@ def check_evaluation(engine: Any, network: Any, task: Any, data: Any, drawn: Any
         return Checked(
             f"evaluation was not compared with the framework's: {type(error).__name__}: {line}"
         )
+    for name, rows_of, value in (
+        ("validation", held_out, now.at_once[0]),
+        ("training", training, now.training),
+    ):
+        if _has_nan(rows_of[1]) and not np.isfinite(value):
+            raise WrongCall(
+                f"the loss of {name} rows is {float(value):g}, as targets hold nan: leave them out "
+                "in the loss, fill them in, or leave those rows out"
+            )
     if lasting := [line for part, line in found.items() if part in again]:
         raise WrongCall(lasting[0])
 
@@ -129,14 +140,23 @@ def _expected(now: Evaluated, native: Scores) -> Any:
 
 
 def _few(split: Any) -> tuple[Any, Any]:
-    """Some rows from all over a split."""
-
-    def picked(array: Any) -> Any:
-        at = np.unique(np.linspace(0, len(array) - 1, ROWS).astype(int))
-        return np.array(array[at])
-
-    x, y = (mapped(picked, part) for part in split)
+    """Some rows from all over a split, with some whose targets are not all known."""
+    targets = leaves(split[1])
+    spaced = np.linspace(0, len(targets[0]) - 1, ROWS).astype(int)
+    holed = [_rows_with_nan(array)[:HOLED] for array in targets]
+    at = np.unique(np.concatenate([spaced, *holed]))
+    x, y = (mapped(lambda array: np.array(array[at]), part) for part in split)
     return x, y
+
+
+def _rows_with_nan(array: Any) -> Any:
+    if array.dtype.kind != "f":
+        return np.array([], int)
+    return np.flatnonzero(np.isnan(array).reshape(len(array), -1).any(1))
+
+
+def _has_nan(y: Any) -> bool:
+    return any(len(_rows_with_nan(np.asarray(array))) > 0 for array in leaves(y))
 
 
 def _differences(network: Any, evaluator: Evaluator, drawn: Any, seed: int) -> dict[str, str]:

@@ -13,7 +13,7 @@ from ravine.racing.batches import batch_rows, batches_digest
 from ravine.racing.evaluation_check import EXPECTED, check_evaluation, check_starts
 from ravine.racing.files import TornError, one_or_all, read, write
 from ravine.racing.identity import described, digest
-from ravine.racing.inspection import repeats, shared_rows
+from ravine.racing.inspection import cautions, counted, repeats, shared_rows
 from ravine.racing.plan import Facts, Plan, Run
 from ravine.racing.profile import Spent
 from ravine.racing.programs import Shape, numeric
@@ -104,8 +104,7 @@ class Workbench:
             if engines.framework(self._name) != engines.JAX:
                 raise
             return Bound(error.framework, str(error))
-        if variables:
-            compare(variables, network.variables_there, self._task.name)
+        compare(variables, network.variables_there if variables else (), self._task.name)
         data = self._task.load()
         arrays = {
             f"{name}_{part}": list(map(np.asanyarray, _listed(nest)))
@@ -119,13 +118,15 @@ class Workbench:
         self._start = checked.start
         x, y = ([array[:COUNTED] for array in arrays[f"train_{part}"]] for part in "xy")
         sample = one_or_all(x), one_or_all(y)
+        given = network, tuple(drawn), sample
+        operations, uncounted = counted(lambda: self._engine.operations(*given))
         return Facts(
             parameters=sum(w.size for w in drawn.trainable),
             rows=tuple(len(arrays[f"{name}_x"][0]) for name in data._fields),
             measures=network.measures,
             digest=digest([network.config, contents, *map(described, self._task.told)]),
             frozen_order=self._task.frozen_order,
-            operations=self._engine.operations(network, tuple(drawn), sample) / len(x[0]),
+            operations=operations / len(x[0]),
             shared=tuple(
                 shared_rows(*((arrays[f"{name}_x"], arrays[f"{name}_y"]) for name in data._fields))
             ),
@@ -133,8 +134,8 @@ class Workbench:
                 len(arrays["train_x"][0]), self._task.batch_size, self._task.frozen_order
             ),
             engine=self._name,
-            lanes=self._engine.lanes(network, tuple(drawn), sample),
-            notes=(*filter(None, [checked.note]), *getattr(self._task, "cautions", ())),
+            lanes=self._engine.lanes(*given),
+            notes=cautions(self._task, network, checked.note, uncounted),
         )
 
     def draw(self, seeds: list[int]) -> None:
@@ -143,8 +144,7 @@ class Workbench:
             drawn = self._keras().draw(seed)
             arrays = drawn._asdict()
             if self._start is not None:  # once a race: what its first evaluation is to give
-                arrays[EXPECTED] = [self._start(*drawn)]
-                self._start = None
+                arrays[EXPECTED], self._start = [self._start(*drawn)], None
             write(self._folder / weights_file(seed), arrays, self._durable)
 
     def trace(self, rule: bytes, program: str, plan: Plan) -> float:

@@ -9,7 +9,7 @@ from functools import cache
 from typing import NamedTuple
 
 from ravine import names
-from ravine.errors import WrongCall, unknown
+from ravine.errors import unknown
 from ravine.racing import grids, stopping
 from ravine.racing.choices import STUDY_SEEDS, Choices, decays, scheduled
 from ravine.racing.engines import GPU, JAX
@@ -226,11 +226,13 @@ class Plan:
 
 def settle(choices: Choices, rules: Mapping[str, Rule], facts: Facts) -> Plan:
     """The whole plan, once the model and the data are known."""
-    if choices.batch_size > facts.rows[0]:
-        raise WrongCall(
-            f"batch_size={choices.batch_size} is larger than the training data: "
-            f"{choices.task} has {facts.rows[0]} rows"
+    if choices.batch_size > facts.rows[0]:  # as in fit, a batch has all rows then
+        note = (
+            f"batch_size={choices.batch_size} is larger than the training data: a batch has all "
+            f"{facts.rows[0]} rows"
         )
+        choices = replace(choices, batch_size=facts.rows[0])
+        facts = facts._replace(notes=(*facts.notes, note))
     if choices.target and (measure := re.split("[<>]=", choices.target)[0]) not in facts.measures:
         raise unknown(f"measure of {choices.task}", measure, facts.measures)
     wanted = choices.epochs * (facts.rows[0] // choices.batch_size)

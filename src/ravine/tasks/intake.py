@@ -45,6 +45,7 @@ class Network:
         self._asks = "training" in inspect.signature(self._model.call).parameters
         self._criterion = task.criterion(self._model)
         self.measures: tuple[str, ...] = self._criterion.measures
+        self.notes: tuple[str, ...] = getattr(self._criterion, "notes", ())
 
     @property
     def config(self) -> str:

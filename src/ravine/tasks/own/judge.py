@@ -35,6 +35,7 @@ class Judge:
         self._model.output_names = getattr(model, "output_names", None)
         self._model.compile(optimizer=None, jit_compile=False, **wanted)
         self.measures: tuple[str, ...] = ("loss",)
+        self.notes: tuple[str, ...] = ()  # what its user should know
 
     def meet(self, y: Any, y_pred: Any) -> None:
         """See targets and predictions once, outside of any trace: Keras makes its variables."""

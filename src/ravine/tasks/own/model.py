@@ -7,7 +7,16 @@ from typing import Any
 from ravine.errors import WrongCall
 from ravine.tasks.own import checks, fitting
 from ravine.tasks.own.judge import Judge
-from ravine.tasks.own.moving import Model, Moved, is_keras, keep, move_model, portable
+from ravine.tasks.own.moving import (
+    Model,
+    Moved,
+    is_keras,
+    is_keras_2,
+    keep,
+    keras_2,
+    move_model,
+    portable,
+)
 from ravine.tasks.own.nested import mapped
 from ravine.tasks.own.own_task import BATCH_SIZE, EPOCHS, OwnTask, name_of, of_data
 from ravine.tasks.own.splits import splits_of
@@ -54,6 +63,8 @@ class OwnModel(OwnTask):
             raise
         except Exception as error:
             raise checks.stuck(error, "building the model") from error
+        if is_keras_2(model):
+            raise WrongCall(keras_2(f"what {self.name} gives", model))
         if not isinstance(model, keras.Model):
             raise WrongCall(
                 f"{self.name} gives a {type(model).__name__}, not a Keras model: "
@@ -76,6 +87,7 @@ class OwnModel(OwnTask):
         y, x = self.targets(self.sample.y), self.inputs(self.sample.x)
         y_pred = fitting.outputs_of(model, x)
         judge = fitting.judge_of(model, wanted, y, y_pred)
+        judge.notes = fitting.cautions(model, y["y"], y_pred, judge.given["loss"])
         for what, split in self.load()._asdict().items():
             fitting.labels(what, self.targets(split.y)["y"], y_pred, judge.given["loss"])
         return judge
@@ -116,7 +128,9 @@ def own_model(
 ) -> OwnModel:
     """The task of a Keras model, or of a function that builds one. See ``ravine.race``."""
     settings = captured()
-    prepared = splits_of(data, validation_data, test_data, class_weight, split, groups)
+    prepared = splits_of(
+        data, validation_data, test_data, class_weight, split, groups, checks.masks_nan(loss)
+    )
     like, said = prepared.like, prepared.said
     moved = move_model(model) if is_keras(model, "Model") else model
     if loss is None and getattr(model, "compiled", False):

@@ -8,6 +8,7 @@ from typing import Any
 
 from ravine.errors import WrongCall, install
 from ravine.tasks import settings
+from ravine.tasks.own.checks import masks_nan
 from ravine.tasks.own.own_task import BATCH_SIZE, EPOCHS, OwnTask, name_of, of_data
 from ravine.tasks.own.splits import splits_of
 from ravine.tasks.own.variables import Variable, built_here, of_torch
@@ -81,7 +82,7 @@ def torch_task(
             raise WrongCall(f"{what} is the class {function.__name__}: give {function.__name__}()")
         if not callable(function):
             raise WrongCall(f"{what} is a {type(function).__name__}: give a function")
-    prepared = splits_of(dataset, validation_data, test_data, None, split, groups)
+    prepared = splits_of(dataset, validation_data, test_data, None, split, groups, masks_nan(loss))
     like, said = prepared.like, prepared.said
     if like.weights is not None:
         raise WrongCall("a loss of PyTorch weighs its rows itself: put the weights into x or y")

@@ -61,6 +61,19 @@ def is_keras(value: Any, kind: str) -> bool:
     return kind in names
 
 
+def keras_2(what: str, value: Any) -> str:
+    """What to say of an object of Keras 2."""
+    return (
+        f"{what} is a {type(value).__name__} of Keras 2 (tf_keras), and races take Keras 3: "
+        "build it with import keras, which has the same layers, losses and metrics"
+    )
+
+
+def is_keras_2(value: Any) -> bool:
+    """Whether it is an object of Keras 2."""
+    return any(kind.__module__.split(".")[0] == "tf_keras" for kind in type(value).__mro__)
+
+
 def move_model(model: Any) -> Model:
     """The model as its configuration. Raises ``WrongCall``, naming the layer that cannot move."""
     import keras
@@ -150,6 +163,8 @@ def portable(value: Any) -> Any:
     """Losses and metrics, alone or in nests, as what a process with another backend can have."""
     if is_nest(value):
         return mapped(portable, value)
+    if is_keras_2(value):
+        raise WrongCall(keras_2("the loss or a metric", value))
     is_loss = is_keras(value, "Loss")
     if is_loss or is_keras(value, "Metric"):
         import keras

@@ -10,6 +10,7 @@ from typing import Any
 
 from ravine.errors import WrongCall
 from ravine.tasks.intake import Weights
+from ravine.tasks.own.checks import masks_nan
 from ravine.tasks.own.own_task import BATCH_SIZE, EPOCHS, OwnTask, name_of, of_data
 from ravine.tasks.own.reference_evaluation import ByWeights, Scores
 from ravine.tasks.own.splits import splits_of
@@ -72,7 +73,7 @@ def pure_task(
     for what, function in {"init": init, "loss": loss, **dict(metrics)}.items():
         if not callable(function):
             raise WrongCall(f"{what} is a {type(function).__name__}: give a function")
-    prepared = splits_of(data, validation_data, test_data, None, split, groups)
+    prepared = splits_of(data, validation_data, test_data, None, split, groups, masks_nan(loss))
     like, said = prepared.like, prepared.said
     if like.weights is not None:
         raise WrongCall("a loss of your own weighs its rows itself: put the weights into x or y")

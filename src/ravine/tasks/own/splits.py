@@ -56,8 +56,9 @@ def splits_of(
     class_weight: Any = None,
     split: Any = None,
     groups: Any = None,
+    holes: bool = False,
 ) -> Prepared:
-    """What users give as three splits.
+    """What users give as three splits. ``holes``: see ``checks.rows``.
 
     Raises ``WrongCall`` for data that cannot be trained on, naming the place.
     """
@@ -66,7 +67,7 @@ def splits_of(
     given = {"data": data, "validation_data": validation_data, "test_data": test_data}
     rows = {what: read_rows(part, what) for what, part in given.items() if part is not None}
     for what, part in rows.items():
-        checks.rows(part, what)
+        checks.rows(part, what, holes)
         checks.alike(part, rows["data"], what)
     held_out = rows.get("validation_data"), rows.get("test_data")
     parts, said, cautions = parted(rows["data"], *held_out, split, groups)
