@@ -7,6 +7,7 @@ from ravine.errors import WrongCall
 from ravine.tasks.own import checks
 from ravine.tasks.own.nested import leaves, mapped
 from ravine.tasks.own.parts import class_weights, parted
+from ravine.tasks.own.rereading import check_rereading
 from ravine.tasks.own.rows import Rows, read_rows
 from ravine.tasks.own.spool import Place, gigabytes, placed
 from ravine.tasks.task import Data, Split
@@ -67,6 +68,7 @@ def splits_of(
     given = {"data": data, "validation_data": validation_data, "test_data": test_data}
     rows = {what: read_rows(part, what) for what, part in given.items() if part is not None}
     for what, part in rows.items():
+        check_rereading(given[what], part, what)
         checks.rows(part, what, holes)
         checks.alike(part, rows["data"], what)
     held_out = rows.get("validation_data"), rows.get("test_data")
