@@ -233,7 +233,6 @@ def test_where_nothing_is_left_to_do_it_is_no_fault_to_go_on(folder: Path) -> No
         (["--workers", "-1"], "workers=-1"),
         (["--schedule", "cosin"], "unknown schedule 'cosin': did you mean 'cosine'?"),
         (["--rules", "decay(adamw)"], "adamw already has a weight_decay of its own"),
-        (["--batch-size", "5000"], "larger than the training data"),
     ],
 )
 def test_a_wrong_call_is_one_line_and_leaves_nothing(

@@ -46,6 +46,8 @@ def race(
     loss_weights: Any = None,
     validation_data: Any = None,
     test_data: Any = None,
+    split: str | None = None,
+    groups: Any = None,
     class_weight: Mapping[int, float] | None = None,
     rules: str | Sequence[AnyRule] | None = None,
     learning_rates: Rates = None,
@@ -80,7 +82,9 @@ def race(
     or ``(x, y, sample_weight)``, arrays of NumPy, pandas, TensorFlow or PyTorch, or lists or dicts
     of them where there are several inputs or outputs; or a ``tf.data.Dataset``, a PyTorch
     ``DataLoader``, a ``keras.utils.PyDataset``. ``validation_data`` and ``test_data`` are such too;
-    what is missing is split off, a fifth of the rows each. ``loss``, ``metrics`` and
+    what is missing is split off, a fifth of the rows each: at random, or with ``split="last"`` the
+    last rows in their order, as a series needs. ``groups`` is an array of a label a row (a patient,
+    a session): rows of one label are never on both sides. ``loss``, ``metrics`` and
     ``loss_weights`` are as in ``model.compile``, whose they are by default; ``class_weight`` as in
     ``model.fit``. Trainable weights are drawn anew from their initialisers for each seed; what does
     not train (frozen layers, what ``Normalization`` was adapted to) stays as it is in a model
@@ -137,6 +141,7 @@ def race(
     given = locals()  # all that was asked for, and nothing else yet
     own = {"loss": loss, "metrics": metrics, "loss_weights": loss_weights}
     own |= {"validation_data": validation_data, "test_data": test_data}
+    own |= {"split": split, "groups": groups}
     chosen_task = task_of(task, data, class_weight=class_weight, **own)
     engine = on_device(chosen_task.engine, device)
     if isinstance(rules, str):
@@ -181,7 +186,12 @@ def race(
     check_new(folder)
 
     def start(driver: Driver) -> Store:
-        settled = settle(choices, by_name, driver.describe())
+        # In this very process a function builds the same model again.
+        same = workers == 0 and not hasattr(chosen_task.make_model, "variables")
+        facts = driver.describe(None if same else chosen_task)
+        settled = settle(choices, by_name, facts)
+        for note in settled.facts.notes[len(facts.notes) :]:
+            display.trouble(note)
         if confirm is not None:
             again.check_trains(driver, folder, chosen_task, confirm)
         plan, cost = sized(settled, by_name, driver, folder, seconds, fewest_seeds)
@@ -220,7 +230,7 @@ def race(
 def _passed_on(given: Mapping[str, Any]) -> dict[str, Any]:
     """Of what ``race`` was asked for, what it is to be asked again of each of several races."""
     task = {"task", "data", "loss", "metrics", "loss_weights", "class_weight"}
-    task |= {"validation_data", "test_data"}
+    task |= {"validation_data", "test_data", "split", "groups"}
     own = task | {"rules", "vary", "out", "workers", "ray", "progress"}
     defaults = {k: p.default for k, p in inspect.signature(race).parameters.items()}
     asked = {k: v for k, v in given.items() if k not in own and v is not None}

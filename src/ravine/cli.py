@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ravine.commands import evidence, finished, lookup, walks
-from ravine.commands.exits import exit_codes
+from ravine.commands.exits import VERBOSE, exit_codes
 from ravine.commands.new import NEW_EXAMPLES, new
 from ravine.commands.options import (
     AsJson,
@@ -89,8 +89,12 @@ def ravine(
         bool,
         typer.Option("--version", callback=_version, is_eager=True, help="Print the version."),
     ] = False,
+    verbose: Annotated[
+        bool, typer.Option("--verbose", help="Print the traceback of what fails in your code.")
+    ] = False,
 ) -> None:
     """Find the optimizer that trains your network fastest, prove it, and show why."""
+    VERBOSE.set(verbose)
 
 
 @app.command(epilog=RACE_EXAMPLES)

@@ -13,6 +13,10 @@ class WrongCall(RavineError, ValueError):
     """What was asked cannot be; says what was given, what is allowed, what is near (exit 2)."""
 
 
+class WorkerTraceback(Exception):
+    """The traceback of an error in another process, as the cause of the one that it becomes."""
+
+
 def install(extra: str) -> str:
     """The command that brings what ravine does not need to have, quoted as any shell takes it.
 

@@ -1,12 +1,16 @@
 """How a command ends."""
 
 import sys
+import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 
 import typer
 
-from ravine.errors import RavineError, WrongCall
+from ravine.errors import RavineError, WorkerTraceback, WrongCall
+
+VERBOSE = ContextVar("verbose", default=False)  # whether tracebacks are printed
 
 
 @contextmanager
@@ -16,6 +20,12 @@ def exit_codes() -> Iterator[None]:
         yield
     except (RavineError, KeyboardInterrupt) as error:
         said = "interrupted" if isinstance(error, KeyboardInterrupt) else str(error)
-        typer.echo("\n".join([f"ravine: {said}", *getattr(error, "__notes__", [])]), err=True)
+        lines = [f"ravine: {said}", *getattr(error, "__notes__", [])]
+        if error.__cause__ is not None:
+            if VERBOSE.get():
+                lines[:0] = traceback.format_exception(error.__cause__)
+            elif isinstance(error.__cause__, WorkerTraceback):
+                lines.append("ravine --verbose … shows the traceback")
+        typer.echo("\n".join(lines), err=True)
         codes = {WrongCall: 2, RavineError: 1, KeyboardInterrupt: 130}
         sys.exit(next(code for kind, code in codes.items() if isinstance(error, kind)))

@@ -86,13 +86,19 @@ class Driver:
         """Where they are."""
         return self._pool.place
 
-    def describe(self) -> Facts:
-        """What the task's model and data are. Raises ``MustMove`` for one bound to a framework."""
-        self._materials.describe()
+    def describe(self, task: Any = None) -> Facts:
+        """What the task's model and data are. Raises ``MustMove`` for one bound to a framework.
+
+        Of a ``task`` that is given, the model that this process builds is compared with the
+        worker's. Raises ``WrongCall`` where they differ.
+        """
+        self._materials.describe(getattr(task, "variables", ()))
         self._pool.work(self)
         if isinstance(self._facts, Bound):
             raise MustMove(KERAS[self._facts.framework], self._facts.why)
         assert self._facts is not None
+        for note in self._facts.notes:
+            self._watcher.trouble(note)
         return self._facts
 
     def rehearse(self, plan: Plan) -> Cost | None:

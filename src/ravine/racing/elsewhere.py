@@ -23,7 +23,9 @@ from ravine.racing.files import one_or_all, read
 from ravine.racing.jobs import DATA, weights_file
 from ravine.racing.plan import Plan, Run
 from ravine.racing.pool import Job
+from ravine.tasks import settings
 from ravine.tasks.keras_import import absent
+from ravine.tasks.own.judge import flat
 from ravine.tasks.own.moving import layers_in
 from ravine.update_rule import Rule
 
@@ -63,6 +65,7 @@ class Bench:
 
         with absent("tensorflow"):  # which only TensorFlow's own backend needs seeded
             keras.utils.set_random_seed(run.seed % 2**32)
+        settings.agree(keras, getattr(self._task, "settings", None), own=False)
         model = self._task.build()
         drawn = read(self._folder / weights_file(run.seed))
         native = plan.facts.engine in KERAS.values()  # whose state ends with the run's seed
@@ -81,7 +84,8 @@ class Bench:
                 found = model.test_on_batch(x, y, return_dict=True, **given)
             else:
                 found = model.evaluate(x, y, AT_ONCE, verbose=0, return_dict=True, **given)
-            values = [float(found[name]) for name in plan.facts.measures]
+            scores = flat(found)
+            values = [float(np.mean(scores[name])) for name in plan.facts.measures]
             values[0] -= _penalty(model)  # as in the race: the loss of the predictions alone
             measures.append(values)
 
@@ -106,6 +110,9 @@ class Bench:
 
     def step(self, framework: str) -> None:
         """One step on a few rows. Raises ``WrongCall`` if the task's model cannot be trained so."""
+        import keras
+
+        settings.agree(keras, getattr(self._task, "settings", None), own=False)
         try:
             model = self._task.build()
             model.compile(optimizer="sgd", **self._task.compiled(model))

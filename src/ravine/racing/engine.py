@@ -13,6 +13,7 @@ import numpy as np
 from jax import lax
 
 from ravine.racing.convolutions import in_parts, sliced
+from ravine.racing.evaluation_check import Evaluated, Evaluator
 from ravine.racing.programs import Programs, Shape, numeric
 from ravine.tasks.intake import Network
 from ravine.update_rule import Rule
@@ -37,6 +38,12 @@ CPU = Levers(
         "xla_cpu_multi_thread_eigen": False,  # sums of one thread, as workers have, in any process
     },
 )
+
+# Of a program that runs a few times.
+QUICKLY: Mapping[str, Any] = {
+    "xla_backend_optimization_level": 0,
+    "xla_llvm_disable_expensive_passes": True,
+}
 
 # JAX's own settings that change what a program computes, as they are in a worker.
 SETTINGS: dict[str, Any] = {
@@ -235,6 +242,36 @@ def operations(network: Network, drawn: Any, batch: tuple[Any, Any]) -> float:
     slope = jax.jit(jax.value_and_grad(network.loss, has_aux=True))
     counted = slope.lower(*drawn, *batch).cost_analysis()
     return float(counted["flops"]) if counted else 0.0
+
+
+def evaluator(
+    network: Network,
+    held_out: Any,
+    training: Any,
+    rows: int,
+    options: Mapping[str, Any] = QUICKLY,
+) -> Evaluator:
+    """What a race computes of a few rows, and what the framework does, in one program."""
+    by_parts = partial(in_parts, rows=rows)
+    theirs = network.framework_scores(held_out, training)
+
+    def all_ways(trainable: Any, state: Any) -> Any:
+        loss, _ = sliced(network.loss)(trainable, state, *training)
+        x, y = held_out
+        pieces = network.measure(trainable, state, x, y, by_parts)
+        whole = network.measure(trainable, state, x, y)
+        penalty = network.penalty(trainable, state, x)
+        return Evaluated(pieces, whole, loss, penalty), theirs(trainable, state)
+
+    compiled: list[Any] = []
+
+    def at(trainable: Sequence[Any], state: Sequence[Any]) -> Any:
+        given = list(trainable), list(state)
+        if not compiled:
+            compiled.append(jax.jit(all_ways).lower(*given).compile(dict(options)))
+        return jax.tree.map(np.asarray, compiled[0](*given))
+
+    return at
 
 
 def slopes(network: Network, drawn: Any, batch: tuple[Any, Any]) -> list[float]:

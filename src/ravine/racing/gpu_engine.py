@@ -18,6 +18,7 @@ __all__ = ["clock", "lanes", "learned", "operations", "resident", "slopes"]  # a
 
 LEVERS = engine.Levers(each=lambda measured: measured, evaluated=64, compiler={})
 export = partial(engine.export, levers=LEVERS)
+evaluator = partial(engine.evaluator, options={})
 
 
 def network_of(task: Any) -> Any:

@@ -23,6 +23,8 @@ class InProcess:
     def __init__(self, workbench: Mapping[str, Any]) -> None:
         _check(workbench.get("engine", JAX))
         self._bench = opened(**workbench)
+        if "keras" in sys.modules:
+            settings.check_keras(sys.modules["keras"], self._bench.settings)
 
     def seats(self) -> int:
         """See ``Crew``."""
@@ -70,8 +72,6 @@ def _check(engine: str) -> None:
                 f"workers=0 needs Keras on {CALLED[needed]} in this process, where it is on "
                 f"{CALLED.get(has, has)}: {way}"
             )
-    if "keras" in sys.modules:
-        settings.check_keras(sys.modules["keras"])
     if engine == JAX and os.environ.get("XLA_FLAGS"):
         raise WrongCall(f"workers=0 needs a process without XLA_FLAGS, which change numbers: {way}")
     if engine == JAX and not engines.engine(engine).computes_as_workers():

@@ -1,13 +1,14 @@
 """What data and batches look like where they are at hand, for the audits of the verdict."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from ravine.racing.batches import batch_rows
+from ravine.tasks.own.checks import line_of
 
 EPOCHS = 4  # of batches that are looked through for a repetition
 
@@ -67,3 +68,17 @@ def repeats(rows: int, batch_size: int, frozen: bool) -> int:
         return 0  # nothing to shuffle, or nothing that can be trained
     steps = EPOCHS * per_epoch
     return period_of(batch_rows(0, rows, batch_size, steps, frozen=frozen)) or 0
+
+
+def counted(count: Callable[[], float]) -> tuple[float, str]:
+    """What an instrument counts; or 0, and a note, if it fails over what it looks at."""
+    try:
+        return count(), ""
+    except Exception as error:
+        return 0.0, f"the operations of a step could not be counted: {line_of(error)}"
+
+
+def cautions(task: Any, network: Any, *notes: str) -> tuple[str, ...]:
+    """What a reader of the verdict should know of a task's data, its model, and these notes."""
+    held = (*getattr(network, "notes", ()), *getattr(task, "cautions", ()))
+    return (*(note for note in notes if note), *held)

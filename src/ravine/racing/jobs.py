@@ -10,14 +10,16 @@ import numpy as np
 
 from ravine.racing import engines, luggage, memory
 from ravine.racing.batches import batch_rows, batches_digest
+from ravine.racing.evaluation_check import EXPECTED, check_evaluation, check_starts
 from ravine.racing.files import TornError, one_or_all, read, write
 from ravine.racing.identity import described, digest
-from ravine.racing.inspection import repeats, shared_rows
+from ravine.racing.inspection import cautions, counted, repeats, shared_rows
 from ravine.racing.plan import Facts, Plan, Run
 from ravine.racing.profile import Spent
 from ravine.racing.programs import Shape, numeric
 from ravine.racing.timing import Rehearsed, Trial, Watch, least
 from ravine.tasks.own.checks import Immovable
+from ravine.tasks.own.variables import Variable, compare
 from ravine.tasks.saved import Saved
 
 DATA = "data.npz"
@@ -82,6 +84,7 @@ class Workbench:
         self._programs: dict[str, Any] = {}
         self._trials: dict[str, Trial] = {}
         self._drawn: dict[int, tuple[dict[str, list[Any]], str]] = {}
+        self._start: Any = None  # see ``evaluation_check.Checked``
 
     def do(self, name: str, arguments: Mapping[str, Any]) -> Any:
         """The answer of one of the jobs below, or that a file it needs is torn."""
@@ -90,14 +93,18 @@ class Workbench:
         except TornError as error:
             return Torn(error.path.name)
 
-    def describe(self) -> Facts | Bound:
-        """Build the model and load the data, for everyone to use; say what they are."""
+    def describe(self, variables: Sequence[Variable] = ()) -> Facts | Bound:
+        """Build the model and load the data, for everyone to use; say what they are.
+
+        Raises ``WrongCall`` where the driver's process built a model of other ``variables``.
+        """
         try:
             network = self._keras()
         except Immovable as error:
             if engines.framework(self._name) != engines.JAX:
                 raise
             return Bound(error.framework, str(error))
+        compare(variables, network.variables_there if variables else (), self._task.name)
         data = self._task.load()
         arrays = {
             f"{name}_{part}": list(map(np.asanyarray, _listed(nest)))
@@ -107,15 +114,19 @@ class Workbench:
         write(self._folder / DATA, arrays, self._durable)
         contents = [_digest(array) for array in arrays.values()]
         drawn = network.draw(0)
+        checked = check_evaluation(self._engine, network, self._task, data, drawn)
+        self._start = checked.start
         x, y = ([array[:COUNTED] for array in arrays[f"train_{part}"]] for part in "xy")
         sample = one_or_all(x), one_or_all(y)
+        given = network, tuple(drawn), sample
+        operations, uncounted = counted(lambda: self._engine.operations(*given))
         return Facts(
             parameters=sum(w.size for w in drawn.trainable),
             rows=tuple(len(arrays[f"{name}_x"][0]) for name in data._fields),
             measures=network.measures,
             digest=digest([network.config, contents, *map(described, self._task.told)]),
             frozen_order=self._task.frozen_order,
-            operations=self._engine.operations(network, tuple(drawn), sample) / len(x[0]),
+            operations=operations / len(x[0]),
             shared=tuple(
                 shared_rows(*((arrays[f"{name}_x"], arrays[f"{name}_y"]) for name in data._fields))
             ),
@@ -123,14 +134,18 @@ class Workbench:
                 len(arrays["train_x"][0]), self._task.batch_size, self._task.frozen_order
             ),
             engine=self._name,
-            lanes=self._engine.lanes(network, tuple(drawn), sample),
+            lanes=self._engine.lanes(*given),
+            notes=cautions(self._task, network, checked.note, uncounted),
         )
 
     def draw(self, seeds: list[int]) -> None:
         """Draw the initial weights of some seeds."""
         for seed in seeds:
-            drawn = self._keras().draw(seed)._asdict()
-            write(self._folder / weights_file(seed), drawn, self._durable)
+            drawn = self._keras().draw(seed)
+            arrays = drawn._asdict()
+            if self._start is not None:  # once a race: what its first evaluation is to give
+                arrays[EXPECTED], self._start = [self._start(*drawn)], None
+            write(self._folder / weights_file(seed), arrays, self._durable)
 
     def trace(self, rule: bytes, program: str, plan: Plan) -> float:
         """Trace the programs of a rule, for every worker to compile. What memory it took so far."""
@@ -172,6 +187,8 @@ class Workbench:
             weights = {run.seed: self._weights(run.seed, plan) for run in runs}
             drawn = _stack([weights[run.seed][0] for run in lanes], ("trainable", "state"))
             carry, start = begin(hyper, *drawn, held_out)
+            given = [weights[run.seed][0] for run in runs]
+            check_starts(cloudpickle.loads(rule), given, start, plan.facts)
             if compiling > LATELY:  # once a worker: what an evaluation costs, and what a call
                 evaluation = least(lambda: begin(hyper, *drawn, held_out)[1])
             begun = [
@@ -285,6 +302,11 @@ class Workbench:
         """Whose framework a worker imports with its first job."""
         return engines.engine(self._name)
 
+    @property
+    def settings(self) -> Any:
+        """Those of the process that the task was made in, if it has any."""
+        return getattr(self._task, "settings", None)
+
     @cached_property
     def _task(self) -> Any:
         """For whoever builds the model: to open it may import what others do without."""
@@ -295,7 +317,7 @@ class Workbench:
         if seed in self._drawn:
             return self._drawn[seed]
         drawn = read(self._folder / weights_file(seed))
-        found = drawn, _digest(*drawn.values())
+        found = drawn, _digest(*(drawn.get(part, []) for part in ("trainable", "state")))
         if plan.facts.parameters <= KEPT:
             if len(self._drawn) == SEEDS:
                 self._drawn.clear()

@@ -14,9 +14,12 @@ from typing import Any, NamedTuple
 import keras
 import numpy as np
 
+from ravine.racing.evaluation_check import Evaluated, Evaluator
 from ravine.racing.programs import Programs, Shape
 from ravine.tasks.intake import Network, Weights
+from ravine.tasks.own.masks import Predicted, detached, joined
 from ravine.tasks.own.nested import leaves, mapped
+from ravine.tasks.own.reference_evaluation import ByWeights, Scores, keras_evaluation
 from ravine.tasks.saved import Saved
 from ravine.tasks.task import Task
 from ravine.update_rule import Rule
@@ -68,9 +71,23 @@ class NativeNetwork(Network):
         loss = self._criterion.loss(self._task.targets(y), y_pred)
         return loss + sum(self._model.losses)
 
-    def outputs(self, x: Any) -> Any:
-        """What the model makes of rows, not in training."""
-        return self._model(self._task.inputs(x), **self.told(training=False))
+    def reseed(self, seed: Any = 0, t: int = 1) -> None:
+        """Have a step draw what it draws in a run of that seed."""
+        if _framework() == "torch":  # where Keras's dropout draws from the stream of the process
+            from ravine.tasks.own.module_network import seed_step
+
+            seed_step(int(seed), t)
+
+    def framework_scores(self, held_out: Any, training: Any) -> ByWeights:
+        """See ``Network``. The last of the state is the run's seed."""
+        model, _ = self._built()
+        rows = held_out, training
+        scores = keras_evaluation(self._task, model, self.measures, *rows, self.reseed)
+        return lambda trainable, state: scores(trainable, state[:-1])
+
+    def outputs(self, x: Any) -> Predicted:
+        """What the model makes of rows, not in training, with the masks of it."""
+        return detached(self._model(self._task.inputs(x), **self.told(training=False)))
 
 
 def network_of(task: Task) -> NativeNetwork:
@@ -152,6 +169,26 @@ def programs(network: NativeNetwork, rule: Rule) -> Programs:
     return Programs(begin, advance)
 
 
+def evaluator(network: NativeNetwork, held_out: Any, training: Any, rows: int) -> Evaluator:
+    """What a race computes of a few rows, as a function of weights and state."""
+    (x, y), predict = held_out, _compiled(network.outputs)
+    theirs = network.framework_scores(held_out, training)
+
+    def at(trainable: Sequence[Any], state: Sequence[Any]) -> tuple[Evaluated, Scores]:
+        *kept, seed = state
+        _put(network.variables, [*trainable, *kept])
+        pieces, whole = (
+            _numpy(network.score(y, _by_parts(predict, x, n))) for n in (rows, AT_ONCE)
+        )
+        network.outputs(x)  # not compiled, so that it tells what regularizes
+        penalty = float(sum(map(float, network.model.losses)))
+        network.reseed(seed)
+        ours = Evaluated(pieces, whole, float(network.train_loss(*training)), penalty)
+        return ours, theirs(trainable, state)
+
+    return at
+
+
 def _trained(network: NativeNetwork, rule: Rule) -> Trained:
     optimizer, variables = _optimizer(network, rule), network.trained
     if _framework() == "tensorflow":
@@ -200,12 +237,10 @@ def _compiled(predict: Callable[[Any], Any]) -> Callable[[Any], Any]:
     return torch.no_grad()(predict)
 
 
-def _by_parts(predict: Callable[[Any], Any], x: Any) -> Any:
-    begins = range(0, len(leaves(x)[0]), AT_ONCE)
-    parts = [predict(mapped(itemgetter(slice(b, b + AT_ONCE)), x)) for b in begins]
-    if len(parts) == 1:
-        return parts[0]
-    return keras.tree.map_structure(lambda *same: keras.ops.concatenate(same), *parts)
+def _by_parts(predict: Callable[[Any], Predicted], x: Any, rows: int = AT_ONCE) -> Predicted:
+    begins = range(0, len(leaves(x)[0]), rows)
+    parts = [predict(mapped(itemgetter(slice(b, b + rows)), x)) for b in begins]
+    return parts[0] if len(parts) == 1 else joined(parts, keras.ops.concatenate)
 
 
 def _taken(network: NativeNetwork, optimizer: Any, seed: Any, alive: bool) -> list[Any]:

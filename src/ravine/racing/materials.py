@@ -1,12 +1,13 @@
 """What the worker that has Keras makes for all: the data, initial weights, traced programs."""
 
 from collections import deque
-from collections.abc import Set
+from collections.abc import Sequence, Set
 from pathlib import Path
 
 from ravine.racing.jobs import DATA, program_file, weights_file
 from ravine.racing.plan import Plan
 from ravine.racing.pool import Job
+from ravine.tasks.own.variables import Variable
 
 SAID = {
     "describe": "building the model",
@@ -30,9 +31,9 @@ class Materials:
         """The files that are still to be made."""
         return self._missing
 
-    def describe(self) -> None:
-        """Have the model built and the data loaded."""
-        self._makers[DATA] = Job("describe", {})
+    def describe(self, variables: Sequence[Variable] = ()) -> None:
+        """Have the model built and the data loaded, and the model's variables compared."""
+        self._makers[DATA] = Job("describe", {"variables": tuple(variables)})
         self._make(DATA)  # even if it is there: whoever goes on asks whether it is still the same
 
     def draw(self, seed: int) -> None:

@@ -9,7 +9,7 @@ from functools import cache
 from typing import NamedTuple
 
 from ravine import names
-from ravine.errors import WrongCall, unknown
+from ravine.errors import unknown
 from ravine.racing import grids, stopping
 from ravine.racing.choices import STUDY_SEEDS, Choices, decays, scheduled
 from ravine.racing.configuration import DECAY, Configuration
@@ -56,6 +56,7 @@ class Facts(NamedTuple):
     repeats: int = 0  # steps after which batches of the task's own size repeat; 0: they do not
     engine: str = JAX  # what trains it: see ``engines``
     lanes: bool = True  # whether runs can be lanes of one program; else one comes after another
+    notes: tuple[str, ...] = ()  # what could not be found out, a line each
 
 
 @dataclass(frozen=True)
@@ -282,16 +283,16 @@ class Plan:
 
 def settle(choices: Choices, rules: Mapping[str, Rule], facts: Facts) -> Plan:
     """The whole plan, once the model and the data are known."""
-    if choices.batch_size > facts.rows[0]:
-        raise WrongCall(
-            f"batch_size={choices.batch_size} is larger than the training data: "
-            f"{choices.task} has {facts.rows[0]} rows"
+    if choices.batch_size > facts.rows[0]:  # as in fit, a batch has all rows then
+        note = (
+            f"batch_size={choices.batch_size} is larger than the training data: a batch has all "
+            f"{facts.rows[0]} rows"
         )
-    if (
-        choices.target
-        and (measure := re.split("[<>]=", choices.target)[0].split()[-1]) not in facts.measures
-    ):
-        raise unknown(f"measure of {choices.task}", measure, facts.measures)
+        choices = replace(choices, batch_size=facts.rows[0])
+        facts = facts._replace(notes=(*facts.notes, note))
+    measure = re.split("[<>]=", choices.target)[0].split()[-1:]
+    if measure and measure[0] not in facts.measures:
+        raise unknown(f"measure of {choices.task}", measure[0], facts.measures)
     wanted = choices.epochs * (facts.rows[0] // choices.batch_size)
     period = math.ceil(wanted / EVALUATIONS)
     evaluations = math.ceil(wanted / period)

@@ -6,13 +6,24 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple, Protocol
 
-from ravine.errors import RavineError, WrongCall
+from ravine.errors import RavineError, WorkerTraceback, WrongCall
 from ravine.racing.crew import Crew, Message, Place, Worker
 from ravine.racing.patience import Patience
 
 TICK = 1.0  # seconds between two looks at who is stuck
 VANISHED = 20  # times that workers may vanish over a job, beside one a seat, until it is to blame
 STILLBORN = 20  # workers in a row that vanished before they were ready, beside one a seat
+
+
+DOING = {
+    "open": "opening the task",
+    "describe": "building the model",
+    "draw": "drawing initial weights",
+    "trace": "tracing a rule",
+    "advance": "training",
+    "rehearse": "estimating what the race costs",
+    "save": "keeping the model",
+}
 
 
 class Job(NamedTuple):
@@ -200,9 +211,13 @@ class Pool:
             raise WrongCall(answer)
         elif status == "stopped":
             raise RavineError(answer)
+        elif status == "users":
+            line, text = answer
+            raise WrongCall(line) from WorkerTraceback(text)
         elif status == "failed":
-            name = "open" if job is None else job.name
-            raise RavineError(f"'{name}' failed in a worker:\n{answer}")
+            what = DOING.get("open" if job is None else job.name, "working")
+            last = answer.strip().splitlines()[-1]
+            raise RavineError(f"{what} failed in a worker: {last}") from WorkerTraceback(answer)
         elif status == "exhausted":  # its memory may be in pieces: begin with an empty one
             assert job is not None
             self._lose(source, seat, job, answer)

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -10,10 +11,14 @@ from torch.func import grad_and_value, vmap
 from torch.utils.flop_counter import FlopCounterMode
 
 from ravine.frameworks.memory import over
+from ravine.racing.evaluation_check import Evaluated, Evaluator
 from ravine.racing.programs import Programs, Shape
-from ravine.tasks.own.module_network import ModuleNetwork, tensor, tensors
-from ravine.tasks.own.nested import mapped
+from ravine.tasks.own.module_network import AT_ONCE, ModuleNetwork, tensor, tensors
+from ravine.tasks.own.nested import leaves, mapped
+from ravine.tasks.own.reference_evaluation import Scores
 from ravine.update_rule import Rule
+
+__all__ = ["AT_ONCE"]  # rows of a split that are predicted in one call
 
 clock = time.process_time  # as a worker has one thread
 
@@ -194,9 +199,38 @@ def _tensors(split: Any) -> Any:
 
 def operations(network: ModuleNetwork, drawn: Any, batch: tuple[Any, Any]) -> float:
     """The floating point operations of a loss and its gradient on a batch, as PyTorch counts."""
-    with FlopCounterMode(display=False) as counted:
+    counter = FlopCounterMode(display=False)
+    # By module they are not wanted, and the hooks for that fail over parameters that are inputs.
+    counter.mod_tracker = _Everywhere()  # type: ignore[assignment]  # all that is asked of one
+    with counter as counted:
         _slopes(network, drawn, batch)
     return float(counted.get_total_flops())
+
+
+def evaluator(network: ModuleNetwork, held_out: Any, training: Any, rows: int) -> Evaluator:
+    """What a race computes of a few rows, as a function of weights and state."""
+    (x, y), batch = _tensors(held_out), _tensors(training)
+    theirs = network.framework_scores(held_out, training)
+
+    def at(trainable: Sequence[Any], state: Sequence[Any]) -> tuple[Evaluated, Scores]:
+        weights, held = tensors(trainable), tensors(state)
+        scores = []
+        for at_once in (rows, len(leaves(x)[0])):
+            network.seed(held, 0)
+            scores.append(network.score(y, network.predict(weights, held, x, at_once)).numpy())
+        network.seed(held, 1)
+        with torch.no_grad():
+            loss, _ = network.loss(weights, held, *batch)
+        pieces, whole = scores
+        return Evaluated(pieces, whole, float(loss)), theirs(trainable, state)
+
+    return at
+
+
+class _Everywhere(nullcontext[None]):
+    """Of which module an operation is: of all."""
+
+    parents = frozenset({"Global"})
 
 
 def slopes(network: ModuleNetwork, drawn: Any, batch: tuple[Any, Any]) -> list[float]:

@@ -17,6 +17,7 @@ from typing import IO, Any
 
 from ravine.errors import RavineError, WrongCall
 from ravine.tasks import keras_import
+from ravine.tasks.own.checks import line_of, users_code
 
 
 def send(stream: IO[bytes], message: Any) -> None:
@@ -67,12 +68,15 @@ def answered(bench: Any, name: str, arguments: Mapping[str, Any]) -> tuple[str, 
         return _failed(error)
 
 
-def _failed(error: Exception) -> tuple[str, str]:
+def _failed(error: Exception) -> tuple[str, Any]:
     if isinstance(error, RavineError):
         return "wrong" if isinstance(error, WrongCall) else "stopped", str(error)
     # What XLA raises is known by its text alone.
     full = isinstance(error, MemoryError) or "RESOURCE_EXHAUSTED" in str(error)
-    return "exhausted" if full else "failed", "".join(traceback.format_exception(error))
+    text = "".join(traceback.format_exception(error))
+    if not full and (place := users_code(error)):
+        return "users", (f"{place}: {line_of(error)}", text)
+    return "exhausted" if full else "failed", text
 
 
 def opened(fits: bool = False, engine: str = "jax", **arguments: Any) -> Any:

@@ -11,8 +11,14 @@ from ravine.errors import RavineError
 from ravine.tasks import settings
 from ravine.tasks.keras_import import absent
 from ravine.tasks.own.canonical import canonical, canonical_paths
+from ravine.tasks.own.masks import Predicted, attached, detached
+from ravine.tasks.own.moving import layers_in
+from ravine.tasks.own.reference_evaluation import ByWeights, keras_functions
+from ravine.tasks.own.variables import Variable, of_keras
 from ravine.tasks.saved import Saved, save_keras
 from ravine.tasks.task import Task
+
+NARROW = ("float16", "bfloat16")
 
 
 class Weights(NamedTuple):
@@ -28,15 +34,18 @@ class Network:
     On another ``backend``, as a model with a loss.
     """
 
+    framework = "Keras"  # whose evaluation is compared with a race's
+
     def __init__(self, task: Task, backend: str = "jax") -> None:
         keras = import_keras(backend)
-        settings.agree(keras, own=not _ships(task))
+        settings.agree(keras, getattr(task, "settings", None), own=not _ships(task))
         self._task = task
         self._keras = keras
         self._model, self.taken = self._built()
         self._asks = "training" in inspect.signature(self._model.call).parameters
         self._criterion = task.criterion(self._model)
         self.measures: tuple[str, ...] = self._criterion.measures
+        self.notes: tuple[str, ...] = getattr(self._criterion, "notes", ())
 
     @property
     def config(self) -> str:
@@ -54,6 +63,16 @@ class Network:
     def names(self) -> list[str]:
         """Where in the model each trainable array is: ``"sequential/dense/kernel"``."""
         return [variable.path for variable in self._model.trainable_variables]
+
+    @property
+    def variables_there(self) -> tuple[Variable, ...]:
+        """The model's variables, to be compared with those of another process."""
+        return of_keras(self._model)
+
+    @property
+    def narrow(self) -> bool:
+        """Whether some layer computes with 16 bits, and rounds accordingly."""
+        return any(getattr(one, "compute_dtype", "") in NARROW for one in layers_in(self._model))
 
     def draw(self, seed: int) -> Weights:
         """Initial weights: what ``keras.utils.set_random_seed(seed); make_model()`` gives.
@@ -105,6 +124,22 @@ class Network:
         """
         return self.score(y, way(self.predict)(trainable, state, x))
 
+    def penalty(self, trainable: Sequence[Any], state: Sequence[Any], x: Any) -> Any:
+        """What Keras's ``evaluate`` adds to the loss of predictions: what regularizes."""
+        *_, extra = self._model.stateless_call(
+            list(trainable),
+            list(state),
+            self._task.inputs(x),
+            return_losses=True,
+            **self.told(training=False),
+        )
+        return sum(extra) + 0.0
+
+    def framework_scores(self, held_out: Any, training: Any) -> ByWeights:
+        """Loss and metrics of a few rows as Keras's own ``evaluate`` and ``fit`` compute them."""
+        model, _ = self._built()
+        return keras_functions(self._task, model, self.measures, held_out, training)
+
     def save(self, trainable: Sequence[Any], state: Sequence[Any], folder: Path) -> Saved:
         """Write the model with these numbers into a folder."""
         model = self._task.build()
@@ -114,19 +149,20 @@ class Network:
                 variable.assign(value)
         return save_keras(model, folder)
 
-    def predict(self, trainable: Sequence[Any], state: Sequence[Any], x: Any) -> Any:
-        """What the model makes of rows, not in training."""
+    def predict(self, trainable: Sequence[Any], state: Sequence[Any], x: Any) -> Predicted:
+        """What the model makes of rows, not in training, with the masks of it."""
         x = self._task.inputs(x)
         told = self.told(training=False)
         y_pred, _ = self._model.stateless_call(list(trainable), list(state), x, **told)
-        return y_pred
+        return detached(y_pred)
 
     def told(self, training: bool) -> dict[str, bool]:
         """A model whose ``call`` takes no ``training`` is not told, as in Keras's own ``fit``."""
         return {"training": training} if self._asks else {}
 
-    def score(self, y: Any, y_pred: Any) -> Any:
+    def score(self, y: Any, predicted: Any) -> Any:
         """Mean loss and metrics of what was predicted, in the order of ``measures``."""
+        y_pred = attached(predicted)
         return self._keras.ops.stack(self._criterion.score(self._task.targets(y), y_pred))
 
 

@@ -126,7 +126,7 @@ def judge(
         verdict,
         sentence=wording.sentence(verdict, curves, studies.units, own_target=own),
         in_seconds=wording.in_seconds(verdict),
-        warnings=tuple(wording.warnings(verdict, curves, start)),
+        warnings=(*wording.warnings(verdict, curves, start), *plan.facts.notes),
     )
     return audited(said, audit(plan, curves))
 

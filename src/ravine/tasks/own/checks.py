@@ -1,10 +1,14 @@
 """What cannot be trained is named before anything is: rows, shapes, losses, layers."""
 
 import re
+import sysconfig
+import traceback
 from collections.abc import Iterator
+from pathlib import Path
 from types import FrameType, ModuleType
 from typing import Any
 
+import ravine
 from ravine.errors import WrongCall
 from ravine.frameworks.names import CALLED
 from ravine.tasks.own.nested import leaves
@@ -12,8 +16,11 @@ from ravine.tasks.own.rows import Rows
 from ravine.tasks.own.spool import in_chunks
 
 
-def rows(given: Rows, what: str) -> None:
-    """As many rows everywhere, some at all, all numbers finite."""
+def rows(given: Rows, what: str, holes: bool = False) -> None:
+    """As many rows everywhere, some at all, all numbers finite, no weight negative.
+
+    ``holes``: targets may be NaN, as the loss is the user's own and may leave them out.
+    """
     import numpy as np
 
     counts = {name: len(array) for name, array in given.named()}
@@ -26,9 +33,14 @@ def rows(given: Rows, what: str) -> None:
     if counts[first] == 0:
         raise WrongCall(f"{what} is empty: give at least one row")
     for name, array in given.named():
+        if name.startswith("sample_weight") and (array < 0).any():
+            row = int(np.argwhere(array < 0)[0][0])
+            raise WrongCall(f"{what}: {name} is negative in row {row}: weights are at least 0")
         if array.dtype.kind != "f":
             continue
-        at = np.concatenate([_not_finite(part, begin) for begin, part in in_chunks(array)])
+        missing = holes and name.startswith("y")
+        parts = [_not_finite(part, begin, missing) for begin, part in in_chunks(array)]
+        at = np.concatenate(parts)
         if len(at):
             where = f"row {at[0][0]}" + (f", at {at[0][1:].tolist()}" if array.ndim > 1 else "")
             more = "" if len(at) == 1 else f" (and {len(at) - 1} more)"
@@ -36,16 +48,20 @@ def rows(given: Rows, what: str) -> None:
                 f"{what}: {name} holds {array[tuple(at[0])]} in {where}{more}: fill such values "
                 "in, or leave those rows out"
             )
-        if name.startswith("sample_weight") and (array < 0).any():
-            row = int(np.argwhere(array < 0)[0][0])
-            raise WrongCall(f"{what}: {name} is negative in row {row}: weights are at least 0")
 
 
-def _not_finite(part: Any, begin: int) -> Any:
-    """The places of what is not finite, of rows from ``begin`` on."""
+def masks_nan(loss: Any) -> bool:
+    """Whether a loss is the user's own code, which may leave out targets that are NaN."""
+    kind = loss if hasattr(loss, "__name__") else type(loss)
+    module = str(getattr(kind, "__module__", "")).split(".")[0]
+    return callable(loss) and module not in LIBRARIES
+
+
+def _not_finite(part: Any, begin: int, missing: bool = False) -> Any:
+    """The places of what is not finite, of rows from ``begin`` on; NaN may be ``missing``."""
     import numpy as np
 
-    places = np.argwhere(~np.isfinite(part))
+    places = np.argwhere(np.isinf(part) if missing else ~np.isfinite(part))
     places[:, 0] += begin
     return places
 
@@ -160,7 +176,22 @@ def _steps(error: Exception) -> Iterator[FrameType]:
             step = step.tb_next
 
 
-def line_of(error: Exception) -> str:
+def users_code(error: BaseException) -> str:
+    """Where an error arose in a user's own code, the innermost place; empty if it did not.
+
+    That is neither Python, nor ravine, nor what is installed.
+    """
+    installed = {sysconfig.get_path(name) for name in ("purelib", "platlib", "stdlib")}
+    others = (*installed, str(Path(ravine.__file__).parent), "<frozen")
+    found = ""
+    for frame, line in traceback.walk_tb(error.__traceback__):
+        code = frame.f_code
+        if not code.co_filename.startswith(others):
+            found = f"'{code.co_name}' ({Path(code.co_filename).name}, line {line})"
+    return found and f"your code in {found}"
+
+
+def line_of(error: BaseException) -> str:
     """The first line of an error that says something."""
     lines = [re.sub(r"\x1b\[[0-9;]*m", "", line).strip() for line in str(error).splitlines()]
     told = [line for line in lines if line and not line.startswith("Exception encountered")]

@@ -9,7 +9,7 @@ from typing import Any
 
 from ravine.errors import RavineError, WrongCall, install, unknown
 from ravine.tasks import find
-from ravine.tasks.own.moving import is_keras
+from ravine.tasks.own.moving import is_keras, is_keras_2, keras_2
 from ravine.tasks.task import Task
 
 EXTRAS = ("torch", "tensorflow", "optax")  # that a user's file may import and ravine can bring
@@ -38,6 +38,8 @@ def task_of(given: Any, data: Any, **options: Any) -> Task:
                 f"'{given if isinstance(given, str) else given.name}' has its data and its loss"
             )
         return find(given) if isinstance(given, str) else given
+    if is_keras_2(given):
+        raise WrongCall(keras_2("the task", given))
     if not is_keras(given, "Model") and (not callable(given) or is_keras(given, "Layer")):
         raise WrongCall(f"the task is a {type(given).__name__}: {HOW}")
     if any(kind.__module__ == "torch.nn.modules.module" for kind in type(given).__mro__):

@@ -65,6 +65,28 @@ def labels(what: str, y: Any, y_pred: Any, loss: Any) -> None:
             )
 
 
+def cautions(model: Any, y: Any, y_pred: Any, loss: Any) -> tuple[str, ...]:
+    """What a race does as it is told, though it is hardly meant."""
+    import numpy as np
+
+    found = []
+    ends = [getattr(layer, "activation", None) for layer in model.layers[-1:]]
+    named = [getattr(end, "__name__", "") for end in ends]
+    for name, target, predicted, its in _outputs(y, y_pred, loss):
+        kind, values = _kind(its, target, predicted), np.asarray(predicted, np.float32)
+        if not _option(its, "from_logits") or not ((values >= 0) & (values <= 1)).all():
+            continue
+        sums = kind in ("sparse", "categorical") and (abs(values.sum(-1) - 1) < 1e-3).all()
+        if sums or (kind == "binary" and "sigmoid" in named):
+            end = "softmax" if sums else "sigmoid"
+            found.append(
+                f"the loss of {name} takes logits (from_logits=True), and the model gives "
+                f"probabilities: {end} is applied twice, which flattens gradients; end the model "
+                f"without {end}, or leave from_logits out"
+            )
+    return tuple(found)
+
+
 def _trains(model: Any) -> None:
     import keras
 

@@ -1,6 +1,6 @@
 """The loss and the metrics of a user's model, as Keras itself computes them."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ravine.errors import WrongCall
@@ -35,13 +35,14 @@ class Judge:
         self._model.output_names = getattr(model, "output_names", None)
         self._model.compile(optimizer=None, jit_compile=False, **wanted)
         self.measures: tuple[str, ...] = ("loss",)
+        self.notes: tuple[str, ...] = ()  # what its user should know
 
     def meet(self, y: Any, y_pred: Any) -> None:
         """See targets and predictions once, outside of any trace: Keras makes its variables."""
         self._model.compute_loss(None, y["y"], y_pred, y.get("weights"))
         found = self._model.compute_metrics(None, y["y"], y_pred, y.get("weights"))
         self._model.reset_metrics()
-        self.measures = ("loss", *(name for name in found if name != "loss"))
+        self.measures = ("loss", *(name for name in flat(found) if name != "loss"))
 
     def loss(self, y: Any, y_pred: Any) -> Any:
         """The mean over a batch, weighted, summed over outputs."""
@@ -49,9 +50,23 @@ class Judge:
             return self._model.compute_loss(None, y["y"], y_pred, y.get("weights"))
 
     def score(self, y: Any, y_pred: Any) -> Sequence[Any]:
-        """The loss and each metric, of a whole split."""
+        """The loss and each metric, of a whole split; of a metric of several numbers their mean."""
         with self._keras.StatelessScope():
             loss = self._model.compute_loss(None, y["y"], y_pred, y.get("weights"))
             found = self._model.compute_metrics(None, y["y"], y_pred, y.get("weights"))
-            others = [found[name] for name in self.measures[1:]]
+            ops, values = self._keras.ops, flat(found)
+            others = [ops.mean(ops.cast(values[name], "float32")) for name in self.measures[1:]]
         return [loss, *others]
+
+
+def flat(found: Mapping[str, Any]) -> dict[str, Any]:
+    """The values of metrics by name; those of a metric that gives several have two names.
+
+    >>> flat({"loss": 1.0, "scores": {"low": 0.1, "high": 0.9}})
+    {'loss': 1.0, 'scores_low': 0.1, 'scores_high': 0.9}
+    """
+    values: dict[str, Any] = {}
+    for name, value in found.items():
+        named = value if isinstance(value, Mapping) else {"": value}
+        values |= {f"{name}_{key}" if key else name: v for key, v in named.items()}
+    return values

@@ -1,18 +1,27 @@
 """A user's Keras model on the user's data, as a task."""
 
-import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from ravine.errors import WrongCall
-from ravine.tasks import settings
 from ravine.tasks.own import checks, fitting
 from ravine.tasks.own.judge import Judge
-from ravine.tasks.own.moving import Model, Moved, is_keras, keep, move_model, portable
+from ravine.tasks.own.moving import (
+    Model,
+    Moved,
+    is_keras,
+    is_keras_2,
+    keep,
+    keras_2,
+    move_model,
+    portable,
+)
 from ravine.tasks.own.nested import mapped
 from ravine.tasks.own.own_task import BATCH_SIZE, EPOCHS, OwnTask, name_of, of_data
 from ravine.tasks.own.splits import splits_of
+from ravine.tasks.own.variables import Variable, built_here, of_keras
+from ravine.tasks.settings import Settings, captured
 
 
 @dataclass(frozen=True)
@@ -20,13 +29,22 @@ class OwnModel(OwnTask):
     """A task of a user's model. ``loss`` and ``metrics`` are what Keras's ``compile`` takes."""
 
     loss_weights: Any = None
+    settings: Settings | None = None  # of the process that it was made in
+
+    @property
+    def variables(self) -> tuple[Variable, ...]:
+        """See ``OwnTask``. Those of a model that was given are of the model itself."""
+        if isinstance(self.make_model, Model):
+            return self.make_model.variables
+        return built_here("keras", lambda: of_keras(self.build()))
 
     @property
     def told(self) -> tuple[Any, ...]:
         """See ``Task.told``. A model that is compiled brings its loss along."""
         model = self.make_model
         compiled = model.moved.config.get("compile_config") if isinstance(model, Model) else None
-        return self.loss, self.metrics, self.loss_weights, compiled
+        found = self.loss, self.metrics, self.loss_weights, compiled
+        return found if self.settings is None else (*found, *self.settings.told)
 
     @property
     def call(self) -> str:
@@ -45,6 +63,8 @@ class OwnModel(OwnTask):
             raise
         except Exception as error:
             raise checks.stuck(error, "building the model") from error
+        if is_keras_2(model):
+            raise WrongCall(keras_2(f"what {self.name} gives", model))
         if not isinstance(model, keras.Model):
             raise WrongCall(
                 f"{self.name} gives a {type(model).__name__}, not a Keras model: "
@@ -67,6 +87,7 @@ class OwnModel(OwnTask):
         y, x = self.targets(self.sample.y), self.inputs(self.sample.x)
         y_pred = fitting.outputs_of(model, x)
         judge = fitting.judge_of(model, wanted, y, y_pred)
+        judge.notes = fitting.cautions(model, y["y"], y_pred, judge.given["loss"])
         for what, split in self.load()._asdict().items():
             fitting.labels(what, self.targets(split.y)["y"], y_pred, judge.given["loss"])
         return judge
@@ -98,15 +119,19 @@ def own_model(
     loss_weights: Any = None,
     validation_data: Any = None,
     test_data: Any = None,
+    split: str | None = None,
+    groups: Any = None,
     class_weight: Any = None,
     name: str | None = None,
     epochs: int = EPOCHS,
     batch_size: int = BATCH_SIZE,
 ) -> OwnModel:
     """The task of a Keras model, or of a function that builds one. See ``ravine.race``."""
-    if "keras" in sys.modules:  # else a worker sees what it was told
-        settings.check_keras(sys.modules["keras"])
-    splits, like, said = splits_of(data, validation_data, test_data, class_weight)
+    settings = captured()
+    prepared = splits_of(
+        data, validation_data, test_data, class_weight, split, groups, checks.masks_nan(loss)
+    )
+    like, said = prepared.like, prepared.said
     moved = move_model(model) if is_keras(model, "Model") else model
     if loss is None and getattr(model, "compiled", False):
         loss = model.loss  # as it was given; its configuration may forget some of it
@@ -120,7 +145,8 @@ def own_model(
         epochs=epochs,
         batch_size=batch_size,
         loss_weights=loss_weights,
-        **of_data(splits, like.x, {k: v for k, v in y_like.items() if v is not None}, said),
+        settings=settings,
+        **of_data(prepared, {k: v for k, v in y_like.items() if v is not None}),
     )
 
 

@@ -8,8 +8,10 @@ from typing import Any
 
 from ravine.errors import WrongCall, install
 from ravine.tasks import settings
+from ravine.tasks.own.checks import masks_nan
 from ravine.tasks.own.own_task import BATCH_SIZE, EPOCHS, OwnTask, name_of, of_data
 from ravine.tasks.own.splits import splits_of
+from ravine.tasks.own.variables import Variable, built_here, of_torch
 
 
 @dataclass(frozen=True)
@@ -20,6 +22,11 @@ class TorchTask(OwnTask):
     def engine(self) -> str:
         """See ``Task.engine``."""
         return "torch"
+
+    @property
+    def variables(self) -> tuple[Variable, ...]:
+        """See ``OwnTask``."""
+        return built_here("torch", lambda: of_torch(self.make_model()))
 
     @property
     def unfit(self) -> str:
@@ -49,6 +56,8 @@ def torch_task(
     metrics: Mapping[str, Callable[[Any, Any], Any]] | None = None,
     validation_data: Any = None,
     test_data: Any = None,
+    split: str | None = None,
+    groups: Any = None,
     name: str | None = None,
     epochs: int = EPOCHS,
     batch_size: int = BATCH_SIZE,
@@ -73,7 +82,8 @@ def torch_task(
             raise WrongCall(f"{what} is the class {function.__name__}: give {function.__name__}()")
         if not callable(function):
             raise WrongCall(f"{what} is a {type(function).__name__}: give a function")
-    splits, like, said = splits_of(dataset, validation_data, test_data)
+    prepared = splits_of(dataset, validation_data, test_data, None, split, groups, masks_nan(loss))
+    like, said = prepared.like, prepared.said
     if like.weights is not None:
         raise WrongCall("a loss of PyTorch weighs its rows itself: put the weights into x or y")
     return TorchTask(
@@ -84,5 +94,5 @@ def torch_task(
         metrics=metrics,
         epochs=epochs,
         batch_size=batch_size,
-        **of_data(splits, like.x, like.y, said),
+        **of_data(prepared, like.y),
     )

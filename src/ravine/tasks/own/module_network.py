@@ -15,6 +15,8 @@ from ravine.tasks.intake import Weights
 from ravine.tasks.own.checks import line_of
 from ravine.tasks.own.module import TorchTask
 from ravine.tasks.own.nested import leaves, mapped
+from ravine.tasks.own.reference_evaluation import ByWeights, Scores
+from ravine.tasks.own.variables import Variable, of_torch
 from ravine.tasks.saved import MODULE, Saved
 
 AT_ONCE = 256  # rows of a split that are predicted in one call
@@ -28,6 +30,8 @@ class ModuleNetwork:
     ``state`` holds what is not trained, frozen parameters and buffers, and last, of a module that
     draws while it trains, the seed of its run.
     """
+
+    framework = "PyTorch"  # whose evaluation is compared with a race's
 
     def __init__(self, task: TorchTask) -> None:
         torch.set_num_threads(1)
@@ -47,6 +51,11 @@ class ModuleNetwork:
     def held(self) -> int:
         """How many arrays the state has."""
         return len(self._others) + self.random
+
+    @property
+    def variables_there(self) -> tuple[Variable, ...]:
+        """Parameters and buffers, to be compared with those of another process."""
+        return of_torch(self._training)
 
     @property
     def config(self) -> str:
@@ -88,13 +97,13 @@ class ModuleNetwork:
         loss = self._task.loss(output, self._task.targets(y)).mean()
         return loss, [*held.values(), *state[len(held) :]]
 
-    def predict(self, trainable: Tensors, state: Tensors, x: Any) -> Any:
-        """What the module makes of rows, not in training."""
+    def predict(self, trainable: Tensors, state: Tensors, x: Any, at_once: int = AT_ONCE) -> Any:
+        """What the module makes of rows, not in training, so many at once."""
         held = dict(zip([*self.names, *self._others], [*trainable, *state], strict=False))
         rows, parts = len(leaves(x)[0]), []
         with torch.no_grad():
-            for begin in range(0, rows, AT_ONCE):
-                part = mapped(lambda a, b=begin: a[b : b + AT_ONCE], x)  # type: ignore[misc]  # at once
+            for begin in range(0, rows, at_once):
+                part = mapped(lambda a, b=begin: a[b : b + at_once], x)  # type: ignore[misc]  # at once
                 parts.append(functional_call(self._judging, held, self._given(part)))
         if len(parts) == 1:
             return parts[0]
@@ -114,6 +123,27 @@ class ModuleNetwork:
                 [torch.as_tensor(f(output, targets)).float().mean() for f in functions]
             )
 
+    def framework_scores(self, held_out: Any, training: Any) -> ByWeights:
+        """Loss and metrics of a few rows by the module itself, called as its user calls it."""
+        module, task = self._built(0), self._task
+
+        def called(train: bool, rows: Any) -> list[Any]:
+            x, y = (mapped(tensor, part) for part in rows)
+            output, targets = module.train(train)(*self._given(x)), task.targets(y)
+            functions = (task.loss, *task.metrics.values())
+            return [torch.as_tensor(f(output, targets)).float().mean() for f in functions]
+
+        def at(trainable: Sequence[Any], state: Sequence[Any]) -> Scores:
+            held = tensors(state)
+            with torch.no_grad():
+                self._put(module, trainable, state)
+                self.seed(held, 0)
+                scores = [float(value) for value in called(False, held_out)]
+                self.seed(held, 1)
+                return Scores(scores, float(called(True, training)[0]))
+
+        return at
+
     def seed(self, state: Tensors, t: float) -> None:
         """Have step ``t`` of a run draw what it draws under every rule, and after every pause."""
         if self.random:
@@ -122,13 +152,16 @@ class ModuleNetwork:
     def save(self, trainable: Sequence[Any], state: Sequence[Any], folder: Path) -> Saved:
         """Write the module's ``state_dict``."""
         module = self._built(0)
+        self._put(module, trainable, state)
+        torch.save(module.state_dict(), folder / MODULE)
+        return Saved(MODULE)
+
+    def _put(self, module: Any, trainable: Sequence[Any], state: Sequence[Any]) -> None:
         values = dict(zip([*self.names, *self._others], [*trainable, *state], strict=False))
         found = {**dict(module.named_parameters()), **dict(module.named_buffers())}
         with torch.no_grad():
             for name, value in values.items():
                 found[name].copy_(torch.as_tensor(np.asarray(value)))
-        torch.save(module.state_dict(), folder / MODULE)
-        return Saved(MODULE)
 
     def _given(self, x: Any) -> tuple[Any, ...]:
         """What the module is called with: a list of inputs are its arguments."""

@@ -4,6 +4,7 @@ They are restored in Keras's safe mode: no code but that of the user's own class
 beside the configuration, is brought along.
 """
 
+import warnings
 from collections.abc import Iterator, Mapping
 from copy import deepcopy
 from dataclasses import dataclass, field
@@ -13,6 +14,7 @@ from typing import Any
 from ravine.errors import WrongCall
 from ravine.tasks.own.canonical import is_own
 from ravine.tasks.own.nested import is_nest, leaves, mapped
+from ravine.tasks.own.variables import Variable, of_keras
 
 
 @dataclass(frozen=True)
@@ -46,6 +48,7 @@ class Model:
 
     moved: Moved
     kept: tuple[Any, ...]
+    variables: tuple[Variable, ...] = ()  # of the model that was given
 
     def __call__(self) -> Any:
         """A fresh model."""
@@ -56,6 +59,19 @@ def is_keras(value: Any, kind: str) -> bool:
     """Whether it is an object of that class of Keras; asks without importing Keras."""
     names = {c.__name__ for c in type(value).__mro__ if c.__module__.split(".")[0] == "keras"}
     return kind in names
+
+
+def keras_2(what: str, value: Any) -> str:
+    """What to say of an object of Keras 2."""
+    return (
+        f"{what} is a {type(value).__name__} of Keras 2 (tf_keras), and races take Keras 3: "
+        "build it with import keras, which has the same layers, losses and metrics"
+    )
+
+
+def is_keras_2(value: Any) -> bool:
+    """Whether it is an object of Keras 2."""
+    return any(kind.__module__.split(".")[0] == "tf_keras" for kind in type(value).__mro__)
 
 
 def move_model(model: Any) -> Model:
@@ -84,12 +100,30 @@ def move_model(model: Any) -> Model:
     own.update(_own_in({k: v for k, v in compiled.items() if k != "optimizer"}, keras))
     kept = tuple(np.asarray(v) for v in model.non_trainable_variables if not _is_seed(v))
     config.get("compile_config", {}) and config["compile_config"].pop("optimizer", None)
-    return Model(Moved(config, own), kept)
+    return Model(Moved(config, own), kept, of_keras(model) if model.built else ())
 
 
 def _function_of(layer: str) -> str:
     """By what name the function of a Lambda travels beside the configuration."""
     return f"function_of_{layer}"
+
+
+def _name_functions(value: Any, config: dict[str, Any]) -> dict[str, Any]:
+    """In a configuration, have names for lambdas, which by themselves would be byte code."""
+    found = {}
+    for key, function in vars(value).items():
+        given, name = config.get(key.lstrip("_")), f"function_of_{value.name}"
+        if not isinstance(function, FunctionType) or not isinstance(given, dict):
+            continue
+        if given.get("class_name") == "__lambda__":
+            found[name] = function
+            config[key.lstrip("_")] = _reference(name)
+    return found
+
+
+def _reference(name: str) -> dict[str, Any]:
+    """How a configuration names a function that travels next to it."""
+    return {"module": "ravine", "class_name": "function", "config": name, "registered_name": name}
 
 
 def _name_lambdas(config: Any) -> None:
@@ -100,8 +134,7 @@ def _name_lambdas(config: Any) -> None:
     elif isinstance(config, dict):
         if config.get("class_name") == "Lambda":
             name, inside = _function_of(config["config"]["name"]), config["config"]
-            function = {"module": "ravine", "class_name": "function", "config": name}
-            inside["function"] = function | {"registered_name": name}
+            inside["function"] = _reference(name)
         for one in config.values():
             _name_lambdas(one)
 
@@ -130,13 +163,20 @@ def portable(value: Any) -> Any:
     """Losses and metrics, alone or in nests, as what a process with another backend can have."""
     if is_nest(value):
         return mapped(portable, value)
+    if is_keras_2(value):
+        raise WrongCall(keras_2("the loss or a metric", value))
     is_loss = is_keras(value, "Loss")
     if is_loss or is_keras(value, "Metric"):
         import keras
 
         # Huber's configuration has no delta (Keras 3.15).
         options = {k: v for k, v in vars(value).items() if _plain(v)} if is_loss else {}
-        return Moved(keras.saving.serialize_keras_object(value), dict(_own(value, keras)), options)
+        with warnings.catch_warnings():  # of a lambda, which does not stay in it
+            warnings.filterwarnings("ignore", message=".*includes a `lambda`")
+            config = keras.saving.serialize_keras_object(value)
+        own = dict(_own(value, keras))
+        own |= _name_functions(value, config["config"])
+        return Moved(config, own, options)
     return value
 
 
@@ -172,6 +212,8 @@ def _own(thing: Any, keras: Any) -> Iterator[tuple[str, Any]]:
     """What Keras does not know: its class, and functions and objects that it holds."""
     yield from _named(type(thing), keras)
     for value in vars(thing).values():
+        if hasattr(value, "__wrapped__"):
+            continue  # a method of its class, around which Keras put one that holds the object
         if isinstance(value, FunctionType):
             yield from _named(value, keras)
         elif hasattr(value, "get_config"):

@@ -4,8 +4,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from ravine.tasks.own.nested import filled, mapped
-from ravine.tasks.own.splits import Held, sample_of
-from ravine.tasks.task import Data, Task
+from ravine.tasks.own.splits import Held, Prepared, sample_of
+from ravine.tasks.own.variables import Variable
+from ravine.tasks.task import Task
 
 EPOCHS, BATCH_SIZE = 20, 32
 
@@ -20,6 +21,12 @@ class OwnTask(Task):
     x_like: Any = None
     y_like: Any = None
     sample: Any = None  # a few rows, as a Split
+    cautions: tuple[str, ...] = ()  # what a reader of the verdict should know, a line each
+
+    @property
+    def variables(self) -> tuple[Variable, ...]:
+        """Those of the model that this process builds; none where it has no say."""
+        return ()
 
     def inputs(self, x: Any) -> Any:
         """See ``Task.inputs``."""
@@ -30,14 +37,15 @@ class OwnTask(Task):
         return _nested(self.y_like, y)
 
 
-def of_data(splits: Data, x: Any, y: Any, said: str) -> dict[str, Any]:
-    """The fields of a task that follow from its data; x and y are nested as those of a split."""
+def of_data(prepared: Prepared, y: Any) -> dict[str, Any]:
+    """The fields of a task that follow from its data; y is nested as that of a split."""
     return {
-        "load": Held(splits),
-        "x_like": mapped(lambda _: 0, x),
+        "load": Held(prepared.splits),
+        "x_like": mapped(lambda _: 0, prepared.like.x),
         "y_like": mapped(lambda _: 0, y),
-        "sample": sample_of(splits),
-        "notes": (said,),
+        "sample": sample_of(prepared.splits),
+        "notes": (prepared.said,),
+        "cautions": prepared.cautions,
     }
 
 

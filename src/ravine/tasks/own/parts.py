@@ -3,8 +3,10 @@
 from typing import Any, NamedTuple
 
 from ravine.errors import WrongCall
+from ravine.tasks.own.dependence import neighbours_alike
 from ravine.tasks.own.nested import leaves
 from ravine.tasks.own.rows import Rows
+from ravine.tasks.own.splitting import FEW, Splitting, splitting
 
 SHARE = 0.2  # of all rows, for each part that is split off
 CLASSES = 100  # more different labels than this are not classes to keep in proportion
@@ -18,62 +20,83 @@ class Parts(NamedTuple):
     test: Rows
 
 
-def parted(rows: Rows, validation: Rows | None, test: Rows | None) -> tuple[Parts, str]:
-    """Split off what was not given, a fifth of the rows each; and what was done, in words.
+class Parted(NamedTuple):
+    """The parts, what was done in words, and what a reader should be warned of."""
 
-    Every race of the same rows has the same parts. Where targets are classes, each is as frequent
-    in every part.
+    parts: Parts
+    said: str
+    cautions: tuple[str, ...] = ()
+
+
+def parted(
+    rows: Rows,
+    validation: Rows | None,
+    test: Rows | None,
+    split: Any = None,
+    groups: Any = None,
+) -> Parted:
+    """Split off what was not given, a fifth of the rows each.
+
+    Every race of the same rows has the same parts. Where targets are classes, a random split has
+    each as frequent in every part. ``split`` and ``groups`` are as in ``ravine.race``.
     """
     lacking = [name for name, part in (("validation", validation), ("test", test)) if part is None]
+    how = splitting(split, groups, rows.number, lacking)
     said = ""
+    cautions: tuple[str, ...] = ()
     if lacking:
         if rows.number < 10:
             raise WrongCall(
                 f"{rows.number} rows are too few to split off {' and '.join(lacking)}: give more, "
                 f"or {' and '.join(f'{name}_data' for name in lacking)}"
             )
-        classes = _classes(rows.y)
-        kept, off = _cut(rows, SHARE * len(lacking), classes)
-        cuts = [off]
-        if len(lacking) == 2:
-            cuts = [*_cut(off, 0.5, _classes(off.y) if classes is not None else None)]
-        found = dict(zip(lacking, cuts, strict=True))
+        classes, rare = _classes(rows.y)
+        cautions = _cautions(rows, how, classes)
+        kept, *off = how.held_out(rows.number, [SHARE] * len(lacking), classes)
+        found = {name: rows.at(part) for name, part in zip(lacking, off, strict=True)}
         validation, test = found.get("validation", validation), found.get("test", test)
-        rows, each = kept, "" if classes is None else ", each class in its share"
-        said = f"; {' and '.join(lacking)} {'are' if len(lacking) > 1 else 'is'} split off{each}"
+        rows, verb = rows.at(kept), "are" if len(lacking) > 1 else "is"
+        said = f"; {' and '.join(lacking)} {verb} split off {how.said(classes)}"
+        said += f", not in proportion: {rare}" if rare and how.plain else ""
     assert validation is not None
     assert test is not None
     parts = Parts(rows, validation, test)
     counts = ", ".join(f"{p.number:,} {name}" for name, p in zip(parts._fields, parts, strict=True))
-    return parts, f"rows: {counts}{said}"
+    return Parted(parts, f"rows: {counts}{said}", cautions)
 
 
-def _cut(rows: Rows, share: float, classes: Any) -> tuple[Rows, Rows]:
-    import numpy as np
-    from sklearn.model_selection import train_test_split
+def _cautions(rows: Rows, how: Splitting, classes: Any) -> tuple[str, ...]:
+    alike = neighbours_alike(rows.x, rows.y, classes) if how.plain else ""
+    if not alike:
+        return ()
+    return (
+        f"neighbouring rows are alike in {alike}, and rows were split off at random: if they are "
+        "a series or come in groups, held-out rows are nearly those that were trained on; give "
+        'split="last", or groups= with a label a row',
+    )
 
-    numbers = np.arange(rows.number)
-    one, other = train_test_split(numbers, test_size=share, stratify=classes, random_state=0)
-    return rows.at(np.sort(one)), rows.at(np.sort(other))
 
-
-def _classes(y: Any) -> Any:
-    """A label a row, if the targets are classes of which each part can have some."""
+def _classes(y: Any) -> tuple[Any, str]:
+    """A label a row, if the targets are classes of which each part can have some; or why not."""
     import numpy as np
 
     targets = leaves(y)
     if len(targets) != 1:
-        return None
+        return None, ""
     labels = targets[0]
     if labels.ndim == 2 and labels.shape[1] > 1 and _one_hot(labels):
         labels = labels.argmax(1)
     labels = labels.reshape(len(labels), -1)
     whole = labels.dtype.kind in "iub" or bool((labels == np.floor(labels)).all())
     if labels.shape[1] != 1 or not whole:
-        return None
+        return None, ""
     found, counts = np.unique(labels, return_counts=True)
-    few = len(found) <= min(CLASSES, len(labels) // 10)
-    return labels[:, 0] if few and len(found) > 1 and counts.min() >= 5 else None
+    if len(found) > min(CLASSES, len(labels) // 10) or len(found) < 2:
+        return None, ""
+    if counts.min() < FEW:
+        few, least = found[counts.argmin()], counts.min()
+        return None, f"class {few:g} has {least} {'row' if least == 1 else 'rows'}"
+    return labels[:, 0], ""
 
 
 def _one_hot(labels: Any) -> bool:

@@ -10,8 +10,11 @@ from typing import Any
 
 from ravine.errors import WrongCall
 from ravine.tasks.intake import Weights
+from ravine.tasks.own.checks import masks_nan
 from ravine.tasks.own.own_task import BATCH_SIZE, EPOCHS, OwnTask, name_of, of_data
+from ravine.tasks.own.reference_evaluation import ByWeights, Scores
 from ravine.tasks.own.splits import splits_of
+from ravine.tasks.own.variables import Variable, built_here
 from ravine.tasks.saved import ARRAYS, Saved, open_arrays
 
 
@@ -22,6 +25,19 @@ class Pure(OwnTask):
     def network(self) -> Any:
         """See ``Task.network``."""
         return PureNetwork(self)
+
+    @property
+    def variables(self) -> tuple[Variable, ...]:
+        """See ``OwnTask``."""
+
+        def build() -> Sequence[Variable]:
+            import jax
+
+            init: Callable[[Any], Any] = self.make_model  # type: ignore[assignment]  # as it says
+            paths, leaves, _ = _flat(jax, init(jax.random.key(0)))
+            return _variables(paths, leaves)
+
+        return built_here("jax", build)
 
     @property
     def unfit(self) -> str:
@@ -46,6 +62,8 @@ def pure_task(
     metrics: Mapping[str, Callable[[Any, Any, Any], Any]] | None = None,
     validation_data: Any = None,
     test_data: Any = None,
+    split: str | None = None,
+    groups: Any = None,
     name: str | None = None,
     epochs: int = EPOCHS,
     batch_size: int = BATCH_SIZE,
@@ -55,7 +73,8 @@ def pure_task(
     for what, function in {"init": init, "loss": loss, **dict(metrics)}.items():
         if not callable(function):
             raise WrongCall(f"{what} is a {type(function).__name__}: give a function")
-    splits, like, said = splits_of(data, validation_data, test_data)
+    prepared = splits_of(data, validation_data, test_data, None, split, groups, masks_nan(loss))
+    like, said = prepared.like, prepared.said
     if like.weights is not None:
         raise WrongCall("a loss of your own weighs its rows itself: put the weights into x or y")
     return Pure(
@@ -66,12 +85,14 @@ def pure_task(
         metrics=metrics,  # type: ignore[arg-type]
         epochs=epochs,
         batch_size=batch_size,
-        **of_data(splits, like.x, like.y, said),
+        **of_data(prepared, like.y),
     )
 
 
 class PureNetwork:
     """What ``intake.Network`` is of a Keras model: functions of a list of arrays. No state."""
+
+    framework = "JAX"  # whose evaluation is compared with a race's
 
     def __init__(self, task: Pure) -> None:
         import jax
@@ -97,6 +118,11 @@ class PureNetwork:
                     "number a row, or their mean"
                 )
         self._sample = drawn, x, y
+
+    @property
+    def variables_there(self) -> tuple[Variable, ...]:
+        """The parameters, to be compared with those of another process."""
+        return _variables(self._paths, self._jax.tree.leaves(self._sample[0]))
 
     @property
     def names(self) -> list[str]:
@@ -149,6 +175,20 @@ class PureNetwork:
         functions = (self._task.loss, *self._task.metrics.values())
         return self._jax.numpy.stack([self._mean(f, trainable, x, y) for f in functions])
 
+    def penalty(self, trainable: Sequence[Any], state: Sequence[Any], x: Any) -> float:
+        """See ``intake.Network``: a loss of one's own has what regularizes in it."""
+        return 0.0
+
+    def framework_scores(self, held_out: Any, training: Any) -> ByWeights:
+        """Loss and metrics of a few rows by the functions themselves."""
+        functions = (self._task.loss, *self._task.metrics.values())
+
+        def at(trainable: Sequence[Any], state: Sequence[Any]) -> Scores:
+            scores = [self._mean(f, trainable, *held_out) for f in functions]
+            return Scores(scores, self._mean(self._task.loss, trainable, *training))
+
+        return at
+
     def save(self, trainable: Sequence[Any], state: Sequence[Any], folder: Path) -> Saved:
         """Write the parameters, each under its place in the nest."""
         import numpy as np
@@ -159,6 +199,13 @@ class PureNetwork:
     def _mean(self, function: Any, trainable: Sequence[Any], x: Any, y: Any) -> Any:
         params = self._jax.tree.unflatten(self._structure, list(trainable))
         return function(params, self._task.inputs(x), self._task.targets(y)).mean()
+
+
+def _variables(paths: Sequence[str], leaves: Sequence[Any]) -> tuple[Variable, ...]:
+    return tuple(
+        Variable(path, tuple(getattr(a, "shape", ())), str(getattr(a, "dtype", "float32")), True)
+        for path, a in zip(paths, leaves, strict=True)
+    )
 
 
 def _flat(jax: Any, params: Any) -> tuple[list[str], list[Any], Any]:

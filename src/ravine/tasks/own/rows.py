@@ -40,7 +40,7 @@ class Rows(NamedTuple):
 
 def read_rows(given: Any, what: str = "data") -> Rows:
     """Everything in it, as float32, integers or booleans; ``what`` names it in errors."""
-    batches, total = _batches(given, what), _size(given)
+    batches, total = batches_of(given, what), _size(given)
     if batches is None and total is not None and total > spool.LIMIT:
         batches = _cut(given)
     if batches is not None:
@@ -74,7 +74,7 @@ def _nest(part: Any) -> Any:
     return part
 
 
-def _batches(given: Any, what: str) -> Iterable[Any] | None:
+def batches_of(given: Any, what: str) -> Iterable[Any] | None:
     """An iterable of batches, if that is what was given."""
     kinds = {kind.__name__ for kind in type(given).__mro__}
     if hasattr(given, "element_spec"):  # tf.data.Dataset

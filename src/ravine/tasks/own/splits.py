@@ -1,12 +1,13 @@
 """What users give as data, as the three splits of a task."""
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from ravine.errors import WrongCall
 from ravine.tasks.own import checks
 from ravine.tasks.own.nested import leaves, mapped
 from ravine.tasks.own.parts import class_weights, parted
+from ravine.tasks.own.rereading import check_rereading
 from ravine.tasks.own.rows import Rows, read_rows
 from ravine.tasks.own.spool import Place, gigabytes, placed
 from ravine.tasks.task import Data, Split
@@ -40,10 +41,25 @@ def _held(places: Data) -> Held:
     return Held(Data(*(Split(*map(each, split)) for split in places)))
 
 
+class Prepared(NamedTuple):
+    """Three splits; rows that show how the arrays are nested; and words."""
+
+    splits: Data
+    like: Rows
+    said: str
+    cautions: tuple[str, ...]
+
+
 def splits_of(
-    data: Any, validation_data: Any, test_data: Any, class_weight: Any = None
-) -> tuple[Data, Rows, str]:
-    """What users give as three splits; rows that show how the arrays are nested; and words.
+    data: Any,
+    validation_data: Any,
+    test_data: Any,
+    class_weight: Any = None,
+    split: Any = None,
+    groups: Any = None,
+    holes: bool = False,
+) -> Prepared:
+    """What users give as three splits. ``holes``: see ``checks.rows``.
 
     Raises ``WrongCall`` for data that cannot be trained on, naming the place.
     """
@@ -52,9 +68,11 @@ def splits_of(
     given = {"data": data, "validation_data": validation_data, "test_data": test_data}
     rows = {what: read_rows(part, what) for what, part in given.items() if part is not None}
     for what, part in rows.items():
-        checks.rows(part, what)
+        check_rereading(given[what], part, what)
+        checks.rows(part, what, holes)
         checks.alike(part, rows["data"], what)
-    parts, said = parted(rows.pop("data"), rows.get("validation_data"), rows.get("test_data"))
+    held_out = rows.get("validation_data"), rows.get("test_data")
+    parts, said, cautions = parted(rows["data"], *held_out, split, groups)
     if on_disk := sum(
         array.nbytes for p in parts for _, array in p.named() if placed(array) is not array
     ):
@@ -69,7 +87,7 @@ def splits_of(
                 for name, part in parts._asdict().items()
             }
         )
-    return Data(*(_split(part) for part in parts)), parts.train, said
+    return Prepared(Data(*(_split(part) for part in parts)), parts.train, said, cautions)
 
 
 def sample_of(splits: Data) -> Split:

@@ -1,0 +1,92 @@
+"""Whether rows are the same at a second reading: a race reads them once."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from ravine.errors import WrongCall
+from ravine.tasks.own.nested import mapped
+from ravine.tasks.own.rows import Rows, batches_of, read_rows
+
+FEW = 32  # rows that are read again: an augmentation may leave most as they are
+PROBED = 8  # numbers of a row by which it is looked up
+WAY_OUT = (
+    "a race reads rows once, and would train and judge on what was drawn then: put what draws into "
+    "the model, where it draws anew at each step and rests in evaluation "
+    "(keras.layers.RandomFlip and the like; in a PyTorch module under self.training), or give the "
+    "rows as arrays to keep one reading"
+)
+
+
+def check_rereading(given: Any, rows: Rows, what: str) -> None:
+    """Raises ``WrongCall`` for data that draw what they give, such as an augmentation.
+
+    Args:
+        given: What the user gave; arrays are not read again.
+        rows: What a first reading gave.
+        what: How errors name it.
+    """
+    kinds = {kind.__name__ for kind in type(given).__mro__}
+    if "DataLoader" in kinds and _by_index(given.dataset):
+        first, second = (list(_some(given.dataset, what)) for _ in range(2))
+        differing = [_apart(one, other) for one, other in zip(first, second, strict=True)]
+        if name := next(filter(None, differing), ""):
+            raise WrongCall(f"{what}: {name} of a row differs at a second reading: {WAY_OUT}")
+        if getattr(given.sampler, "replacement", True) and not _in_order(given):
+            return  # other rows than before may be its turn
+    for row in _some(given, what):
+        if name := _missing(rows, row):
+            raise WrongCall(f"{what}: {name} of a row differs at a second reading: {WAY_OUT}")
+
+
+def _by_index(given: Any) -> bool:
+    return hasattr(given, "__getitem__") and hasattr(given, "__len__")
+
+
+def _in_order(loader: Any) -> bool:
+    return type(loader.sampler).__name__ == "SequentialSampler"
+
+
+def _some(given: Any, what: str) -> Iterator[Rows]:
+    """Some rows of a new reading, each by itself; none of arrays."""
+    left = FEW
+    for batch in batches_of(given, what) or ():
+        rows = read_rows(tuple(batch), what)
+        for i in range(min(rows.number, left)):
+            yield Rows(*(mapped(lambda array, i=i: array[i : i + 1], part) for part in rows))  # type: ignore[misc]  # at once
+        left -= rows.number
+        if left <= 0:
+            return
+
+
+def _missing(rows: Rows, row: Rows) -> str:
+    """What of a row no row has: ``"x"``, say; empty if there is one that is the same."""
+    import numpy as np
+
+    at = np.arange(rows.number)
+    for (name, array), (_, wanted) in zip(rows.named(), row.named(), strict=True):
+        if array.shape[1:] != wanted.shape[1:]:
+            return name
+        size = max(1, wanted.size)
+        probes = np.unravel_index(
+            np.unique(np.linspace(0, size - 1, PROBED).astype(int)), wanted.shape
+        )
+        probed = (slice(None), *probes[1:])
+        if len(at) == rows.number:  # all rows: first by a few of their numbers
+            at = np.flatnonzero(_equal(array[probed], wanted[probed]).all(-1))
+        at = np.array([i for i in at if _equal(array[i], wanted[0]).all()], int)
+        if not len(at):
+            return name
+    return ""
+
+
+def _apart(one: Rows, other: Rows) -> str:
+    pairs = zip(one.named(), other.named(), strict=True)
+    return next(
+        (name for (name, a), (_, b) in pairs if a.shape != b.shape or not _equal(a, b).all()), ""
+    )
+
+
+def _equal(one: Any, other: Any) -> Any:
+    import numpy as np
+
+    return (one == other) | (np.not_equal(one, one) & np.not_equal(other, other))
