@@ -1,8 +1,8 @@
 """How Keras, PyTorch, Optax and TensorFlow 1 spell the rules: a file a framework and direction."""
 
-from ravine.errors import WrongCall
+from ravine.errors import WrongCall, unknown
 from ravine.frameworks.natives import read_keras, read_optax, read_tf1, read_torch
-from ravine.frameworks.natives.call import Call, Other, no_such, parse
+from ravine.frameworks.natives.call import Call, Other, parse
 from ravine.frameworks.spelling import read_rule
 from ravine.update_rule import Rule
 
@@ -36,10 +36,10 @@ def read(text: str) -> tuple[str, Rule]:
     short = call.name.rpartition(".")[2]
     if framework == "optax" and short == "chain":
         if call.named:
-            raise no_such("argument of optax.chain", next(iter(call.named)), ["*args"])
+            raise unknown("argument of optax.chain", next(iter(call.named)), ["*args"])
         return framework, read_optax.read_chain(call.arguments)
     if short not in READERS[framework]:
-        raise no_such(f"optimizer of {framework}", short, READERS[framework])
+        raise unknown(f"optimizer of {framework}", short, READERS[framework])
     if framework == "torch":
         call = _without_params(call)
     reader = READERS[framework][short]

@@ -2,15 +2,14 @@
 
 import ast
 import contextlib
-import difflib
 import functools
 import inspect
 import operator
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from ravine.errors import WrongCall
+from ravine.errors import WrongCall, unknown
 from ravine.update_rule import Rule
 
 Reader = Callable[..., Rule]
@@ -36,7 +35,7 @@ class Call:
         signature = inspect.signature(to)
         for name in self.named:
             if name not in signature.parameters:
-                raise no_such(f"argument of {self.name}", name, signature.parameters)
+                raise unknown(f"argument of {self.name}", name, signature.parameters)
         try:
             found = signature.bind(*self.arguments, **self.named)
         except TypeError as error:
@@ -91,31 +90,6 @@ def number(value: Any, name: str) -> float:
         return float(value)
     except OverflowError:
         raise WrongCall(f"{name}={_short(str(value))} is too large") from None
-
-
-# What the frameworks call the same thing.
-_SAME = (
-    {"learning_rate", "lr"},
-    {"beta_1", "beta1", "b1", "betas"},
-    {"beta_2", "beta2", "b2", "betas"},
-    {"epsilon", "eps"},
-    {"rho", "alpha", "decay"},
-    {"initial_accumulator_value", "initial_scale"},
-    {"nesterov", "use_nesterov"},
-    {"clipnorm", "clip_norm"},
-)
-
-
-def no_such(kind: str, given: str, known: Iterable[str]) -> WrongCall:
-    """The error for an unknown name, with what another framework's word is here."""
-    folded = {name.lower(): name for name in known}
-    near = [name for name in folded.values() if any({given, name} <= same for same in _SAME)]
-    near += [name for low, name in folded.items() if low.startswith(given.lower())]
-    near += [folded[n] for n in difflib.get_close_matches(given.lower(), folded, 1, cutoff=0.6)]
-    given = _short(given)
-    if near:
-        return WrongCall(f"unknown {kind} '{given}': did you mean '{near[0]}'?")
-    return WrongCall(f"unknown {kind} '{given}'; known: {', '.join(folded.values())}")
 
 
 def refused(reason: str, **arguments: Any) -> None:

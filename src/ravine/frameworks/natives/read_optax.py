@@ -9,8 +9,8 @@ from collections.abc import Callable
 from typing import Any
 
 from ravine import rules
-from ravine.errors import WrongCall
-from ravine.frameworks.natives.call import Call, Reader, no_such, number, reader, refused
+from ravine.errors import WrongCall, unknown
+from ravine.frameworks.natives.call import Call, Reader, number, reader, refused
 from ravine.frameworks.natives.read_keras import decayed
 from ravine.frameworks.natives.read_keras import rmsprop as keras_rmsprop
 from ravine.rules import variants
@@ -153,7 +153,7 @@ def read_chain(parts: tuple[Any, ...]) -> Rule:
         if name in READERS and rule is None:
             rule = READERS[name](**part.bound(READERS[name]))
         elif name not in _AROUND:
-            raise no_such("part of optax.chain", name, [*READERS, *_AROUND])
+            raise unknown("part of optax.chain", name, [*READERS, *_AROUND])
         elif rule is None:
             before.append(part)
         elif name == "add_decayed_weights":

@@ -26,6 +26,8 @@ def rows(given: Rows, what: str) -> None:
     if counts[first] == 0:
         raise WrongCall(f"{what} is empty: give at least one row")
     for name, array in given.named():
+        if name.startswith("sample_weight") and array.dtype.kind == "i":
+            _no_less_than_0(what, name, array)
         if array.dtype.kind != "f":
             continue
         at = np.concatenate([_not_finite(part, begin) for begin, part in in_chunks(array)])
@@ -36,9 +38,16 @@ def rows(given: Rows, what: str) -> None:
                 f"{what}: {name} holds {array[tuple(at[0])]} in {where}{more}: fill such values "
                 "in, or leave those rows out"
             )
-        if name.startswith("sample_weight") and (array < 0).any():
-            row = int(np.argwhere(array < 0)[0][0])
-            raise WrongCall(f"{what}: {name} is negative in row {row}: weights are at least 0")
+        if name.startswith("sample_weight"):
+            _no_less_than_0(what, name, array)
+
+
+def _no_less_than_0(what: str, name: str, weights: Any) -> None:
+    import numpy as np
+
+    if (weights < 0).any():
+        row = int(np.argwhere(weights < 0)[0][0])
+        raise WrongCall(f"{what}: {name} is negative in row {row}: weights are at least 0")
 
 
 def _not_finite(part: Any, begin: int) -> Any:
