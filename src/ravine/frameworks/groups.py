@@ -95,6 +95,8 @@ def own_words(rule: Rule, name: str, value: Any) -> dict[str, Any]:
     names = rule.hyperparameters()
     if name == "learning_rate":
         raise WrongCall("a parameter group spells its learning_rate 'lr'")
+    if name == "centered" and isinstance(value, bool) and name in names:
+        return {name: float(value)}
     if name in _KEPT or name == "lr" or name in names:
         return {name: value}
     if name not in NATIVE and name not in _OURS:
@@ -147,8 +149,6 @@ def _translated(rule: Rule, word: str, value: Any) -> dict[str, Any] | None:
     """What a word sets that is PyTorch's alone; None for what the rule cannot do."""
     if value is None or word in _HOW or (word in NATIVE and _says_nothing(rule, word, value)):
         return {}
-    if word == "centered" and "centered" in rule.hyperparameters():
-        return {word: float(value)}
     place = _place(rule, word)
     if word == "betas" and place:
         if not isinstance(value, tuple | list) or len(value) != 2:

@@ -156,9 +156,9 @@ class RuleOptimizer(torch.optim.Optimizer):
         """As PyTorch's, which would bring the float32 state of 16-bit parameters down to them."""
         groups = state_dict["param_groups"]
         needed = [*map(_key, self.rule.hyperparameters()), "maximize"]
-        for key in itertools.product(groups, needed):
-            if key[1] not in key[0]:
-                raise WrongCall(f"this is no state of {self.rule.name}: it has no {key[1]!r}")
+        for group, word in itertools.product([Group(self.rule, g) for g in groups], needed):
+            if word not in group:
+                raise WrongCall(f"this is no state of {self.rule.name}: it has no {word!r}")
         super().load_state_dict(state_dict)
         ids = itertools.chain.from_iterable(group["params"] for group in groups)
         ours = itertools.chain.from_iterable(group["params"] for group in self.param_groups)
