@@ -117,12 +117,15 @@ def lines(text: str) -> list[str]:
 _S = "keras.optimizers.schedules"
 _C = "r = optax.scale_by_learning_rate(optax.cosine_decay_schedule(0.1, 60))"
 _L = "r = optax.scale_by_schedule(optax.linear_schedule(1, 0, 60))"
-OPTAX = lines(f"""
+OPTAX = lines(
+    """
     optax.chain(optax.scale_by_adam(b1=0.8, b2=0.95, eps=0.1, eps_root=0.1), optax.scale(-0.02))
     optax.chain(optax.scale_by_adam(0.8, nesterov=True), optax.scale_by_learning_rate(0.02))
     optax.chain(optax.scale_by_amsgrad(b1=0.8), optax.scale_by_learning_rate(0.02))
     optax.chain(optax.scale_by_rms(0.8, eps=0.1, initial_scale=0.5), optax.scale(-0.02))
     optax.chain(optax.scale_by_stddev(0.8, 0.1, eps_in_sqrt=False), optax.scale(-0.02))
+    optax.chain(optax.scale_by_rms(0.7, 0.1, bias_correction=True), optax.scale(-0.02))
+    optax.rmsprop(0.02, 0.8, eps=0.2, bias_correction=True, eps_in_sqrt=False)
     optax.chain(optax.scale_by_rss(0.2, 0.1), optax.scale(-0.1))
     optax.chain(optax.trace(0.8, nesterov=True), optax.scale(-0.05))
     optax.chain(optax.trace(decay=0.8), optax.scale(0.05), optax.scale(-1))
@@ -147,9 +150,10 @@ OPTAX = lines(f"""
     optax.sgd(optax.piecewise_constant_schedule(0.05, {40: 0.1, 60: 0.1}))
     s = optax.cosine_decay_schedule(0.02, 60); optax.chain(optax.clip(0.3), optax.nadam(s))
     optax.chain(optax.scale_by_adam(), optax.scale_by_schedule(optax.linear_schedule(-0.1, 0, 60)))
-    {_C}; optax.chain(optax.add_decayed_weights(0.2), r)
-    {_L}; optax.chain(optax.scale_by_adam(), optax.add_decayed_weights(0.2), r, optax.scale(-0.02))
-""")
+    C; optax.chain(optax.add_decayed_weights(0.2), r)
+    L; optax.chain(optax.scale_by_adam(), optax.add_decayed_weights(0.2), r, optax.scale(-0.02))
+""".replace("C;", f"{_C};").replace("L;", f"{_L};")
+)
 KERAS = lines(f"""
     keras.optimizers.Adam({_S}.CosineDecay(0.03125, 64))
     keras.optimizers.SGD({_S}.CosineDecay(0.0625, 64, alpha=0.125), momentum=0.75, nesterov=True)

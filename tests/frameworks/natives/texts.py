@@ -190,7 +190,7 @@ REFUSED = dict(
         optax.adam(0.1, mu_dtype="bfloat16") -> mu_dtype
         optax.adamw(0.1, mask=mask) -> mask
         optax.adamw(0.1, 0.9, 0.999, 1e-8, 0.0, 0.3) -> positional
-        optax.rmsprop(0.1, bias_correction=True) -> bias_correction
+        optax.rmsprop(0.1, bias_correction=True, momentum=0.9) -> bias_correction
         optax.amsgrad(0.1, bias_correction_mu=False) -> bias_correction_mu
         optax.amsgrad(0.1, bias_correction_nu=False) -> bias_correction_nu
         optax.adam() -> learning_rate

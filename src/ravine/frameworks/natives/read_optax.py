@@ -61,9 +61,15 @@ def rmsprop(
     nesterov: Any = False,
     bias_correction: Any = False,
 ) -> Rule:
-    refused(
-        "no rule of ravine's corrects RMSprop's bias; adam does", bias_correction=bias_correction
-    )
+    if bias_correction:  # which makes it Adam without a mean
+        refused(
+            "with bias_correction it is Adam, which has none",
+            centered=centered,
+            momentum=momentum,
+            initial_scale=initial_scale,
+        )
+        inside, beside = (eps, 0.0) if eps_in_sqrt else (0.0, eps)
+        return rules.Adam(learning_rate, 0.0, decay, beside, epsilon_root=inside)
     rule = keras_rmsprop(learning_rate, decay, eps, momentum or 0.0, centered, initial_scale)
     if momentum and nesterov:
         rule = variants.RMSpropNesterov(**rule.values())
