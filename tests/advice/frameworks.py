@@ -164,7 +164,7 @@ FOLLOWED: list[tuple[str, Any, Any]] = [
         lambda: read_rule("adam"),
     ),
     (
-        "give the rule one, as ravine.L2",
+        "one, as ravine.L2({}, weight_decay=0)",
         lambda: group(Clip(ADAM, clipnorm=1.0), weight_decay=0.1),
         lambda: group(Clip(L2(ADAM, weight_decay=0), clipnorm=1.0), weight_decay=0.1),
     ),
@@ -218,7 +218,7 @@ FOLLOWED: list[tuple[str, Any, Any]] = [
     (
         "is not evaluated: write the plain number that it is",
         lambda: read("optax.sgd(rate)"),
-        lambda: read("optax.sgd(0.1)"),
+        lambda: [read("optax.sgd(0.1)"), read("rate = 0.1; optax.sgd(rate)")],
     ),
     (
         "{}: {} is not translated: leave it out",

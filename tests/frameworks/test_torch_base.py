@@ -187,13 +187,24 @@ def test_a_group_that_cannot_be_is_refused(rule: str, group: dict[str, Any], sai
         walk(functools.partial(to_torch, rule), group)
 
 
-def test_a_decay_for_a_rule_of_one_s_own_is_given_to_the_rule() -> None:
+def test_a_decay_for_a_rule_that_holds_another_is_given_to_that() -> None:
     rule = ravine.Clip(ravine.Adam(learning_rate=0.05), clipnorm=1.0)
-    with pytest.raises(WrongCall, match=r"ravine\.L2\(clip, weight_decay=0\).*torch.optim.Adam's"):
+    with pytest.raises(WrongCall, match=r"ravine\.L2\(adam, weight_decay=0\).*torch.optim.Adam's"):
         walk(functools.partial(to_torch, rule), {"weight_decay": 0.5})
     advised = ravine.Clip(ravine.L2(rule.rule, weight_decay=0), clipnorm=1.0)
     decayed = walk(functools.partial(to_torch, advised), {"weight_decay": 0.5})
     assert np.abs(decayed - walk(functools.partial(to_torch, rule))).max() > 1e-3
+
+
+def test_a_word_is_of_all_arrays_of_its_group() -> None:
+    """Whichever of two rules they follow."""
+    both = ravine.Partition(ravine.Adam(learning_rate=0.05), biases=ravine.Adam(), biases_rate=1.0)
+    words = {"beta_1": 0.5, "beta_2": 0.75, "epsilon": 0.125}
+    given = both.replace(words | {f"biases_{name}": x for name, x in words.items()})
+    found = walk(functools.partial(to_torch, both), {"betas": (0.5, 0.75), "eps": 0.125})
+    expected = walk(functools.partial(to_torch, given))
+    np.testing.assert_array_equal(found[:, :2], expected[:, :2])
+    assert np.abs(found - walk(functools.partial(to_torch, both))).max() > 1e-3
 
 
 def test_what_is_no_optimizer_s_word_stays_with_its_owner() -> None:

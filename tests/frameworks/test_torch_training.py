@@ -3,6 +3,7 @@
 import subprocess
 import sys
 from collections.abc import Callable
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -81,7 +82,11 @@ def test_a_compiled_training_step_trains_as_a_plain_one(rule: str) -> None:
 def in_halves(rank: int, folder: str) -> None:
     """One of two processes: each takes half of a batch, and saves where it ends."""
     torch.distributed.init_process_group(
-        "gloo", init_method=f"file://{folder}/meeting", rank=rank, world_size=2
+        "gloo",
+        init_method=f"file://{folder}/meeting",
+        rank=rank,
+        world_size=2,
+        timeout=timedelta(minutes=2),  # if the other one fails
     )
     for number, rule in enumerate(RULES):
         model = torch.nn.parallel.DistributedDataParallel(network())

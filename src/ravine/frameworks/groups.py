@@ -13,6 +13,7 @@ from ravine.rules import RULES, VARIANTS, AdamW
 from ravine.rules.variants import AMSGrad, CorrectedAMSGrad
 from ravine.update_rule import Rule, declared_defaults
 from ravine.wrapping import L2, WRAPPING, Decay
+from ravine.wrapping.partition import BIASES
 from ravine.wrapping.wrapper import innermost, inside
 
 # The words of PyTorch's optimizers, those of other families too; a test asks PyTorch for them.
@@ -107,12 +108,15 @@ def own_words(rule: Rule, name: str, value: Any) -> dict[str, Any]:
             )
         return {name: value}
     if (found := _translated(rule, name, value)) is not None:
-        return found
+        # PyTorch's word is of all arrays of its group, whichever rule they follow.
+        both = {f"{BIASES}{own}": x for own, x in found.items() if f"{BIASES}{own}" in names}
+        return {**found, **both}
     advice = ""
     if name == "weight_decay":
+        walks = innermost(rule).name
         advice = (
-            f"give the rule one, as ravine.L2({rule.name}, weight_decay=0), which is "
-            "torch.optim.Adam's, or ravine.Decay, which is torch.optim.AdamW's; "
+            f"give {walks} one, as ravine.L2({walks}, weight_decay=0), which is torch.optim.Adam's, "
+            "or ravine.Decay, which is torch.optim.AdamW's; "
         )
     honoured = [word for word in sorted(NATIVE - {*names, *_KEPT, "lr"}) if _place(rule, word)]
     raise WrongCall(

@@ -98,7 +98,10 @@ def number(value: Any, name: str) -> float:
     if isinstance(value, Call):
         raise WrongCall(f"{name}={value.name}(…) is not evaluated: write a plain number")
     if isinstance(value, Other):
-        raise WrongCall(f"{name}={value} is not evaluated: write the plain number that it is")
+        raise WrongCall(
+            f"{name}={value} is not evaluated: write the plain number that it is, or before this "
+            "the line that sets it"
+        )
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise WrongCall(f"{name}={_short(repr(value))} is not a plain number")
     try:
