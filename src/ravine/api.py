@@ -101,10 +101,10 @@ def race(
     apart from it one that reliably ends at a lower test loss; or ``"final"``, the lowest test loss
     in the end.
     ``epochs``, ``batch_size``: by default the task's. ``schedule``: of every rule's learning rate,
-    over the steps of a run: constant, linear, cosine, exponential or step, as it is or such as
-    ``"cosine(warmup=0.05)"``. ``early_stopping``: whether tuning runs end at an eighth, a quarter
-    or half of their steps where their learning rate can no longer be chosen. ``target``: a test
-    loss, or a measure and where it must get to, ``"accuracy>=0.95"``, ``"validation
+    over the steps of a run: constant, linear, cosine, exponential, inverse or step, as it is or
+    such as ``"cosine(warmup=0.05)"``. ``early_stopping``: whether tuning runs end at an eighth, a
+    quarter or half of their steps where their learning rate can no longer be chosen. ``target``: a
+    test loss, or a measure and where it must get to, ``"accuracy>=0.95"``, ``"validation
     accuracy>=0.95"`` or ``"training loss<=0.1"``; by default the test loss
     that the tuned reference reliably reaches. ``studies``: how often tuning and judging
     are done, each time on other seeds; from four on what is claimed is over all of them.

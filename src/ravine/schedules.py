@@ -54,6 +54,18 @@ def step(progress: Any, end: Any = 0.01) -> Any:
     return where(progress < 0.5, none + 1, where(progress < 0.75, none + sqrt(end), none + end))
 
 
+def inverse(progress: Any, end: Any = 0.01) -> Any:
+    """One over a straight line: Robbins & Monro 1951, section 2, and what old Keras calls decay.
+
+    https://doi.org/10.1214/aoms/1177729586
+
+    >>> inverse(0.5, end=0.5)
+    0.6666666666666666
+    """
+    return 1 / (1 + (1 / end - 1) * progress)
+
+
 SCHEDULES: dict[str, Callable[..., Any]] = {
-    schedule.__name__: schedule for schedule in (constant, linear, cosine, exponential, step)
+    schedule.__name__: schedule
+    for schedule in (constant, linear, cosine, exponential, inverse, step)
 }

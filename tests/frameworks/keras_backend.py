@@ -29,7 +29,7 @@ import numpy as np
 import pytest
 from keras import ops
 
-from ravine import SGD, Adam, Nadam, Nesterov
+from ravine import SGD, Adam, AdamW, Nadam, Nesterov
 from ravine.errors import WrongCall
 from ravine.frameworks.keras import RuleOptimizer, to_keras
 from ravine.rules import RULES
@@ -323,6 +323,27 @@ def keras_argument(name: str) -> None:
         found, expected = (walk(o, STEPS) for o in pair("nesterov", **ARGUMENTS[name]))
         assert gap(found, expected) < 1e-13  # measured: 2.4e-15
         assert gap(found[:9], plain()) > 1e-3  # it has a say
+
+
+@check()
+def weights_that_a_decay_spares() -> None:
+    """A decay of the rule's own spares what Keras is told; on JAX see test_keras_base.py too."""
+
+    def way(optimizer: Any, spared: slice) -> Any:
+        stored = variables()
+        optimizer.exclude_from_weight_decay(var_list=stored[spared])
+        step = compiled(optimizer, stored)
+        for t in range(9):
+            step([g.astype(keras.config.floatx()) for g in SLOPES[t]])
+        return flat(stored)
+
+    rule, native = AdamW(**SHARED, epsilon=1e-30), keras.optimizers.AdamW
+    with float64():
+        for spared in (slice(0, 0), slice(0, 1), slice(1, None)):
+            ours = to_keras(rule.replace({"learning_rate": 2.0**-5, "weight_decay": 0.5}))
+            theirs = native(2.0**-5, 0.5, **SHARED, epsilon=1e-30)
+            assert gap(way(ours, spared), way(theirs, spared)) < 1e-13
+        assert gap(way(to_keras(rule), slice(0, 1)), way(to_keras(rule), slice(0, 0))) > 1e-5
 
 
 @functools.cache

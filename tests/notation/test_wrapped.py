@@ -70,7 +70,7 @@ wₜ = wₜ₋₁ − α gₜ""",
         Scheduled(Nesterov()),
         """\
  V₀ = 0
- qₜ = (min(t, T) − 1) / T
+ qₜ = min(t − 1, T) / T
 α′ₜ = α · 0.5 (1 + cos(π qₜ))
  gₜ = ∇J(wₜ₋₁ − α′ₜ β Vₜ₋₁)
  Vₜ = β Vₜ₋₁ + (1 − β) gₜ
@@ -80,7 +80,7 @@ wₜ = wₜ₋₁ − α gₜ""",
         Scheduled(Decay(SGD()), schedule="step", warmup=0.1),
         """\
    gₜ = ∇J(wₜ₋₁)
-   qₜ = max((min(t, T) − 1) / T − warmup, 0) / (1 − warmup)
+   qₜ = max(min(t − 1, T) / T − warmup, 0) / (1 − warmup)
 doneₜ = min(t, T) / T
 rampₜ = doneₜ / max(doneₜ, warmup)
   α′ₜ = α rampₜ (1 if qₜ < 0.5 else (0.1 if qₜ < 0.75 else 0.01))
@@ -101,13 +101,13 @@ def test_as_latex() -> None:
         == r"""\begin{aligned}
 &\text{for weights of two and more dimensions:} \\
 g_{t} &= \nabla J(w_{t-1}) \\
-q_{t} &= \frac{\min(t, T) - 1}{T} \\
+q_{t} &= \frac{\min(t - 1, T)}{T} \\
 \alpha'_{t} &= \alpha \cdot 0.5 (1 + \cos(\pi q_{t})) \\
 g'_{t} &= g_{t} \frac{c}{\max\left(\left\|g_{t}\right\|, c\right)} \\
 w_{t} &= w_{t-1} - \alpha'_{t} g'_{t} \\
 &\text{for biases and all of fewer:} \\
 g_{t} &= \nabla J(w_{t-1}) \\
-q_{t} &= \frac{\min(t, T) - 1}{T} \\
+q_{t} &= \frac{\min(t - 1, T)}{T} \\
 \alpha'_{t} &= \alpha \cdot 0.5 (1 + \cos(\pi q_{t})) \\
 w_{t} &= w_{t-1} - \alpha'_{t} g_{t}
 \end{aligned}"""

@@ -22,8 +22,8 @@ Schedule = Annotated[
     str,
     typer.Option(
         metavar="NAME",
-        help="Of every rule's learning rate: constant, linear, cosine, exponential or step; "
-        "with options as in 'cosine(warmup=0.05)'.",
+        help="Of every rule's learning rate: constant, linear, cosine, exponential, inverse or "
+        "step; with options as in 'cosine(warmup=0.05)'.",
     ),
 ]
 EarlyStopping = Annotated[

@@ -6,7 +6,6 @@ class with Keras, as any class of one's own has to be.
 
 import contextlib
 import dataclasses
-import functools
 import importlib
 import inspect
 import numbers
@@ -127,6 +126,19 @@ class RuleOptimizer(_Optimizer):  # type: ignore[misc]  # to mypy Keras is Any
         super().__init__(learning_rate=learning_rate, **keras_arguments)
         self.rule = rule
 
+    def __getattr__(self, name: str) -> Any:
+        """A hyperparameter of the rule, as Keras's optimizers show theirs."""
+        rule = self.__dict__.get("rule")
+        if rule is None or name not in rule.hyperparameters():
+            raise AttributeError(f"'{type(self).__name__}' object has no attribute '{name}'")
+        return rule.values()[name]
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        rule = self.__dict__.get("rule")
+        if rule is not None and name != "learning_rate" and name in rule.hyperparameters():
+            name, value = "rule", rule.replace({name: value})
+        super().__setattr__(name, value)
+
     def build(self, variables: Sequence[Any]) -> None:
         """Create the slots."""
         if self.built:
@@ -147,6 +159,23 @@ class RuleOptimizer(_Optimizer):  # type: ignore[misc]  # to mypy Keras is Any
             over(self.rule.init(w), leaves.__setitem__)
             for name, x in leaves.items():
                 memory.slots[name].assign(ops.cast(x, memory.dtype))
+
+    def exclude_from_weight_decay(self, var_list: Any = None, var_names: Any = None) -> None:
+        """As Keras's, and a rule's own decay (``AdamW``, ``Decay``, ``L2``) spares these too.
+
+        A hyperparameter called ``weight_decay`` is 0 for them. Raises :class:`WrongCall` where the
+        rule does not allow that.
+        """
+        self._undecayed(self.rule)
+        super().exclude_from_weight_decay(var_list, var_names)
+
+    def _undecayed(self, rule: Rule) -> Rule:
+        """The rule without a decay of its own."""
+        names = [name for name in rule.hyperparameters() if name.endswith("weight_decay")]
+        try:
+            return rule.replace(dict.fromkeys(names, 0.0)) if names else rule
+        except WrongCall as error:
+            raise WrongCall(f"exclude_from_weight_decay: {error}") from None
 
     def _memory(self, variable: Any) -> Any:
         return self._memories[self._get_variable_index(variable)]
@@ -185,7 +214,7 @@ class RuleOptimizer(_Optimizer):  # type: ignore[misc]  # to mypy Keras is Any
     def update_step(self, gradient: Any, variable: Any, learning_rate: Any) -> None:
         """Take one step of the rule with one variable."""
         memory = self._memory(variable)
-        self._step(gradient, variable, memory, self._now(learning_rate, memory.dtype))
+        self._step(gradient, variable, memory, self._now(learning_rate, variable, memory.dtype))
 
     def _backend_update_step(self, gradients: Any, variables: Any, learning_rate: Any) -> None:
         if keras.backend.backend() != "tensorflow":
@@ -205,14 +234,14 @@ class RuleOptimizer(_Optimizer):  # type: ignore[misc]  # to mypy Keras is Any
 
     def _parallel_update_step(self, gradients: Any, variables: Any, learning_rate: Any) -> None:
         """PyTorch's: nothing is compiled there, so variables are stepped many at once."""
-        now = functools.cache(functools.partial(self._now, learning_rate))
-        kinds: dict[str, dict[Any, Any]] = {}
+        kinds: dict[tuple[str, bool], dict[Any, Any]] = {}
         for gradient, variable in zip(gradients, variables, strict=True):
             memory = self._memory(variable)
-            kinds.setdefault(memory.dtype, {})[variable.value] = (gradient, variable, memory)
-        for dtype, found in kinds.items():
+            kind = memory.dtype, self._use_weight_decay(variable)
+            kinds.setdefault(kind, {})[variable.value] = (gradient, variable, memory)
+        for (dtype, _), found in kinds.items():
             parts = [_part(*one) for one in found.values()]
-            then = now(dtype)
+            then = self._now(learning_rate, next(iter(found.values()))[1], dtype)
             stepped = self._room.step(then.rule, then.t, parts, following=then.following)
             for part, leaves in stepped.done:
                 slots = list(found[part.p][-1].slots.values())  # in the order of the leaves
@@ -223,18 +252,20 @@ class RuleOptimizer(_Optimizer):  # type: ignore[misc]  # to mypy Keras is Any
                 gradient, variable, memory = found[part.p]
                 self._step(gradient, variable, memory, then)
 
-    def _now(self, rate: Any, dtype: str) -> _Now:
+    def _now(self, rate: Any, variable: Any, dtype: str) -> _Now:
         following = rate
         if isinstance(self._learning_rate, keras.optimizers.schedules.LearningRateSchedule):
             # A schedule counts batches, and with accumulated gradients a step takes several.
             batches = self.gradient_accumulation_steps or 1
             following = self._learning_rate(self._iterations + batches)
         t = ops.cast(self.iterations + 1, dtype)
-        return _Now(t, self._rule_at(rate, dtype), self._rule_at(following, dtype))
+        now, then = (self._rule_at(x, variable, dtype) for x in (rate, following))
+        return _Now(t, now, then)
 
-    def _rule_at(self, learning_rate: Any, dtype: str) -> Rule:
+    def _rule_at(self, learning_rate: Any, variable: Any, dtype: str) -> Rule:
         # What is constant stays a Python float, and so exact in float64.
-        return self.rule.replace({"learning_rate": _wide(learning_rate, dtype)})
+        rule = self.rule if self._use_weight_decay(variable) else self._undecayed(self.rule)
+        return rule.replace({"learning_rate": _wide(learning_rate, dtype)})
 
     def _step(self, gradient: Any, variable: Any, memory: _Memory, now: _Now) -> None:
         w, state = self._weights(variable, memory)
@@ -313,7 +344,8 @@ class RuleOptimizer(_Optimizer):  # type: ignore[misc]  # to mypy Keras is Any
         w, state = self._weights(variable, memory)
         w = ops.stop_gradient(w)  # PyTorch's parameters ask for gradients
         t = ops.cast(self.iterations, memory.dtype)
-        return w, self._rule_at(self.learning_rate, memory.dtype).read(w, state, t)
+        rule = self._rule_at(self.learning_rate, variable, memory.dtype)
+        return w, rule.read(w, state, t)
 
     def get_config(self) -> dict[str, Any]:
         """All that :meth:`from_config` needs: Keras's own entries, and the rule."""

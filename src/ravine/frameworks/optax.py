@@ -197,7 +197,10 @@ def _widest(leaves: list[Array]) -> Any:
 def _widened(p: Array) -> Array:
     """A parameter in the type that its rule computes in. Never a weak type: those spread."""
     if not jnp.issubdtype(p.dtype, jnp.floating):
-        raise WrongCall(f"a rule moves real numbers, not {p.dtype}: leave these to optax.masked")
+        raise WrongCall(
+            f"a rule moves real numbers, not {p.dtype}: leave these where they are with "
+            "optax.selective_transform(optimizer, freeze_mask=…)"
+        )
     return jnp.asarray(p, p.dtype if p.dtype.itemsize >= 4 else jnp.float32)
 
 

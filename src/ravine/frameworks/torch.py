@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from ravine.errors import RavineError, WrongCall, install
+from ravine.frameworks.groups import Group, decayed
 from ravine.frameworks.memory import over
 from ravine.frameworks.spelling import read_rule
 from ravine.update_rule import Array, Rule, State
@@ -38,8 +39,10 @@ def to_torch(
     """The rule as a native optimizer of tensors, named tensors or parameter groups.
 
     A group may set every hyperparameter, under the rule's own name for it; only the learning rate
-    is called ``lr``, as PyTorch's schedulers know it. A value that the rule does not allow is a
-    ``WrongCall``. Parameters are real; those of 16 bits have state and arithmetic in float32.
+    is called ``lr``, as PyTorch's schedulers know it. PyTorch's own words (``betas``, ``eps``,
+    ``alpha``, ``weight_decay``) mean there what they mean to its optimizers; a word that the rule
+    has no place for, or a value that it does not allow, is a ``WrongCall``. Parameters are real;
+    those of 16 bits have state and arithmetic in float32.
 
     With ``compile`` a step costs about what PyTorch's fused optimizers do, once some seconds were
     spent in ``torch.compile``. That needs a C++ compiler (on a GPU, Triton); where there is none,
@@ -79,14 +82,16 @@ class RuleOptimizer(torch.optim.Optimizer):
         self._built: dict[torch.Tensor, State] = {}
         self._room = Room(compile)
         defaults = {_key(name): value for name, value in rule.values().items()}
-        super().__init__(params, {**defaults, "maximize": maximize})
+        # With betas, which schedulers that cycle the momentum look for.
+        super().__init__(params, Group(rule, {**defaults, "maximize": maximize}))
 
     def add_param_group(self, param_group: dict[str, Any]) -> None:
         """As PyTorch's, and the rule has a look at the hyperparameters."""
         if isinstance(param_group, dict):
-            if "learning_rate" in param_group:
-                raise WrongCall("a parameter group spells its learning_rate 'lr'")
-            self._rule({**self.defaults, **param_group})
+            param_group = Group(self.rule, param_group)
+            for name, value in self.defaults.items():
+                param_group.setdefault(name, value)
+            self._rule(param_group)
         super().add_param_group(param_group)
 
     # Compiled with PyTorch 2.13, the second step mixes up the states of different parameters.
@@ -150,9 +155,10 @@ class RuleOptimizer(torch.optim.Optimizer):
     def load_state_dict(self, state_dict: StateDict) -> None:
         """As PyTorch's, which would bring the float32 state of 16-bit parameters down to them."""
         groups = state_dict["param_groups"]
-        for key in itertools.product(groups, self.defaults):
-            if key[1] not in key[0]:
-                raise WrongCall(f"this is no state of {self.rule.name}: it has no {key[1]!r}")
+        needed = [*map(_key, self.rule.hyperparameters()), "maximize"]
+        for group, word in itertools.product([Group(self.rule, g) for g in groups], needed):
+            if word not in group:
+                raise WrongCall(f"this is no state of {self.rule.name}: it has no {word!r}")
         super().load_state_dict(state_dict)
         ids = itertools.chain.from_iterable(group["params"] for group in groups)
         ours = itertools.chain.from_iterable(group["params"] for group in self.param_groups)
@@ -167,16 +173,20 @@ class RuleOptimizer(torch.optim.Optimizer):
     def __setstate__(self, state: dict[str, Any]) -> None:
         compiles = state.get("_room")  # None where a state is loaded, which has but the slots
         room = self._room if compiles is None else Room(compiles)
-        super().__setstate__({**state, "_built": {}, "_room": room})
+        rule = state.get("rule") or self.rule
+        groups = [Group(rule, group) for group in state["param_groups"]]
+        super().__setstate__({**state, "param_groups": groups, "_built": {}, "_room": room})
 
     def _rule(self, group: dict[str, Any]) -> Rule:
         """The rule with the hyperparameters of a group."""
+        if not isinstance(group, Group):  # somebody has put a dictionary in its place
+            group = Group(self.rule, group)
         values = {name: group[_key(name)] for name in self.rule.hyperparameters()}
         rate = values.get("learning_rate")
         if isinstance(rate, numbers.Real) and rate == 0:
             # Schedules pass through 0, which no rule allows; the least number does as little.
             values["learning_rate"] = sys.float_info.min
-        return self.rule.replace(values)
+        return decayed(self.rule.replace(values), group)
 
     def _slopes(self, group: dict[str, Any]) -> list[tuple[torch.Tensor, torch.Tensor]]:
         """The parameters of a group that have a gradient, with it."""

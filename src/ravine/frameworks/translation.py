@@ -12,7 +12,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ravine.errors import unknown
-from ravine.frameworks.natives import read, write_keras, write_optax, write_torch
+from ravine.frameworks.natives import (
+    read,
+    schedulers_in,
+    write_keras,
+    write_optax,
+    write_torch,
+)
 from ravine.frameworks.natives.parts import Unwritable, spelled, written
 from ravine.frameworks.natives.read_optax import decays_apart
 from ravine.frameworks.natives.write_schedule import scheduled
@@ -27,6 +33,12 @@ STEPS = 100
 # An epsilon shows where gradients are as small as it is, and nowhere else.
 SIZES = (1.0, 1e-2, 1e-4, 1e-6, 1e-8)
 SAME = 1e-10  # of the way walked: rounding adds up to some 1e-14, where variances cancel 1e-12
+
+
+SCHEDULERS = (
+    "The scheduler is taken to be stepped after every step of the optimizer, and no further than "
+    "its last iteration."
+)
 
 
 @dataclass(frozen=True)
@@ -46,6 +58,7 @@ class Translation:
     scheduled: dict[float, float]
     reason: str = ""  # why there is no native
     inner: "Translation | None" = None  # of what a schedule holds, where the rule is one
+    caveat: str = ""  # what was taken for granted
 
     @property
     def exact(self) -> bool:
@@ -87,8 +100,10 @@ def translate(text: str, to: str) -> Any:
     ``text`` is an optimizer as Keras, PyTorch, Optax or TensorFlow 1 spell it, or a rule's own
     spelling; it is parsed, never evaluated, and defaults are filled in. ``to`` is ``"keras"``,
     ``"torch"``, ``"optax"`` or ``"ravine"``. Where no native walks that path the expression is
-    ravine's own optimizer for that framework. An ε that only changes its place beside the bias
-    correction counts as the same path; :func:`translation` says how large that difference is.
+    ravine's own optimizer for that framework. Lines before the last may name its schedule; the
+    last may be one of PyTorch's schedulers, which is taken to be stepped after each step. An ε that
+    only changes its place beside the bias correction counts as the same path;
+    :func:`translation` says how large that difference is.
 
     Raises :class:`WrongCall` for what cannot be read, and for an argument that is not translated.
 
@@ -118,7 +133,9 @@ def translation(given: str | Rule, to: str) -> Translation:
     try:
         native = WRITERS[to].write(rule)
     except Unwritable as error:
-        return Translation(to, rule, None, ours, {}, {}, str(error))
+        stepped = isinstance(given, str) and schedulers_in(given)
+        caveat = SCHEDULERS if stepped else ""
+        return Translation(to, rule, None, ours, {}, {}, str(error), caveat=caveat)
     other = read(native)[1]
     fixed = _differences(rule, other)
     apart = tuple(isinstance(x, str) and decays_apart(x) for x in (given, native))

@@ -8,6 +8,7 @@ from rich.text import Text
 from ravine.frameworks.names import CALLED
 from ravine.frameworks.translation import STEPS, WRITERS, Translation, translation
 from ravine.update_rule import Rule
+from ravine.wrapping import Scheduled
 
 
 def show(given: Translation, out: Console, notes: Console) -> None:
@@ -51,6 +52,8 @@ def verdict(found: Translation) -> str:
 def _notes(given: Translation) -> list[Text | Table | str]:
     """Sentences, tables and, as plain strings, code."""
     name = CALLED[given.framework]
+    if isinstance(given.rule, Scheduled):
+        return [Text(f"The same path: {given.reason}. {given.caveat}".strip())]
     if given.native is None:
         return [Text(f"No optimizer of {name} walks this path: {given.reason}.")]
     if given.under_schedules:

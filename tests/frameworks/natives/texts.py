@@ -169,12 +169,10 @@ REFUSED = dict(
         keras.optimizers.Adam(amsgrad="no") -> amsgrad
         keras.optimizers.AdamW(weight_decay=None) -> weight_decay
         keras.optimizers.Adam(weight_decay=schedule) -> weight_decay
-        keras.optimizers.Adam(keras.optimizers.schedules.CosineDecay(0.1, 100)) -> learning_rate
         keras.optimizers.Adam(epsilon=None) -> epsilon
         keras.optimizers.SGD(momentum=1.0) -> momentum
         keras.optimizers.Adam(jit_compile=True) -> jit_compile
         torch.optim.SGD(params, maximize=True) -> maximize
-        torch.optim.Adagrad(params, lr_decay=0.1) -> lr_decay
         torch.optim.SGD(params, momentum=0.9, dampening=0.1, nesterov=True) -> nesterov
         torch.optim.SGD(params, nesterov=True) -> nesterov
         torch.optim.Adam(params, betas=0.9) -> betas
@@ -182,15 +180,19 @@ REFUSED = dict(
         torch.optim.Adam(params, betas=(0.9,)) -> betas
         torch.optim.Adam(params, lr=torch.tensor(0.1)) -> lr
         torch.optim.SGD([{"params": weights, "lr": 0.5}], lr=0.1) -> groups
+        torch.optim.AdamW(groups, lr=0.1) -> groups
+        torch.optim.AdamW(params=optimizer_grouped_parameters) -> groups
+        torch.optim.AdamW(param_dicts, lr=0.1) -> groups
+        torch.optim.AdamW(get_parameters(model), lr=0.1) -> groups
+        g = [{"params": weights, "lr": 0.5}]; torch.optim.AdamW(g, lr=0.1) -> groups
         torch.optim.SGD(params=[{"params": weights, "lr": 0.5}], lr=0.1) -> groups
         optax.sgd(0.1, accumulator_dtype=jnp.float32) -> accumulator_dtype
         optax.adam(0.1, mu_dtype="bfloat16") -> mu_dtype
         optax.adamw(0.1, mask=mask) -> mask
         optax.adamw(0.1, 0.9, 0.999, 1e-8, 0.0, 0.3) -> positional
-        optax.rmsprop(0.1, bias_correction=True) -> bias_correction
+        optax.rmsprop(0.1, bias_correction=True, momentum=0.9) -> bias_correction
         optax.amsgrad(0.1, bias_correction_mu=False) -> bias_correction_mu
         optax.amsgrad(0.1, bias_correction_nu=False) -> bias_correction_nu
-        optax.adam(optax.cosine_decay_schedule(0.1, 100)) -> learning_rate
         optax.adam() -> learning_rate
         optax.chain(optax.clip(1.0)) -> no optimizer
         optax.chain(optax.adam(0.1), optax.clip(1.0)) -> clip

@@ -2,15 +2,14 @@
 
 import ast
 import contextlib
-import difflib
 import functools
 import inspect
 import operator
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from ravine.errors import WrongCall
+from ravine.errors import WrongCall, unknown
 from ravine.update_rule import Rule
 
 Reader = Callable[..., Rule]
@@ -21,6 +20,9 @@ _ARITHMETIC: dict[type[ast.operator], Callable[[float, float], float]] = {
     ast.Mult: operator.mul,
     ast.Div: operator.truediv,
 }
+
+
+_IMPORTS = (ast.Import, ast.ImportFrom)
 
 
 @dataclass(frozen=True)
@@ -36,7 +38,7 @@ class Call:
         signature = inspect.signature(to)
         for name in self.named:
             if name not in signature.parameters:
-                raise no_such(f"argument of {self.name}", name, signature.parameters)
+                raise unknown(f"argument of {self.name}", name, signature.parameters)
         try:
             found = signature.bind(*self.arguments, **self.named)
         except TypeError as error:
@@ -52,22 +54,20 @@ class Other:
     text: str
 
     def __str__(self) -> str:
-        return self.text
+        return _short(self.text)
 
 
 def parse(text: str) -> Call:
-    """The call that a text spells; it may stand right of an equals sign."""
-    node: ast.expr | None = None
+    """The call that a text spells; it may stand right of an equals sign.
+
+    Of several lines it is the last one's; those before it may name what it is given.
+    """
+    lines: list[ast.stmt] = []
     with contextlib.suppress(SyntaxError, ValueError, RecursionError, MemoryError):
-        body = ast.parse(text.strip()).body
-        if len(body) == 1 and isinstance(body[0], ast.Expr | ast.Assign):
-            node = body[0].value
-    if isinstance(node, ast.Name | ast.Attribute):
-        node = ast.Call(node, [], [])
-    try:
-        found = _value(node) if node is not None else None
-    except RecursionError:
-        found = None
+        lines = [x for x in ast.parse(text.strip()).body if not isinstance(x, _IMPORTS)]
+    found: Any = None
+    with contextlib.suppress(RecursionError):
+        found = _last(lines)
     if not isinstance(found, Call):
         raise WrongCall(
             f"cannot read {_short(text)!r}: write an optimizer as its framework does, such as "
@@ -76,15 +76,32 @@ def parse(text: str) -> Call:
     return found
 
 
+def _last(lines: list[ast.stmt]) -> Any:
+    names: dict[str, Any] = {}
+    found: Any = None
+    for place, line in enumerate(lines, 1):
+        if not isinstance(line, ast.Expr | ast.Assign) or (
+            place < len(lines) and not isinstance(line, ast.Assign)
+        ):
+            return None
+        node = line.value
+        if len(lines) == 1 and isinstance(node, ast.Name | ast.Attribute):
+            node = ast.Call(node, [], [])
+        found = _value(node, names)
+        if isinstance(line, ast.Assign):
+            names |= {one.id: found for one in line.targets if isinstance(one, ast.Name)}
+    return found
+
+
 def number(value: Any, name: str) -> float:
     """A plain number, or an error that says whose argument is none."""
     if isinstance(value, Call):
-        raise WrongCall(
-            f"{name}={value.name}(…) is not a plain number; a schedule is not translated: "
-            "translate the constant rate and set the schedule there"
-        )
+        raise WrongCall(f"{name}={value.name}(…) is not evaluated: write a plain number")
     if isinstance(value, Other):
-        raise WrongCall(f"{name}={value} is not evaluated: write the plain number that it is")
+        raise WrongCall(
+            f"{name}={value} is not evaluated: write the plain number that it is, or before this "
+            "the line that sets it"
+        )
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise WrongCall(f"{name}={_short(repr(value))} is not a plain number")
     try:
@@ -93,29 +110,23 @@ def number(value: Any, name: str) -> float:
         raise WrongCall(f"{name}={_short(str(value))} is too large") from None
 
 
-# What the frameworks call the same thing.
-_SAME = (
-    {"learning_rate", "lr"},
-    {"beta_1", "beta1", "b1", "betas"},
-    {"beta_2", "beta2", "b2", "betas"},
-    {"epsilon", "eps"},
-    {"rho", "alpha", "decay"},
-    {"initial_accumulator_value", "initial_scale"},
-    {"nesterov", "use_nesterov"},
-    {"clipnorm", "clip_norm"},
-)
+def lifted(
+    call: Call, known: Mapping[str, Any], curve: Callable[[Call, Mapping[str, Any]], Any]
+) -> tuple[Call, dict[str, Any]]:
+    """A call with the first rate in place of its schedule, and what that is to ``Scheduled``."""
+    name = next((n for n in ("learning_rate", "lr", "step_size_fn") if n in call.named), None)
+    given = call.named[name] if name else call.arguments[0] if call.arguments else None
+    if not isinstance(given, Call) or not known or not _is_schedule(given, known):
+        return call, {}
+    rate, options = curve(given, known)
+    if name:
+        return Call(call.name, call.arguments, {**call.named, name: rate}), options
+    return Call(call.name, (rate, *call.arguments[1:]), call.named), options
 
 
-def no_such(kind: str, given: str, known: Iterable[str]) -> WrongCall:
-    """The error for an unknown name, with what another framework's word is here."""
-    folded = {name.lower(): name for name in known}
-    near = [name for name in folded.values() if any({given, name} <= same for same in _SAME)]
-    near += [name for low, name in folded.items() if low.startswith(given.lower())]
-    near += [folded[n] for n in difflib.get_close_matches(given.lower(), folded, 1, cutoff=0.6)]
-    given = _short(given)
-    if near:
-        return WrongCall(f"unknown {kind} '{given}': did you mean '{near[0]}'?")
-    return WrongCall(f"unknown {kind} '{given}'; known: {', '.join(folded.values())}")
+def _is_schedule(call: Call, known: Mapping[str, Any]) -> bool:
+    short = call.name.rpartition(".")[2]
+    return short in known or any(word in call.name.lower() for word in ("schedule", "decay"))
 
 
 def refused(reason: str, **arguments: Any) -> None:
@@ -164,28 +175,51 @@ def _numeric(value: Any, name: str, parameter: inspect.Parameter) -> Any:
     return number(value, name)
 
 
-def _value(node: ast.expr) -> Any:
+def _value(node: ast.expr, names: Mapping[str, Any]) -> Any:
+    """A literal, a call or other code; ``names`` are those of the lines before."""
+    if isinstance(node, ast.Name) and node.id in names:
+        return names[node.id]
     if isinstance(node, ast.Call):
-        name = ast.unparse(node.func)
-        if isinstance(node.func, ast.Name | ast.Attribute) and "(" not in name:
+        function, arguments = _inner(node)
+        name = ast.unparse(function)
+        if isinstance(function, ast.Name | ast.Attribute) and "(" not in name:
             if any(k.arg is None for k in node.keywords):
                 raise WrongCall(f"{name}: ** is not read; write each argument by name")
-            if any(isinstance(x, ast.Starred) for x in node.args):
+            if any(isinstance(x, ast.Starred) for x in arguments):
                 raise WrongCall(f"{name}: * is not read; write each argument")
-            names = [k.arg for k in node.keywords]
-            if twice := next((n for n in names if names.count(n) > 1), None):
+            given = [k.arg for k in node.keywords]
+            if twice := next((n for n in given if given.count(n) > 1), None):
                 raise WrongCall(f"{name}: {twice} is given twice")
-            named = {str(k.arg): _value(k.value) for k in node.keywords}
-            return Call(name, tuple(map(_value, node.args)), named)
+            named = {str(k.arg): _value(k.value, names) for k in node.keywords}
+            return Call(name, tuple(_value(x, names) for x in arguments), named)
     if isinstance(node, ast.BinOp) and type(node.op) in _ARITHMETIC:
-        sides = _value(node.left), _value(node.right)
+        sides = _value(node.left, names), _value(node.right, names)
         if all(isinstance(x, int | float) and abs(x) < 1e9 for x in sides):  # as 1e-3 * 8
             with contextlib.suppress(ArithmeticError):
                 return _ARITHMETIC[type(node.op)](*map(float, sides))
+    if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub):
+        composed = isinstance(node.operand, ast.Name | ast.BinOp)  # as -lr, or -(2 * lr)
+        value = _value(node.operand, names) if composed else None
+        if isinstance(value, int | float) and not isinstance(value, bool):
+            return -value
     try:
         return ast.literal_eval(node)
     except (ValueError, TypeError, RecursionError):
-        return Other(_short(ast.unparse(node)))
+        return Other(ast.unparse(node))
+
+
+def _inner(node: ast.Call) -> tuple[ast.expr, list[ast.expr]]:
+    """What is called, with what: of ``optax.inject_hyperparams(optax.adam)(…)`` it is adam."""
+    outer = node.func
+    if not isinstance(outer, ast.Call) or not ast.unparse(outer.func).endswith(_INJECTED):
+        return outer, node.args
+    if wrong := [str(k.arg) for k in outer.keywords if k.arg != "static_args"]:
+        raise WrongCall(f"{ast.unparse(outer.func)}: {wrong[0]} is not translated: leave it out")
+    return (outer.args[0], node.args) if outer.args else (outer, node.args)
+
+
+# What lets hyperparameters be set from outside, and leaves them what they are.
+_INJECTED = ("inject_hyperparams", "inject_stateful_hyperparams")
 
 
 def _short(text: str) -> str:

@@ -6,7 +6,7 @@ from ravine import rules
 from ravine.errors import RavineError
 from ravine.rules import variants
 from ravine.update_rule import Rule
-from ravine.wrapping import L2, Clip, Decay
+from ravine.wrapping import L2, Clip, Decay, Scheduled
 
 Argument = tuple[Any, Any]  # its value, and the native's default
 
@@ -26,6 +26,8 @@ class Parts(NamedTuple):
 
 def apart(rule: Rule) -> Parts:
     """Clipping first, then weight decay, then a rule that holds no other."""
+    if isinstance(rule, Scheduled):
+        raise Unwritable("ravine's own optimizers hold the schedule")
     clip = rule if isinstance(rule, Clip) else None
     rule = clip.rule if clip else rule
     decay = penalty = 0.0

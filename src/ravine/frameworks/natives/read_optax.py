@@ -5,19 +5,23 @@ of them and, around it, clipping and weight decay.
 """
 
 import re
-from collections.abc import Callable
 from typing import Any
 
 from ravine import rules
 from ravine.errors import WrongCall
-from ravine.frameworks.natives.call import Call, Reader, no_such, number, reader, refused
+from ravine.frameworks.natives.call import Reader, reader, refused
 from ravine.frameworks.natives.read_keras import decayed
 from ravine.frameworks.natives.read_keras import rmsprop as keras_rmsprop
 from ravine.rules import variants
 from ravine.update_rule import Rule
-from ravine.wrapping import L2, Clip, Decay
 
 READERS: dict[str, Reader] = {}
+PARTS: dict[str, Reader] = {}  # what a chain may hold in place of an optimizer, at a rate of 1
+MASKED = (
+    "leave it out, and let the translated optimizer spare the other weights: by "
+    "exclude_from_weight_decay in Keras, by weight_decay 0 in their parameter group in PyTorch, by "
+    "optax.multi_transform with the same optimizer at weight_decay 0 in Optax"
+)
 
 
 def _common(
@@ -25,7 +29,7 @@ def _common(
 ) -> Rule:
     kept = "the state of a rule has the type of its arithmetic"
     refused(kept, mu_dtype=mu_dtype, accumulator_dtype=accumulator_dtype)
-    refused("wrap the translated optimizer in optax.masked", mask=mask)
+    refused(MASKED, mask=mask)
     return rule
 
 
@@ -57,9 +61,15 @@ def rmsprop(
     nesterov: Any = False,
     bias_correction: Any = False,
 ) -> Rule:
-    refused(
-        "no rule of ravine's corrects RMSprop's bias; adam does", bias_correction=bias_correction
-    )
+    if bias_correction:  # which makes it Adam without a mean
+        refused(
+            "with bias_correction it is Adam, which has none",
+            centered=centered,
+            momentum=momentum,
+            initial_scale=initial_scale,
+        )
+        inside, beside = (eps, 0.0) if eps_in_sqrt else (0.0, eps)
+        return rules.Adam(learning_rate, 0.0, decay, beside, epsilon_root=inside)
     rule = keras_rmsprop(learning_rate, decay, eps, momentum or 0.0, centered, initial_scale)
     if momentum and nesterov:
         rule = variants.RMSpropNesterov(**rule.values())
@@ -142,55 +152,87 @@ def amsgrad(
     return variants.CorrectedAMSGrad(learning_rate, b1, b2, eps, epsilon_root=eps_root)
 
 
-def read_chain(parts: tuple[Any, ...]) -> Rule:
-    """An optimizer with clipping and L2 before it, decay after it: ``optax.chain(…)``."""
-    rule: Rule | None = None
-    before: list[Call] = []
-    for part in parts:
-        if not isinstance(part, Call):
-            raise WrongCall(f"optax.chain: cannot read {part}")
-        name = part.name.rpartition(".")[2]
-        if name in READERS and rule is None:
-            rule = READERS[name](**part.bound(READERS[name]))
-        elif name not in _AROUND:
-            raise no_such("part of optax.chain", name, [*READERS, *_AROUND])
-        elif rule is None:
-            before.append(part)
-        elif name == "add_decayed_weights":
-            # What is added to the update itself: −α λ w.
-            share = -_only(part, name)
-            rule = Decay(rule, weight_decay=share / rule.learning_rate)
-        else:
-            raise WrongCall(f"optax.chain: {name} after the optimizer clips its step")
-    if rule is None:
-        raise WrongCall(f"optax.chain holds no optimizer; known: {', '.join(READERS)}")
-    for part in reversed(before):
-        name, at = part.name.rpartition(".")[2], _only(part, part.name)
-        if name == "clip_by_global_norm" and isinstance(rule, Clip) and not rule.spans_arrays:
-            rule = rule.replace({"global_clipnorm": at})  # the order in which a Clip clips
-        elif "clip" in name and isinstance(rule, Clip):
-            raise WrongCall(
-                f"optax.chain: {name} again; read is clip_by_global_norm first, then clip"
-            )
-        else:
-            rule = _AROUND[name](rule, at)
-    return rule
+_part = reader(PARTS, _common)
+
+
+@_part
+def scale_by_adam(
+    b1: Any = 0.9,
+    b2: Any = 0.999,
+    eps: Any = 1e-8,
+    eps_root: Any = 0.0,
+    *,  # there mu_dtype comes next
+    nesterov: Any = False,
+) -> Rule:
+    return _adam(1.0, b1, b2, eps, eps_root, nesterov)
+
+
+@_part
+def scale_by_amsgrad(
+    b1: Any = 0.9,
+    b2: Any = 0.999,
+    eps: Any = 1e-8,
+    eps_root: Any = 0.0,
+    *,
+    bias_correction_mu: Any = True,
+    bias_correction_nu: Any = True,
+) -> Rule:
+    on = {"bias_correction_mu": bias_correction_mu, "bias_correction_nu": bias_correction_nu}
+    return amsgrad(learning_rate=1.0, b1=b1, b2=b2, eps=eps, eps_root=eps_root, **on, **_SAID)
+
+
+@_part
+def scale_by_rms(
+    decay: Any = 0.9,
+    eps: Any = 1e-8,
+    initial_scale: Any = 0.0,
+    eps_in_sqrt: Any = True,
+    bias_correction: Any = False,
+) -> Rule:
+    return _rms(decay, eps, initial_scale, eps_in_sqrt, bias_correction, centered=False)
+
+
+@_part
+def scale_by_stddev(
+    decay: Any = 0.9,
+    eps: Any = 1e-8,
+    initial_scale: Any = 0.0,
+    eps_in_sqrt: Any = True,
+    bias_correction: Any = False,
+) -> Rule:
+    return _rms(decay, eps, initial_scale, eps_in_sqrt, bias_correction, centered=True)
+
+
+@_part
+def scale_by_rss(initial_accumulator_value: Any = 0.1, eps: Any = 1e-7) -> Rule:
+    return rules.Adagrad(1.0, initial_accumulator_value, eps)
+
+
+@_part
+def trace(decay: Any, nesterov: Any = False) -> Rule:
+    return sgd(learning_rate=1.0, momentum=decay, nesterov=nesterov, **_SAID)
+
+
+def _rms(
+    decay: Any, eps: Any, initial_scale: Any, eps_in_sqrt: Any, bias_correction: Any, centered: bool
+) -> Rule:
+    return rmsprop(
+        learning_rate=1.0,
+        decay=decay,
+        eps=eps,
+        initial_scale=initial_scale,
+        eps_in_sqrt=eps_in_sqrt,
+        centered=centered,
+        momentum=None,
+        nesterov=False,
+        bias_correction=bias_correction,
+        **_SAID,
+    )
+
+
+_SAID: dict[str, Any] = {"mu_dtype": None, "accumulator_dtype": None, "mask": None}
 
 
 def decays_apart(text: str) -> bool:
     """Whether a chain takes a share of the weights at its end, whatever the learning rate does."""
     return bool(re.search(r"add_decayed_weights\(\s*(weight_decay\s*=\s*)?-", text))
-
-
-_AROUND: dict[str, Callable[[Rule, float], Rule]] = {
-    "add_decayed_weights": lambda rule, x: L2(rule, weight_decay=x),
-    "clip": lambda rule, x: Clip(rule, clipvalue=x),
-    "clip_by_global_norm": lambda rule, x: Clip(rule, global_clipnorm=x),
-}
-
-
-def _only(part: Call, name: str) -> float:
-    values = [*part.arguments, *part.named.values()]
-    if len(values) != 1:
-        raise WrongCall(f"{name} is read with one number, not {len(values)}")
-    return number(values[0], name)

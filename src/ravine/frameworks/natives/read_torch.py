@@ -9,9 +9,10 @@ from ravine import rules
 from ravine.errors import WrongCall
 from ravine.frameworks.natives.call import Reader, reader, refused
 from ravine.frameworks.natives.read_keras import decayed
+from ravine.frameworks.natives.read_schedules import inverse
 from ravine.rules import variants
 from ravine.update_rule import Rule
-from ravine.wrapping import L2
+from ravine.wrapping import L2, Scheduled
 
 READERS: dict[str, Reader] = {}
 
@@ -86,8 +87,10 @@ def Adagrad(
     initial_accumulator_value: Any = 0,
     eps: Any = 1e-10,
 ) -> Rule:
-    refused("it is a schedule: let a scheduler set lr to lr / (1 + (t − 1) d)", lr_decay=lr_decay)
-    return _l2(rules.Adagrad(lr, initial_accumulator_value, 0, epsilon_outside=eps), weight_decay)
+    rule = rules.Adagrad(lr, initial_accumulator_value, 0, epsilon_outside=eps)
+    options = inverse("lr_decay", lr, lr_decay).options
+    found = _l2(rule, weight_decay)
+    return Scheduled(found, **options) if options else found
 
 
 @_enter

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from ravine.frameworks.natives.parts import Unwritable, written
 from ravine.wrapping import Scheduled
 
-LEFT = 0.01  # of the rate at the end, of exponential and step, unless said
+LEFT = 0.01  # of the rate at the end, of exponential, inverse and step, unless said
 Spelled = Callable[[str, Scheduled], str]
 
 
@@ -103,6 +103,10 @@ _KERAS: dict[str, Spelled] = {
         f"keras.optimizers.schedules.ExponentialDecay({rate}, {s.steps:.0f}, "
         f"{written(_end(s, LEFT))})"
     ),
+    "inverse": lambda rate, s: (
+        f"keras.optimizers.schedules.InverseTimeDecay({rate}, {s.steps:.0f}, "
+        f"{written(1 / _end(s, LEFT) - 1)})"
+    ),
     "step": _keras_step,
 }
 _OPTAX: dict[str, Spelled] = {
@@ -122,7 +126,7 @@ _OPTAX: dict[str, Spelled] = {
 def _torch(s: Scheduled) -> str:
     """A scheduler; with a warm-up a function of the step, as the classes know none such."""
     place, steps = "torch.optim.lr_scheduler", f"{s.steps:.0f}"
-    if s.warmup or (s.schedule == "cosine" and _end(s, 0.0)):
+    if s.warmup or s.schedule == "inverse" or (s.schedule == "cosine" and _end(s, 0.0)):
         return f"{place}.LambdaLR(optimizer, lambda step: {_factor(s)})"
     if s.schedule == "cosine":
         return f"{place}.CosineAnnealingLR(optimizer, {steps})"
@@ -138,13 +142,14 @@ def _factor(s: Scheduled) -> str:
     """The factor at a step from 0, as Python; ``Scheduled`` has it in the same words."""
     warm, rest = s.warmup * s.steps, (1 - s.warmup) * s.steps
     q = f"max(step - {warm:g}, 0) / {rest:g}" if warm else f"step / {rest:g}"
-    end = _end(s, LEFT if s.schedule in ("exponential", "step") else 0.0)
+    end = _end(s, 0.0 if s.schedule in ("cosine", "linear") else LEFT)
     left, fallen = (f"{written(end)} + ", f"{written(1 - end)} * ") if end else ("", "")
     factors = {
         "constant": "1.0",
         "cosine": f"{left}{fallen}0.5 * (1 + math.cos(math.pi * {q}))",
         "linear": f"1 - {fallen}{q}",
         "exponential": f"{written(end)} ** ({q})",
+        "inverse": f"1 / (1 + {written(1 / end - 1) if end else 0} * {q})",
         "step": f"{written(math.sqrt(end))} ** (({q} >= 0.5) + ({q} >= 0.75))",
     }
     factor = factors[s.schedule]

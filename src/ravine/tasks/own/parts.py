@@ -126,6 +126,8 @@ def class_weights(y: Any, weights: Any, given: Any) -> Any:
                 f"class_weight names class {label!r}, which no row has; classes: "
                 f"{', '.join(map(str, sorted(known)[:20]))}"
             )
+        if not 0 <= given[label] < float("inf"):
+            raise WrongCall(f"class_weight of class {label!r} is {given[label]}: at least 0")
     each = np.ones(len(labels), np.float32)
     for label, weight in given.items():
         each[labels == label] = weight

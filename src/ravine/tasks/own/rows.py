@@ -158,6 +158,13 @@ def _array(value: Any) -> Any:
         value = value.detach().cpu()
     if hasattr(value, "toarray"):  # SciPy, sparse
         value = value.toarray()
+    if hasattr(value, "nested_row_splits"):
+        raise WrongCall(
+            "a RaggedTensor has rows of different lengths: pad them to one length, such as 20 by "
+            "x.to_tensor(shape=(None, 20))"
+        )
+    if hasattr(value, "dense_shape"):
+        raise WrongCall("a SparseTensor is not read: make it dense by tf.sparse.to_dense(x)")
     return np.asarray(value)
 
 

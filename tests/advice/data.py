@@ -1,0 +1,426 @@
+"""Advice on models and data of a user's own. See ``frameworks.py``."""
+
+import contextlib
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import pandas as pd
+import torch
+
+import ravine
+from ravine.tasks.own.entry import called, task_of
+from ravine.tasks.own.module_network import ModuleNetwork
+from ravine.tasks.own.moving import move_model
+from ravine.tasks.own.pure import PureNetwork
+from ravine.tasks.pretraining import pretrained
+from ravine.tasks.settings import check_keras, check_torch
+
+X = np.random.default_rng(0).normal(size=(60, 4)).astype("float32")
+LABELS = np.arange(60) % 3
+ONE_HOT = np.eye(3, dtype="float32")[LABELS]
+SPARSE, CATEGORICAL = "sparse_categorical_crossentropy", "categorical_crossentropy"
+MSE = torch.nn.MSELoss()
+
+
+def net(units: int = 3, end: str | None = "softmax", **options: Any) -> Callable[[], Any]:
+    def make() -> Any:
+        dense = keras.layers.Dense(units, activation=end)
+        dense.trainable = options.get("trainable", True)
+        inputs = [keras.Input((4,), name=f"in{i}") for i in range(options.get("inputs", 1))]
+        x = keras.layers.concatenate(inputs) if len(inputs) > 1 else inputs[0]
+        outputs = [dense(x) for _ in range(options.get("outputs", 1))]
+        kind = options.get("kind", keras.Model)
+        return kind(inputs if len(inputs) > 1 else x, outputs if len(outputs) > 1 else outputs[0])
+
+    return make
+
+
+def fits(make: Any = None, data: Any = None, loss: Any = SPARSE, **options: Any) -> Any:
+    """All that is checked of a model and its data before anything is trained."""
+    task: Any = ravine.Task.from_model(make or net(), data or (X, LABELS), loss=loss, **options)
+    return task.criterion(task.build())
+
+
+class Own(keras.Model):  # type: ignore[misc]  # to mypy Keras is Any
+    """A model with a ``train_step`` of its own."""
+
+    def train_step(self, *given: Any) -> Any:
+        return super().train_step(*given)
+
+
+class Penal(keras.layers.Layer):  # type: ignore[misc]  # as above
+    """A layer that adds to the loss."""
+
+    def call(self, x: Any) -> Any:
+        self.add_loss(keras.ops.mean(x))
+        return x
+
+
+def penal() -> Any:
+    x = keras.Input((4,))
+    return keras.Model(x, Penal()(keras.layers.Dense(3, "softmax")(x)))
+
+
+def module(make: Any = None, data: Any = None, loss: Any = MSE, **options: Any) -> Any:
+    task: Any = ravine.Task.from_torch(
+        make or (lambda: torch.nn.Linear(4, 3)), data or (X, ONE_HOT), loss, **options
+    )
+    return ModuleNetwork(task)
+
+
+def seeded() -> Any:
+    torch.manual_seed(1)
+    return torch.nn.Linear(4, 3)
+
+
+def summed(output: Any, target: Any) -> Any:
+    return ((output - target) ** 2).sum()
+
+
+def pure(init: Any = None, data: Any = None, loss: Any = None) -> Any:
+    made = init or (lambda key: {"w": np.zeros((4, 3), np.float32)})
+    of: Any = loss or (lambda p, x, y: ((x @ p["w"] - y) ** 2).mean(1))
+    task: Any = ravine.Task.from_jax(made, of, data or (X, ONE_HOT))
+    return PureNetwork(task)
+
+
+def tensors(*change: str) -> Any:
+    """A ``tf.data.Dataset`` of rows of different lengths, sparse rows, or single rows."""
+    import tensorflow as tf
+
+    if "ragged" in change:
+        x = tf.ragged.constant([[1.0] * (1 + i % 4) for i in range(60)])
+    elif "sparse" in change:
+        x = tf.sparse.from_dense(X)
+    else:
+        x = X
+    found = tf.data.Dataset.from_tensor_slices((x, LABELS))
+    found = found if "single" in change else found.batch(32)
+    if "padded" in change:
+        found = found.map(lambda x, y: (x.to_tensor(shape=(None, 4)), y))
+    if "dense" in change:
+        found = found.map(lambda x, y: (tf.sparse.to_dense(x), y))
+    return found.repeat() if "repeated" in change else found
+
+
+class Batches(keras.utils.PyDataset):  # type: ignore[misc]  # as above
+    """Batches without an end, or with one."""
+
+    def __init__(self, count: int | None) -> None:
+        super().__init__()
+        self.count = count
+
+    @property
+    def num_batches(self) -> int | None:
+        return self.count
+
+    def __getitem__(self, place: int) -> Any:
+        return X[20 * place : 20 * place + 20], LABELS[20 * place : 20 * place + 20]
+
+
+def task_function(*, returns: bool) -> Any:
+    def make_task() -> Any:
+        task = ravine.Task.from_model(net(), (X, LABELS), loss=SPARSE)
+        return task if returns else 3
+
+    return make_task
+
+
+@contextlib.contextmanager
+def set_to(setter: Any, value: Any, back: Any) -> Iterator[None]:
+    setter(value)
+    try:
+        yield
+    finally:
+        setter(back)
+
+
+def with_floatx() -> None:
+    with set_to(keras.config.set_floatx, "float64", "float32"):
+        check_keras(keras)
+
+
+def with_default_dtype() -> None:
+    with set_to(torch.set_default_dtype, torch.float64, torch.float32):
+        check_torch()
+
+
+def file(name: str, write: Callable[[Path], Any] | None = None) -> Path:
+    path = Path(tempfile.mkdtemp(prefix="ravine-test-")) / name
+    if write:
+        write(path)
+    return path
+
+
+def unbuildable() -> Any:
+    class Secret(keras.Model):  # type: ignore[misc]  # as above
+        """Of a class that cannot be made from its configuration."""
+
+        def __init__(self, what: Any) -> None:
+            super().__init__()
+            self.dense = keras.layers.Dense(3, "softmax")
+
+        def call(self, x: Any) -> Any:
+            return self.dense(x)
+
+    made = Secret(object())
+    made(X)
+    return made
+
+
+def holed(value: float) -> Any:
+    x = X.copy()
+    x[7, 2] = value
+    return x
+
+
+TWO = net(outputs=2)
+FRAME = pd.DataFrame({"size": X[:, 0], "colour": ["red"] * 60})
+FOLLOWED: list[tuple[str, Any, Any]] = [
+    (
+        "is empty: give at least one row",
+        lambda: fits(validation_data=(X[:0], LABELS[:0])),
+        lambda: fits(validation_data=(X[:1], LABELS[:1])),
+    ),
+    (
+        "the model has {} inputs",
+        lambda: fits(net(inputs=2)),
+        lambda: [fits(net(inputs=2), (x, LABELS)) for x in ([X, X], {"in0": X, "in1": X})],
+    ),
+    (
+        "{}: {} has {} rows and {} {}",
+        lambda: fits(data=(X, LABELS[:-1])),
+        lambda: fits(data=(X, LABELS)),
+    ),
+    (
+        "fill such values in, or leave those rows out",
+        lambda: fits(data=(holed(np.nan), LABELS)),
+        lambda: [
+            fits(data=(holed(0.0), LABELS)),
+            fits(data=(np.delete(X, 7, 0), np.delete(LABELS, 7))),
+        ],
+    ),
+    (
+        "reshape the data, or change the model's Input",
+        lambda: fits(data=(X[:, :2], LABELS)),
+        lambda: fits(data=(X[:, :2].repeat(2, 1), LABELS)),
+    ),
+    (
+        "give the name of a task, a ravine.Task, a Keras model",
+        lambda: task_of(3, None),
+        lambda: [
+            task_of("digits-mlp", None),
+            task_of(net()(), (X, LABELS), loss=SPARSE),
+            task_of(net(), (X, LABELS), loss=SPARSE),
+        ],
+    ),
+    (
+        "the task is a module of PyTorch",
+        lambda: task_of(torch.nn.Linear(4, 3), (X, LABELS)),
+        module,
+    ),
+    (
+        "not a task: end it with",
+        lambda: called(task_function(returns=False)),
+        lambda: called(task_function(returns=True)),
+    ),
+    (
+        "has no weights to train: make some layer trainable",
+        lambda: fits(net(trainable=False)),
+        fits,
+    ),
+    (
+        "the model has {} outputs, the data {} targets",
+        lambda: fits(TWO),
+        lambda: fits(TWO, (X, [LABELS, LABELS]), loss=[SPARSE, SPARSE]),
+    ),
+    ("the targets are labels, use", lambda: fits(loss=CATEGORICAL), fits),
+    (
+        "the targets are one-hot, use",
+        lambda: fits(data=(X, ONE_HOT)),
+        lambda: fits(data=(X, ONE_HOT), loss=CATEGORICAL),
+    ),
+    (": for classes, use", lambda: fits(loss="mse"), fits),
+    (
+        "takes probabilities, and the model's outputs are not",
+        lambda: fits(net(end=None)),
+        lambda: [
+            fits(net()),
+            fits(net(end=None), loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True)),
+        ],
+    ),
+    (
+        "which the race would not call: give the loss",
+        lambda: fits(net(kind=Own)),
+        lambda: [fits(loss=lambda y, p: -keras.ops.log(p[:, 0])), fits(penal)],
+    ),
+    (
+        "needs an output for each class; the model has",
+        lambda: fits(net(1, None)),
+        lambda: [
+            fits(net(1, "sigmoid"), (X, LABELS % 2), loss="binary_crossentropy"),
+            fits(net(1, None), loss="mse"),
+        ],
+    ),
+    (
+        "no loss: give loss=",
+        lambda: fits(loss=None),
+        lambda: [fits(), fits(compiled(), loss=None)],
+    ),
+    (
+        "metrics is a {}: give functions by name",
+        lambda: module(metrics=["accuracy"]),
+        lambda: module(
+            metrics={"accuracy": lambda output, target: output.argmax(1) == target.argmax(1)}
+        ),
+    ),
+    (
+        "is built already; every seed needs",
+        lambda: module(torch.nn.Linear(4, 3)),
+        lambda: module(lambda: torch.nn.Linear(4, 3)),
+    ),
+    (
+        "a loss of PyTorch weighs its rows itself",
+        lambda: module(data=(X, ONE_HOT, np.ones(60))),
+        lambda: module(data=(X, ONE_HOT * np.ones((60, 1)))),
+    ),
+    (
+        "{} is the class {}: give",
+        lambda: module(loss=torch.nn.MSELoss),
+        lambda: module(loss=torch.nn.MSELoss()),
+    ),
+    (
+        "{} is a {}: give a function",
+        lambda: module(loss="mse"),
+        lambda: module(loss=torch.nn.functional.mse_loss),
+    ),
+    ("leave out torch.manual_seed", lambda: module(seeded), module),
+    (
+        "has no parameters to train: give it a layer",
+        lambda: module(torch.nn.Identity),
+        lambda: module(lambda: torch.nn.Linear(4, 3)),
+    ),
+    (
+        "sums over the rows, so that it grows with the batch",
+        lambda: module(loss=torch.nn.MSELoss(reduction="sum")),
+        lambda: [
+            module(loss=torch.nn.MSELoss(reduction="mean")),
+            module(loss=lambda o, y: torch.nn.functional.mse_loss(o, y, reduction="none").mean(1)),
+        ],
+    ),
+    (
+        "races are in float32 on the CPU; leave out",
+        lambda: module(lambda: torch.nn.Linear(4, 3).double(), (X.astype("float64"), ONE_HOT)),
+        module,
+    ),
+    (
+        "cannot be moved: {}; give a function",
+        lambda: move_model(unbuildable()),
+        lambda: fits(net()),
+    ),
+    (
+        "class_weight needs one output",
+        lambda: fits(TWO, (X, [LABELS, LABELS]), class_weight={0: 2.0}),
+        lambda: fits(TWO, (X, [LABELS, LABELS], np.ones(60)), loss=[SPARSE, SPARSE]),
+    ),
+    (
+        "class_weight needs one label a row",
+        lambda: fits(data=(X, LABELS.repeat(2).reshape(60, 2, 1)), class_weight={0: 2.0}),
+        lambda: fits(data=(X, LABELS, np.where(LABELS == 0, 2.0, 1.0))),
+    ),
+    (
+        "class_weight={} is not allowed",
+        lambda: fits(class_weight=[2.0]),
+        lambda: fits(class_weight={0: 1.0}),
+    ),
+    (
+        "rows are too few to split off",
+        lambda: fits(data=(X[:6], LABELS[:6])),
+        lambda: [
+            fits(),
+            fits(data=(X[:6], LABELS[:6]), validation_data=(X, LABELS), test_data=(X, LABELS)),
+        ],
+    ),
+    (
+        "a loss of your own weighs its rows itself",
+        lambda: pure(data=(X, ONE_HOT, np.ones(60))),
+        lambda: pure(data=(X, ONE_HOT * np.ones((60, 1)))),
+    ),
+    (
+        "init gives {} as {}: give float32",
+        lambda: pure(lambda key: {"w": np.zeros((4, 3), np.int32)}),
+        pure,
+    ),
+    (
+        "give (x, y) or (x, y, sample_weight), a tf.data.Dataset",
+        lambda: fits(data=iter([(X, LABELS)])),
+        lambda: [
+            fits(data=(X, LABELS)),
+            fits(data=(X, LABELS, np.ones(60))),
+            fits(data=tensors()),
+            fits(data=Batches(3)),
+            fits(data=torch.utils.data.DataLoader([*zip(X, LABELS, strict=True)], 20)),
+        ],
+    ),
+    (
+        "a RaggedTensor has rows of different lengths",
+        lambda: fits(data=tensors("ragged")),
+        lambda: fits(data=tensors("ragged", "padded")),
+    ),
+    (
+        "a SparseTensor is not read",
+        lambda: fits(data=tensors("sparse")),
+        lambda: fits(data=tensors("sparse", "dense")),
+    ),
+    (
+        "{} holds {}{}: give {}",
+        lambda: fits(data=(X, np.array(["a", "b", "c"] * 20))),
+        lambda: fits(data=(X, np.unique(np.array(["a", "b", "c"] * 20), return_inverse=True)[1])),
+    ),
+    (
+        "repeats for ever: leave out .repeat()",
+        lambda: fits(data=tensors("repeated")),
+        lambda: fits(data=tensors()),
+    ),
+    (
+        "is a PyDataset without an end",
+        lambda: fits(data=Batches(None)),
+        lambda: fits(data=Batches(3)),
+    ),
+    (
+        "is not batched: end it with .batch(32)",
+        lambda: fits(data=tensors("single")),
+        lambda: fits(data=tensors("single").batch(32)),
+    ),
+    (
+        "not numbers; encode it, or leave it out",
+        lambda: fits(net(), (FRAME, LABELS)),
+        lambda: [task(FRAME.assign(colour=pd.factorize(FRAME.colour)[0])), task(FRAME[["size"]])],
+    ),
+    (
+        "to begin with: give a .keras file",
+        lambda: pretrained(Path("nowhere.keras")),
+        lambda: pretrained(file("name.keras", lambda path: net()().save(path))),
+    ),
+    (
+        "is not a .keras file: save one with",
+        lambda: pretrained(file("name.keras", lambda path: path.write_text("x"))),
+        lambda: pretrained(file("name.keras", lambda path: net()().save(path))),
+    ),
+    ("take torch.set_default_dtype back", with_default_dtype, check_torch),
+    ("take it back, or give what needs it to the layers", with_floatx, lambda: check_keras(keras)),
+]
+
+
+def compiled() -> Any:
+    made = net()()
+    made.compile(loss=SPARSE)
+    return made
+
+
+def task(frame: Any) -> Any:
+    return ravine.Task.from_model(net(), (frame, LABELS), loss=SPARSE)
