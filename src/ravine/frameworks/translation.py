@@ -4,7 +4,7 @@ Nothing here is believed: what is written is read back, and both rules are walke
 """
 
 import functools
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import ModuleType
 from typing import Any
 
@@ -129,13 +129,12 @@ def translation(given: str | Rule, to: str) -> Translation:
     rule = read(given)[1] if isinstance(given, str) else read_rule(given)
     ours = native_of(rule, to)
     if isinstance(rule, Scheduled):
-        return _scheduled(rule, to, ours)
+        stepped = to == "torch" or (isinstance(given, str) and schedulers_in(given))
+        return replace(_scheduled(rule, to, ours), caveat=SCHEDULERS if stepped else "")
     try:
         native = WRITERS[to].write(rule)
     except Unwritable as error:
-        stepped = isinstance(given, str) and schedulers_in(given)
-        caveat = SCHEDULERS if stepped else ""
-        return Translation(to, rule, None, ours, {}, {}, str(error), caveat=caveat)
+        return Translation(to, rule, None, ours, {}, {}, str(error))
     other = read(native)[1]
     fixed = _differences(rule, other)
     apart = tuple(isinstance(x, str) and decays_apart(x) for x in (given, native))

@@ -53,7 +53,14 @@ def _notes(given: Translation) -> list[Text | Table | str]:
     """Sentences, tables and, as plain strings, code."""
     name = CALLED[given.framework]
     if isinstance(given.rule, Scheduled):
-        return [Text(f"The same path: {given.reason}. {given.caveat}".strip())]
+        steps = f"the {given.rule.steps:,.0f} steps of its schedule"
+        said = f"The same path, as long as {steps}."
+        if given.reason:
+            said = f"The same path: {given.reason}."
+        elif not given.exact:
+            said = f"The same path, as long as {steps}, but for the first ones: ε is beside the "
+            said += "bias correction."
+        return [Text(f"{said} {given.caveat}".strip())]
     if given.native is None:
         return [Text(f"No optimizer of {name} walks this path: {given.reason}.")]
     if given.under_schedules:
