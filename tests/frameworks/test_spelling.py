@@ -148,7 +148,10 @@ def test_schedules_are_read() -> None:
             "unknown hyperparameter of schedule cosine 'steps': known: warmup, end",
         ),
         ("cosine(0.1)", "write a schedule as 'cosine(warmup=0.05)'"),
-        ("cosine,linear", "a schedule is one of constant, linear, cosine, exponential, step, not"),
+        (
+            "cosine,linear",
+            "a schedule is one of constant, linear, cosine, exponential, inverse, step, not",
+        ),
         ("", "cannot read the schedule ''"),
         (None, "a schedule is one of"),
         ("cosine(warmup=x)", "'x' in 'cosine(warmup=x)' is not a number"),

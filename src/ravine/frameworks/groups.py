@@ -113,10 +113,10 @@ def own_words(rule: Rule, name: str, value: Any) -> dict[str, Any]:
         return {**found, **both}
     advice = ""
     if name == "weight_decay":
-        walks = innermost(rule).name
+        held = innermost(rule).name
         advice = (
-            f"give {walks} one, as ravine.L2({walks}, weight_decay=0), which is "
-            "torch.optim.Adam's, or ravine.Decay, which is torch.optim.AdamW's; "
+            f"give {held} one, as ravine.L2({held}, weight_decay=0), which is torch.optim.Adam's, "
+            "or ravine.Decay, which is torch.optim.AdamW's; "
         )
     honoured = [word for word in sorted(NATIVE - {*names, *_KEPT, "lr"}) if _place(rule, word)]
     raise WrongCall(
