@@ -158,17 +158,33 @@ def no_charts(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(report, "_picture", lambda *_: NO_CHART)
 
 
+# XLA's option without which it compiles a program in a seventh of the time, if little else is done.
+UNFUSED = "xla_cpu_use_fusion_emitters"
+# The same for a process of its own that computes with JAX: its environment.
+QUICKLY = {"JAX_DISABLE_MOST_OPTIMIZATIONS": "1", "XLA_FLAGS": f"--{UNFUSED}=false"}
+
+
 @pytest.fixture(scope="module")
 def compiled_quickly() -> Iterator[None]:
     """Programs of this process are hardly optimized, where compiling takes longer than they do."""
     import jax
+    from jax._src import compiler
 
     from ravine.racing import engine
 
     set_flag: Any = jax.config.update
     set_flag("jax_disable_most_optimizations", True)
+    options_of = compiler.get_compile_options
+
+    def unfused(*given: Any, **told: Any) -> Any:
+        options: Any = options_of(*given, **told)
+        if jax.config.values["jax_disable_most_optimizations"]:  # and not for ``tiny_race``
+            options.env_option_overrides = [*options.env_option_overrides, (UNFUSED, False)]
+        return options
+
     with pytest.MonkeyPatch.context() as patch:
         patch.delitem(engine.SETTINGS, "jax_disable_most_optimizations")
+        patch.setattr(compiler, "get_compile_options", unfused)
         yield
     set_flag("jax_disable_most_optimizations", False)
     jax.clear_caches()  # what was compiled so is not for those who compare bits
