@@ -12,7 +12,8 @@ race: .venv/.installed
 	$(BIN)/ravine race --confirm tensorflow
 
 test: .venv/.installed-test
-	@# a file stays together, as its races are shared; in the order of tests/conftest.py
+	@# a file stays together, as its races are shared; in the order of tests/conftest.py, which also
+	@# says how many processes auto are
 	$(BIN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder --durations=40
 
 check: .venv/.installed-test

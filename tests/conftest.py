@@ -31,43 +31,59 @@ os.environ["JAX_COMPILATION_CACHE_DIR"] = os.environ["RAVINE_CACHE"]
 os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0"
 os.environ["JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES"] = "-1"
 # Beside others, a process of tests keeps to one core, and so do the races that it starts, which
-# have a worker a core: where all took all cores they would only wait for each other.
+# have a worker a core: where all took all cores they would only wait for each other. Another that
+# keeps to none has what the others leave, who wait for browsers and for clusters now and then.
 if (beside := os.environ.get("PYTEST_XDIST_WORKER")) and hasattr(os, "sched_setaffinity"):
     cores = sorted(os.sched_getaffinity(0))
-    os.sched_setaffinity(0, {cores[int(beside.removeprefix("gw")) % len(cores)]})
+    if (number := int(beside.removeprefix("gw"))) < len(cores):
+        os.sched_setaffinity(0, {cores[number]})
 # No test asserts a time, and a busy machine is no failure.
 settings.register_profile("ravine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("ravine")
 
-# Those that take a minute or more, the longest first.
+# Those that take twenty seconds or more, the longest first.
 LONG = [
     "racing/test_ray.py",
+    "pages/test_explorer.py",
+    "pages/test_report.py",
     "frameworks/test_keras.py",
-    "tasks/own/test_matrix.py",
-    "test_docs.py",
-    "tasks/test_contract.py",
     "frameworks/natives/test_walked.py",
-    "test_site.py",
     "test_race_command_line.py",
-    "test_race.py",
-    "tasks/own/test_native_race.py",
     "racing/test_safety.py",
-    "test_examples.py",
     "test_confirming.py",
+    "tasks/own/test_native_race.py",
+    "test_docs.py",
+    "tasks/own/test_matrix.py",
     "test_trust.py",
-    "test_levers.py",
-    "test_lean_install.py",
-    "racing/test_engine.py",
-    "rules/test_contract.py",
+    "test_site.py",
+    "test_examples.py",
+    "tasks/test_contract.py",
+    "racing/test_pool.py",
     "test_validation.py",
+    "frameworks/test_torch.py",
+    "test_levers.py",
+    "racing/test_gpu.py",
+    "racing/test_engine.py",
+    "racing/test_scale.py",
+    "test_race.py",
+    "tasks/own/test_large.py",
+    "racing/test_environment.py",
+    "test_lean_install.py",
     "test_again.py",
+    "racing/test_stopping.py",
 ]
+
+
+def pytest_xdist_auto_num_workers() -> int:
+    """With ``-n auto`` a process for each core, and one more: see above."""
+    return len(getattr(os, "sched_getaffinity", lambda _: range(os.cpu_count() or 1))(0)) + 1
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Processes are handed file after file: were a long one the last, the others would idle."""
     here = Path(__file__).parent
     ranks = {here / name: rank for rank, name in enumerate(LONG)}
+    assert all(path.exists() for path in ranks), "a file of LONG has another name"
     items.sort(key=lambda item: ranks.get(item.path, len(LONG)))
 
 
@@ -158,17 +174,33 @@ def no_charts(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(report, "_picture", lambda *_: NO_CHART)
 
 
+# XLA's option without which it compiles a program in a seventh of the time, if little else is done.
+UNFUSED = "xla_cpu_use_fusion_emitters"
+# The same for a process of its own that computes with JAX: its environment.
+QUICKLY = {"JAX_DISABLE_MOST_OPTIMIZATIONS": "1", "XLA_FLAGS": f"--{UNFUSED}=false"}
+
+
 @pytest.fixture(scope="module")
 def compiled_quickly() -> Iterator[None]:
     """Programs of this process are hardly optimized, where compiling takes longer than they do."""
     import jax
+    from jax._src import compiler
 
     from ravine.racing import engine
 
     set_flag: Any = jax.config.update
     set_flag("jax_disable_most_optimizations", True)
+    options_of = compiler.get_compile_options
+
+    def unfused(*given: Any, **told: Any) -> Any:
+        options: Any = options_of(*given, **told)
+        if jax.config.values["jax_disable_most_optimizations"]:  # and not for ``tiny_race``
+            options.env_option_overrides = [*options.env_option_overrides, (UNFUSED, False)]
+        return options
+
     with pytest.MonkeyPatch.context() as patch:
         patch.delitem(engine.SETTINGS, "jax_disable_most_optimizations")
+        patch.setattr(compiler, "get_compile_options", unfused)
         yield
     set_flag("jax_disable_most_optimizations", False)
     jax.clear_caches()  # what was compiled so is not for those who compare bits

@@ -1,6 +1,7 @@
 """What installing ravine brings along, and under which licences; read from what is installed."""
 
 from collections.abc import Iterable
+from functools import cache
 from importlib import metadata
 
 from packaging.requirements import Requirement
@@ -46,6 +47,7 @@ def _wanted(requirement: Requirement, extras: Iterable[str]) -> bool:
     return marker is None or any(marker.evaluate({"extra": extra}) for extra in extras)
 
 
+@cache
 def _requires(name: str) -> list[str]:
     try:
         return metadata.requires(name) or []
@@ -53,6 +55,7 @@ def _requires(name: str) -> list[str]:
         return []
 
 
+@cache
 def _about(name: str) -> metadata.PackageMetadata | None:
     try:
         return metadata.metadata(name)

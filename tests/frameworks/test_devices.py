@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from tests.conftest import QUICKLY
 
 PROGRAM = Path(__file__).with_name("keras_devices.py")
 WEIGHTS = [20, 16]
@@ -20,9 +21,9 @@ WEIGHTS = [20, 16]
 @pytest.fixture(scope="module")
 def found(tmp_path_factory: pytest.TempPathFactory) -> Any:
     results = tmp_path_factory.mktemp("devices") / "results.json"
-    told = {"KERAS_BACKEND": "jax", "JAX_PLATFORMS": "cpu"}
-    told["JAX_DISABLE_MOST_OPTIMIZATIONS"] = "1"  # compiling takes longer than training
-    told["XLA_FLAGS"] = "--xla_force_host_platform_device_count=4"
+    # Compiling takes longer than training.
+    told = {**QUICKLY, "KERAS_BACKEND": "jax", "JAX_PLATFORMS": "cpu"}
+    told["XLA_FLAGS"] += " --xla_force_host_platform_device_count=4"
     subprocess.run(
         [sys.executable, str(PROGRAM), str(results)], env={**os.environ, **told}, check=True
     )

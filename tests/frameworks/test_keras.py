@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from tests.conftest import QUICKLY
 
 PROGRAM = Path(__file__).with_name("keras_backend.py")
 BACKENDS = ("tensorflow", "jax", "torch")
@@ -35,7 +36,7 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str]
     running = {}
     # Three programs on few cores: threads of their own would only wait for each other.
     environment = os.environ | {"OMP_NUM_THREADS": "1", "TF_NUM_INTRAOP_THREADS": "1"}
-    environment["JAX_DISABLE_MOST_OPTIMIZATIONS"] = "1"  # compiling takes longer than training
+    environment |= QUICKLY  # compiling takes longer than training
     for backend in BACKENDS:
         command = [sys.executable, str(PROGRAM), str(folder / f"{backend}.json")]
         with (folder / f"{backend}.log").open("w") as log:

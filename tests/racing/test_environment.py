@@ -33,7 +33,7 @@ def told_otherwise(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(scope="module")
 def usual(tmp_path_factory: pytest.TempPathFactory) -> ravine.Race:
-    """In this process, which gives the curves of a worker (see ``test_in_process.py``)."""
+    """In this process, which gives the curves of a worker."""
     out = tmp_path_factory.mktemp("usual") / "race"
     with pages_unwritten():
         return ravine.race("breast-cancer-logistic", **{**SAME, "workers": 0}, out=out)

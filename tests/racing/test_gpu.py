@@ -99,7 +99,11 @@ def test_a_worker_has_a_gpu_to_itself(monkeypatch: pytest.MonkeyPatch) -> None:
     [*(("line", rule) for rule in RULES), ("digits-mlp", "adam"), ("digits-cnn", "sgd")],
 )
 def test_programs_can_be_lowered_for_cuda(
-    name: str, rule: str, tiny_task: Task, monkeypatch: pytest.MonkeyPatch
+    compiled_quickly: None,
+    name: str,
+    rule: str,
+    tiny_task: Task,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """All that can be known without a GPU: XLA's own lowering for it has no objection.
 

@@ -1,4 +1,7 @@
-"""``workers=0``: a race in the process that asked for it."""
+"""``workers=0``: a race in the process that asked for it.
+
+That its curves are those of a worker, see ``test_environment.py``.
+"""
 
 import shutil
 from collections.abc import Callable
@@ -19,17 +22,6 @@ from ravine.tasks.task import Task
 
 SAME: Any = {"rules": ["sgd", "adam"], "learning_rates": [0.01, 0.1], "seeds": 1}
 SAME |= {"fresh_seeds": 6, "progress": False}
-
-
-def test_it_gives_the_curves_of_worker_processes(
-    tiny_task: Task,
-    tiny_race: Path,
-    tmp_path: Path,
-    no_pages: None,
-    assert_same: Callable[..., None],
-) -> None:
-    race = ravine.race(tiny_task, **SAME, workers=1, out=tmp_path / "race")
-    assert_same(ravine.Race.open(tiny_race).stored, race.stored)
 
 
 def test_an_unfinished_one_goes_on(tiny_task: Task, tiny_race: Path, tmp_path: Path) -> None:

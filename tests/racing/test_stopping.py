@@ -114,7 +114,9 @@ def test_what_is_stopped_could_not_have_been_a_contender(seed: int) -> None:
 
 
 @pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")  # in Keras
-def test_early_stopping_changes_no_verdict(tmp_path: Path, no_pages: None, no_charts: None) -> None:
+def test_early_stopping_changes_no_verdict(
+    compiled_quickly: None, tmp_path: Path, no_pages: None, no_charts: None
+) -> None:
     same: Any = {"rules": "sgd,adam", "learning_rates": "1e-4:1:5", "epochs": 2, "seeds": 2}
     same |= {"workers": 0, "progress": False}
     early, whole = (

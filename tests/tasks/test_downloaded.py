@@ -13,6 +13,8 @@ import pytest
 from ravine.errors import RavineError
 from ravine.tasks import AT_HAND, TASKS, find
 
+pytestmark = pytest.mark.usefixtures("compiled_quickly")
+
 ROWS = {"fashion-mnist": (120, 24, 60), "cifar10": (41_666, 8_334, 1)}
 
 

@@ -79,7 +79,7 @@ def test_the_unit_of_time_does_not_matter(made, paces, unit) -> None:
 
 
 @given(PACES)
-@settings(max_examples=30)
+@settings(max_examples=15)
 def test_a_rule_that_never_arrives_changes_nobodys_result(made, paces) -> None:
     """Nor anything else that was measured; intervals allow for one rule more."""
     plan, more = (

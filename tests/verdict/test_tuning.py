@@ -235,7 +235,7 @@ def _cut(curve: Curve, rung: int, period: int) -> Curve:
 
 
 @given(st.integers(0, 10_000), st.integers(1, 3), st.booleans(), st.sampled_from([0, 0.3, 1.0]))
-@settings(max_examples=60)
+@settings(max_examples=30)
 def test_early_stopping_never_changes_what_is_chosen(
     made, seed: int, seeds: int, own_grids: bool, spread: float
 ) -> None:

@@ -251,7 +251,7 @@ def _half(differences: Iterable[Floats], level: float) -> Callable[[Floats], flo
 
     Alone it has nothing to be shrunk towards.
     """
-    from scipy.stats import t as student
+    from scipy.special import stdtrit  # scipy.stats takes a second to import
 
     variances = [(d, float(d.var(ddof=1))) for d in differences if len(d) > 1]
 
@@ -262,7 +262,7 @@ def _half(differences: Iterable[Floats], level: float) -> Callable[[Floats], flo
         others = [v for d, v in variances if d is not difference]
         prior = PRIOR if others else 0
         total = freedom * float(difference.var(ddof=1)) + prior * float(np.mean(others or [0.0]))
-        width = float(student.isf(level / 2, freedom + prior))
+        width = -float(stdtrit(freedom + prior, level / 2))
         return width * math.sqrt(total / (prior + freedom) / len(difference))
 
     return half

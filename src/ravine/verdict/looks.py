@@ -21,8 +21,7 @@ def nominal_levels(looks: tuple[int, ...], alpha: float) -> tuple[float, ...]:
     >>> [round(level, 5) for level in nominal_levels((6, 9, 12, 18, 24), 0.05 / 7)]
     [0.00179, 0.00131, 0.00145, 0.00244, 0.00292]
     """
-    from scipy.optimize import brentq
-    from scipy.stats import norm
+    from scipy.special import ndtr  # scipy.stats takes a second to import
 
     nodes, weights = np.polynomial.legendre.leggauss(NODES)
     scores, masses = np.zeros(1), np.ones(1)  # where the score was, and how probable that is
@@ -30,17 +29,22 @@ def nominal_levels(looks: tuple[int, ...], alpha: float) -> tuple[float, ...]:
     for look in looks:
         time = look / looks[-1]
         spent, spread = alpha * (time - before), np.sqrt(time - before)
-        bound = brentq(_excess, 0.0, 9.0, args=(scores, masses, spread, spent), xtol=1e-12)
-        levels.append(float(2 * norm.sf(bound / np.sqrt(time))))
+        bound = _bound(scores, masses, spread, spent)
+        levels.append(float(2 * ndtr(-bound / np.sqrt(time))))
         later = bound * nodes
-        density = norm.pdf(later[:, None] - scores, scale=spread) @ masses
+        away = (later[:, None] - scores) / spread
+        density = np.exp(-(away**2) / 2) @ masses / (np.sqrt(2 * np.pi) * spread)
         scores, masses, before = later, density * bound * weights, time
     return tuple(levels)
 
 
-def _excess(bound: float, scores: Floats, masses: Floats, spread: float, spent: float) -> float:
-    """How much more than it may spend a look does that stops what is beyond the bound."""
-    from scipy.stats import norm
+def _bound(scores: Floats, masses: Floats, spread: float, spent: float) -> float:
+    """Beyond which a look stops as much as it may spend."""
+    from scipy.special import ndtr
 
-    beyond = norm.sf(bound - scores, scale=spread) + norm.cdf(-bound - scores, scale=spread)
-    return float(masses @ beyond) - spent
+    low, high = 0.0, 9.0
+    while high - low > 1e-12:
+        middle = (low + high) / 2
+        beyond = ndtr((scores - middle) / spread) + ndtr((-middle - scores) / spread)
+        low, high = (middle, high) if float(masses @ beyond) > spent else (low, middle)
+    return (low + high) / 2

@@ -15,8 +15,6 @@ from ravine.update_rule import Rule
 
 set_flag: Any = jax.config.update
 set_flag("jax_enable_x64", True)
-# Compiling takes longer than walking.
-set_flag("jax_disable_most_optimizations", True)
 
 
 def walked(line: str, kinds: Sequence[Floats], problem: Problem) -> list[Floats]:

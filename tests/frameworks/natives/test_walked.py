@@ -23,6 +23,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from tests.conftest import QUICKLY
 
 import ravine
 from ravine.errors import RavineError
@@ -95,8 +96,9 @@ Paths = Callable[[str, str, str], Any]
 def walked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Paths]:
     """The path of a line on a backend, at a kind of learning rate."""
     folder, running = tmp_path_factory.mktemp("natives"), {}
-    # Three processes on few cores: threads of their own would only wait for each other.
-    environment = os.environ | {"OMP_NUM_THREADS": "1", "TF_NUM_INTRAOP_THREADS": "1"}
+    # Three processes on few cores: threads of their own would only wait for each other; and
+    # compiling takes longer than walking.
+    environment = os.environ | {"OMP_NUM_THREADS": "1", "TF_NUM_INTRAOP_THREADS": "1"} | QUICKLY
     for backend in ("torch", "jax", "tensorflow"):
         given, results = folder / f"{backend}.json", folder / f"{backend}.npz"
         given.write_text(json.dumps(lines(backend)), encoding="utf-8")
