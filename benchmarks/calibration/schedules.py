@@ -1,12 +1,12 @@
 """What one learning rate for all lengths of a schedule costs, against one tuned for each length.
 
 ``python -m benchmarks.calibration.schedules digits-mlp:cosine --out FILE``. Rates are chosen on the
-validation data of all seeds and compared on their test data; times are to the targets of a race.
+validation data of all seeds, the one for all lengths by the time to the targets of a race; where
+runs end is compared on their test data.
 """
 
 import argparse
 import json
-import math
 from pathlib import Path
 from typing import Any
 
@@ -14,37 +14,36 @@ import numpy as np
 from benchmarks.calibration.curves import Curves, file_of, of
 from benchmarks.calibration.races import TEST, VALIDATION
 
-from ravine.racing.endpoint import band, joined, mean_log_time, times_to
+from ravine.racing.endpoint import band, mean_log_time, times_to
 
 
 def cost(curves: Curves) -> dict[str, Any]:
-    """By rule: how many times as long one rate takes, and which rates are best by length."""
-    lowest, ends = curves.lowest(), {r: _ends(curves, r) for r in curves.rates}
-    reference = next(iter(curves.rates))
-    place = int(np.nanargmin(ends[reference][VALIDATION, :, :, -1].mean(axis=1)))
-    targets = {
-        split: band(low, float(np.median(low, axis=0)[-1]), 1)
-        for split in (VALIDATION, TEST)
-        for low in [lowest[reference][split, place]]
-    }
+    """By rule: the rate for all lengths, the best of each, and how much higher the one ends."""
+    lowest, reference = curves.lowest(), next(iter(curves.rates))
+    ends = {rule: _ends(curves, rule) for rule in curves.rates}
+    whole = ends[reference][VALIDATION, :, :, -1].mean(axis=1)
+    low = lowest[reference][VALIDATION, int(whole.argmin())]
+    targets = band(low, float(np.median(low, axis=0)[-1]), 1)
     found = {}
     for rule, own in ends.items():
-        times = [_time(low, targets[VALIDATION], curves) for low in lowest[rule][VALIDATION]]
-        one = _time(lowest[rule][TEST, int(np.argmin(times))], targets[TEST], curves)
+        times = [_time(low, targets, curves) for low in lowest[rule][VALIDATION]]
+        one = int(np.argmin(times))
         each = own[VALIDATION].mean(axis=1).argmin(axis=0)  # the best rate of each length
-        picked = own[TEST][each, :, np.arange(len(each))].T
-        tuned = np.stack(
-            [
-                joined(dict(zip(curves.lengths, row, strict=True)), curves.evaluations)
-                for row in picked
-            ]
-        )
+        own_rate = own[TEST][each, :, np.arange(len(each))]
+        over = np.exp(np.log(own[TEST, one].T / own_rate).mean(axis=1))
         found[rule] = {
-            "one_rate": float(curves.rates[rule][int(np.argmin(times))]),
+            "one_rate": float(curves.rates[rule][one]),
             "rates_by_length": [float(curves.rates[rule][k]) for k in each],
-            "times_as_long": round(math.exp(one - _time(tuned, targets[TEST], curves)), 3),
+            "loss_over_that_of_the_lengths_own_rate": [round(float(x), 3) for x in over],
         }
-    return {"lengths": curves.lengths, "seeds": picked.shape[0], "rules": found}
+    seeds = curves.losses[reference].shape[1]
+    most = max(max(one["loss_over_that_of_the_lengths_own_rate"]) for one in found.values())
+    return {
+        "lengths": curves.lengths,
+        "seeds": seeds,
+        "rules": found,
+        "ends_higher_by_at_most": round(most - 1, 4),
+    }
 
 
 def _ends(curves: Curves, rule: str) -> Any:
@@ -71,7 +70,7 @@ def main() -> None:
         path = asked.curves / file_of(task)
         if not path.exists():
             of(task).save(path)
-        found[task] = cost(Curves.load(path))
+        found[task.replace(":", "_")] = cost(Curves.load(path))
     text = json.dumps(found, indent=1)
     print(text)
     if asked.out:
