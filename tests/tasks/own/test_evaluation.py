@@ -17,6 +17,7 @@ from keras import layers
 import ravine
 from ravine.errors import WrongCall
 from ravine.racing import engine
+from ravine.racing.evaluation_check import check_evaluation
 from ravine.tasks import intake
 from ravine.tasks.own import masks
 
@@ -211,6 +212,25 @@ def test_two_functions_that_draw_by_themselves_are_named(tmp_path: Path) -> None
     task = ravine.Task.from_jax(lambda key: np.zeros(4, "float32"), loss, (X, Y))
     with pytest.raises(WrongCall, match=r"the loss of validation rows is .* JAX's own evaluation"):
         raced(task, tmp_path / "race")
+
+
+def test_a_model_that_draws_in_evaluation_is_not_compared() -> None:
+    """Monte Carlo dropout, which pieces of a split draw for themselves."""
+
+    class Always(layers.Dropout):
+        def call(self, inputs: Any, training: bool = False) -> Any:
+            return super().call(inputs, training=True)
+
+    def make() -> Any:
+        image = keras.Input((6, 6, 1))
+        hidden = layers.Flatten()(layers.Conv2D(2, 3)(image))
+        return keras.Model(image, layers.Dense(1)(Always(0.5)(hidden)))
+
+    task = ravine.Task.from_model(make, (IMAGES, Y), loss="mse")
+    network = task.network()
+    checked = check_evaluation(engine, network, task, task.load(), network.draw(0))
+    assert checked.note.startswith("the model draws in evaluation")
+    assert checked.start is None
 
 
 def test_masks_are_joined_with_their_rows() -> None:
