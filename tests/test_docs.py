@@ -119,7 +119,9 @@ def test_images_in_a_folder_a_table_and_tensors_are_data(
         x, y = task.load().train
         assert task.network().measures == ("loss",)  # model, data and loss fit each other
         found.append((x.shape, y.shape))
-    assert found == [((7, 32, 32, 3), (7,)), ((18, 4), (18,)), ((600, 2), (600,))]
+    of_patients = (120, 3), (120,)
+    shapes = [((7, 32, 32, 3), (7,)), ((18, 4), (18,)), of_patients, ((600, 2), (600,))]
+    assert found == shapes
 
 
 def shown_commands() -> Iterator[tuple[str, list[str]]]:

@@ -61,6 +61,7 @@ ALLOWED = {
     ("tasks/task.py", "model.load_weights"): "arrays",
     ("tasks/pretraining.py", "model.load_weights"): "arrays",
     ("tasks/own/judge.py", "keras.saving.deserialize_keras_object"): "of the task, which is signed",
+    ("tasks/settings.py", "cloudpickle.loads"): "of the task, as above",
     ("tasks/own/moving.py", "keras.saving.deserialize_keras_object"): "of the task, as above",
     ("frameworks/keras.py", "super().from_config"): "numbers, and rules as keras_saving reads them",
     ("tasks/saved.py", "np.load"): "without pickles",

@@ -375,7 +375,8 @@ def _check_same(race: Race, plan: Plan, rules: Mapping[str, Rule], driver: Drive
             f"{plan.facts.engine}, but its task is trained by {facts.engine}"
         )
     settled = settle(plan.choices, {n: rules[n] for n in plan.choices.rules}, facts)
-    if replace(settled, width=plan.width) != plan:
+    told = facts._replace(notes=plan.facts.notes)  # which decide nothing
+    if replace(settled, width=plan.width, facts=told) != plan:
         raise WrongCall(
             f"the race in '{race.folder}' cannot go on: its task, its rules or ravine itself have "
             "changed since it was planned"

@@ -55,6 +55,11 @@ class Bench:
         self._arrays = read(self._folder / DATA, follow=True)
         _one_thread()
 
+    @property
+    def settings(self) -> Any:
+        """Those of the process that the task was made in, if it has any."""
+        return getattr(self._task, "settings", None)
+
     def do(self, name: str, arguments: Mapping[str, Any]) -> Any:
         """The answer of the job below."""
         return getattr(self, name)(**arguments)
@@ -65,7 +70,7 @@ class Bench:
 
         with absent("tensorflow"):  # which only TensorFlow's own backend needs seeded
             keras.utils.set_random_seed(run.seed % 2**32)
-        settings.agree(keras, getattr(self._task, "settings", None), own=False)
+        settings.agree(keras, self.settings, own=False)
         model = self._task.build()
         drawn = read(self._folder / weights_file(run.seed))
         native = plan.facts.engine in KERAS.values()  # whose state ends with the run's seed
@@ -112,7 +117,7 @@ class Bench:
         """One step on a few rows. Raises ``WrongCall`` if the task's model cannot be trained so."""
         import keras
 
-        settings.agree(keras, getattr(self._task, "settings", None), own=False)
+        settings.agree(keras, self.settings, own=False)
         try:
             model = self._task.build()
             model.compile(optimizer="sgd", **self._task.compiled(model))

@@ -69,6 +69,7 @@ def check_evaluation(engine: Any, network: Any, task: Any, data: Any, drawn: Any
         found = _differences(network, evaluator, drawn, 0)
         # Where a metric counts decisions, rounding may turn one of them, but hardly twice.
         again = _differences(network, evaluator, drawn, 1) if found else {}
+        draws = bool(found) and _draws(network, evaluator, drawn)
     except WrongCall:
         raise
     except Exception as error:  # a comparison that cannot be made says nothing about the model
@@ -85,6 +86,8 @@ def check_evaluation(engine: Any, network: Any, task: Any, data: Any, drawn: Any
                 f"the loss of {name} rows is {float(value):g}, as targets hold nan: leave them out "
                 "in the loss, fill them in, or leave those rows out"
             )
+    if draws:
+        return Checked("the model draws in evaluation, so that no two evaluations are the same")
     if lasting := [line for part, line in found.items() if part in again]:
         raise WrongCall(lasting[0])
 
@@ -130,6 +133,15 @@ def _reads_weights(rule: Rule) -> bool:
         ones = np.ones(2, np.float32)
         return np.array_equal(np.asarray(rule.read(ones, rule.init(ones), 0.0)), ones)
     return False
+
+
+def _draws(network: Any, evaluator: Evaluator, drawn: Any) -> bool:
+    """Whether held-out scores change with the seeds in the model's state alone."""
+    pairs = zip(drawn.state, network.draw(1).state, strict=True)
+    seeds = [other if one.dtype.kind in "iu" else one for one, other in pairs]
+    one, _ = evaluator(drawn.trainable, drawn.state)
+    other, _ = evaluator(drawn.trainable, seeds)
+    return not np.allclose(one.at_once, other.at_once, rtol=RELATIVE, equal_nan=True)
 
 
 def _expected(now: Evaluated, native: Scores) -> Any:

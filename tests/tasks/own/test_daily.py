@@ -1,5 +1,7 @@
 """What people do every day is taken, and what fails in their code is one line that names it."""
 
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -101,11 +103,17 @@ def test_the_command_line_shows_the_traceback_if_asked(
 
 
 def test_a_batch_larger_than_the_data_has_all_of_them(tmp_path: Path) -> None:
-    race = ravine.race(net(), (X, Y), loss="mse", batch_size=64, **SMALL, out=tmp_path / "race")
+    task = own_model(net(), (X, Y), loss="mse", batch_size=64)
+    race = ravine.race(task, **SMALL, out=tmp_path / "race")
     said = "batch_size=64 is larger than the training data: a batch has all 36 rows"
     assert said in race.verdict.warnings
     assert race.plan.choices.batch_size == 36
     assert race.plan.steps == 1
+    with closing(sqlite3.connect(race.folder / "race.sqlite")) as base, base:
+        base.execute("DELETE FROM segments")
+        base.execute("DELETE FROM runs")
+    again = ravine.resume(race.folder, rules=[], task=task, workers=0, progress=False)
+    assert said in again.verdict.warnings
 
 
 def masked(y: Any, predicted: Any) -> Any:

@@ -17,6 +17,7 @@ from keras import layers
 import ravine
 from ravine.errors import WrongCall
 from ravine.racing import engine
+from ravine.racing.evaluation_check import check_evaluation
 from ravine.tasks import intake
 from ravine.tasks.own import masks
 
@@ -213,6 +214,25 @@ def test_two_functions_that_draw_by_themselves_are_named(tmp_path: Path) -> None
         raced(task, tmp_path / "race")
 
 
+def test_a_model_that_draws_in_evaluation_is_not_compared() -> None:
+    """Monte Carlo dropout, which pieces of a split draw for themselves."""
+
+    class Always(layers.Dropout):
+        def call(self, inputs: Any, training: bool = False) -> Any:
+            return super().call(inputs, training=True)
+
+    def make() -> Any:
+        image = keras.Input((6, 6, 1))
+        hidden = layers.Flatten()(layers.Conv2D(2, 3)(image))
+        return keras.Model(image, layers.Dense(1)(Always(0.5)(hidden)))
+
+    task = ravine.Task.from_model(make, (IMAGES, Y), loss="mse")
+    network = task.network()
+    checked = check_evaluation(engine, network, task, task.load(), network.draw(0))
+    assert checked.note.startswith("the model draws in evaluation")
+    assert checked.start is None
+
+
 def test_masks_are_joined_with_their_rows() -> None:
     one, two = (masks.Predicted([x], [x > 0]) for x in (np.array([1, 0]), np.array([0, 2])))
     joined = masks.joined([one, two], np.concatenate)
@@ -223,12 +243,13 @@ def test_masks_are_joined_with_their_rows() -> None:
 class Confusion(keras.metrics.Metric):
     """A metric that gives a matrix."""
 
-    def __init__(self, name: str = "confusion") -> None:
-        super().__init__(name=name)
+    def __init__(self, name: str = "confusion", **options: Any) -> None:
+        super().__init__(name=name, **options)
         self.counts = self.add_weight(shape=(2, 2), initializer="zeros")
 
     def update_state(self, y: Any, predicted: Any, sample_weight: Any = None) -> None:
-        both = [keras.ops.one_hot(keras.ops.cast(one > 0.5, "int32"), 2) for one in (y, predicted)]
+        labels = (keras.ops.cast(keras.ops.ravel(one) > 0.5, "int32") for one in (y, predicted))
+        both = [keras.ops.one_hot(one, 2) for one in labels]
         self.counts.assign_add(keras.ops.transpose(both[0]) @ both[1])
 
     def result(self) -> Any:
@@ -265,8 +286,6 @@ def test_metrics_with_a_state_and_of_any_shape_are_kerass_own() -> None:
     x, y, weights = part
     given: Any = {"sample_weight": weights, "batch_size": 60, "verbose": 0, "return_dict": True}
     native = model.evaluate(x, y, **given)
-    extremes = native.pop("extremes")
-    native |= {f"extremes_{name}": value for name, value in extremes.items()}
-    assert network.measures == tuple(native)
-    means = [float(np.mean(value)) for value in native.values()]
+    assert set(network.measures) == set(native)
+    means = [float(np.mean(native[name])) for name in network.measures]
     np.testing.assert_allclose(measures[0, 0], means, rtol=1e-5)

@@ -94,6 +94,8 @@ def test_the_split_that_draws_is_named() -> None:
             still(), 16, sampler=torch_data.WeightedRandomSampler([1.0] * 60, 60)
         ),
         lambda: as_tensorflow(False),
+        lambda: torch_data.DataLoader(still(), 20, shuffle=True, drop_last=True),
+        lambda: as_tensorflow(False).unbatch().batch(20, drop_remainder=True),
     ],
 )
 def test_data_in_another_order_are_the_same(still: Any) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import jax
 import keras
 import numpy as np
 import pytest
@@ -16,6 +17,7 @@ from ravine.errors import WrongCall
 from ravine.racing import engine
 from ravine.racing.evaluation_check import check_evaluation
 from ravine.tasks import settings
+from ravine.tasks.own.variables import compare
 
 draw = np.random.default_rng(0)
 X = draw.normal(size=(60, 4)).astype("float32")
@@ -146,3 +148,20 @@ def test_a_global_variable_that_does_not_travel_is_named(
             )
     finally:
         sys.modules.pop("global_units")
+
+
+def test_64_bit_numbers_of_jax_are_named() -> None:
+    def loss(w: Any, x: Any, y: Any) -> Any:
+        return (x @ w - y[:, 0]) ** 2
+
+    def weights(dtype: Any) -> Any:
+        return lambda key: jax.random.normal(key, (4,), dtype)
+
+    wide = ravine.Task.from_jax(weights(None), loss, (X, Y), name="wide")
+    given = ravine.Task.from_jax(weights("float32"), loss, (X, Y), name="given")
+    with jax.enable_x64(True):
+        here = wide.variables, given.variables
+    there = [task.network().variables_there for task in (wide, given)]
+    with pytest.raises(WrongCall, match=r"float64.*float32.*give the dtype to what makes the arr"):
+        compare(here[0], there[0], "wide")
+    compare(here[1], there[1], "given")  # the advice

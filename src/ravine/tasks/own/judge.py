@@ -60,13 +60,12 @@ class Judge:
 
 
 def flat(found: Mapping[str, Any]) -> dict[str, Any]:
-    """The values of metrics by name; those of a metric that gives several have two names.
+    """The values of metrics by name; a metric that gives several names them, as in ``evaluate``.
 
     >>> flat({"loss": 1.0, "scores": {"low": 0.1, "high": 0.9}})
-    {'loss': 1.0, 'scores_low': 0.1, 'scores_high': 0.9}
+    {'loss': 1.0, 'low': 0.1, 'high': 0.9}
     """
     values: dict[str, Any] = {}
     for name, value in found.items():
-        named = value if isinstance(value, Mapping) else {"": value}
-        values |= {f"{name}_{key}" if key else name: v for key, v in named.items()}
+        values |= value if isinstance(value, Mapping) else {name: value}
     return values

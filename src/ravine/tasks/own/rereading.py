@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from ravine.errors import WrongCall
-from ravine.tasks.own.nested import mapped
+from ravine.tasks.own.nested import leaves, mapped
 from ravine.tasks.own.rows import Rows, batches_of, read_rows
 
 FEW = 32  # rows that are read again: an augmentation may leave most as they are
@@ -25,25 +25,52 @@ def check_rereading(given: Any, rows: Rows, what: str) -> None:
         rows: What a first reading gave.
         what: How errors name it.
     """
-    kinds = {kind.__name__ for kind in type(given).__mro__}
-    if "DataLoader" in kinds and _by_index(given.dataset):
+    said = f"of a row differs at a second reading: {WAY_OUT}"
+    loader = "DataLoader" in _kinds(given)
+    if loader and _by_index(given.dataset):
         first, second = (list(_some(given.dataset, what)) for _ in range(2))
         differing = [_apart(one, other) for one, other in zip(first, second, strict=True)]
         if name := next(filter(None, differing), ""):
-            raise WrongCall(f"{what}: {name} of a row differs at a second reading: {WAY_OUT}")
-        if getattr(given.sampler, "replacement", True) and not _in_order(given):
-            return  # other rows than before may be its turn
-    for row in _some(given, what):
-        if name := _missing(rows, row):
-            raise WrongCall(f"{what}: {name} of a row differs at a second reading: {WAY_OUT}")
+            raise WrongCall(f"{what}: {name} {said}")
+    if loader and not _all_rows(given):
+        return  # others than before may be its turn
+    missing = [_missing(rows, row) for row in _some(given, what)]
+    names = [name for name in missing if name]
+    if len(names) > len(missing) * _left_out(given, rows):
+        raise WrongCall(f"{what}: {names[0]} {said}")
+
+
+def _kinds(given: Any) -> set[str]:
+    return {kind.__name__ for kind in type(given).__mro__}
 
 
 def _by_index(given: Any) -> bool:
-    return hasattr(given, "__getitem__") and hasattr(given, "__len__")
+    iterable = "IterableDataset" in _kinds(given)
+    return hasattr(given, "__getitem__") and hasattr(given, "__len__") and not iterable
 
 
-def _in_order(loader: Any) -> bool:
-    return type(loader.sampler).__name__ == "SequentialSampler"
+def _all_rows(loader: Any) -> bool:
+    """Whether each pass of a loader gives the same rows, in whatever order."""
+    if type(loader.batch_sampler).__name__ not in ("BatchSampler", "NoneType") or loader.drop_last:
+        return False
+    kind, sampler = type(loader.sampler).__name__, loader.sampler
+    shuffled = kind == "RandomSampler" and not sampler.replacement
+    return shuffled or kind in ("SequentialSampler", "_InfiniteConstantSampler")
+
+
+def _left_out(given: Any, rows: Rows) -> float:
+    """What share of rows a first reading may have left out, to the end of whole batches."""
+    import numpy as np
+
+    if not hasattr(given, "element_spec"):
+        return 0.0
+    # Of tf.data: one that drops what is left has batches of a known size.
+    sizes = [int(size) for size in _batch_sizes(given.element_spec) if size is not None]
+    return float(np.clip(4 * max(sizes, default=0) / rows.number, 0, 1))
+
+
+def _batch_sizes(spec: Any) -> Iterator[int | None]:
+    return (one.shape[0] for one in leaves(spec) if getattr(one, "shape", None))
 
 
 def _some(given: Any, what: str) -> Iterator[Rows]:
@@ -66,10 +93,8 @@ def _missing(rows: Rows, row: Rows) -> str:
     for (name, array), (_, wanted) in zip(rows.named(), row.named(), strict=True):
         if array.shape[1:] != wanted.shape[1:]:
             return name
-        size = max(1, wanted.size)
-        probes = np.unravel_index(
-            np.unique(np.linspace(0, size - 1, PROBED).astype(int)), wanted.shape
-        )
+        places = np.unique(np.linspace(0, max(0, wanted.size - 1), PROBED).astype(int))
+        probes = np.unravel_index(places, wanted.shape)
         probed = (slice(None), *probes[1:])
         if len(at) == rows.number:  # all rows: first by a few of their numbers
             at = np.flatnonzero(_equal(array[probed], wanted[probed]).all(-1))

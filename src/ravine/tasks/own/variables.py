@@ -69,11 +69,18 @@ def compare(here: Sequence[Variable], there: Sequence[Variable], name: str) -> N
         found = f"{len(here)} variables in this process and {len(there)} in a worker"
     else:
         found = f"{one} in this process and {other} in a worker"
-    raise WrongCall(
-        f"the model of '{name}' has {found}: what decides it does not reach the worker, such as a "
-        "global variable of a module, or an argument that get_config leaves out; give it to the "
-        "function that builds the model, such as functools.partial(make_model, units=64)"
-    )
+    if one is not None and other is not None and one[:2] == other[:2] and one.dtype != other.dtype:
+        why = (
+            "64-bit numbers of this process do not reach the worker, as races are in float32; give "
+            "the dtype to what makes the array"
+        )
+    else:
+        why = (
+            "what decides it does not reach the worker, such as a global variable of a module, or "
+            "an argument that get_config leaves out; give it to the function that builds the "
+            "model, such as functools.partial(make_model, units=64)"
+        )
+    raise WrongCall(f"the model of '{name}' has {found}: {why}")
 
 
 @contextmanager
