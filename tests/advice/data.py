@@ -411,6 +411,52 @@ FOLLOWED: list[tuple[str, Any, Any]] = [
         lambda: pretrained(file("name.keras", lambda path: path.write_text("x"))),
         lambda: pretrained(file("name.keras", lambda path: net()().save(path))),
     ),
+    (
+        "groups has shape {}",
+        lambda: split(groups=np.zeros((60, 2))),
+        lambda: split(groups=np.arange(60) // 6),
+    ),
+    (
+        "both are given: leave {}= out",
+        lambda: split(split="last", validation_data=(X, LABELS), test_data=(X, LABELS)),
+        lambda: split(validation_data=(X, LABELS), test_data=(X, LABELS)),
+    ),
+    (
+        "is a {} of Keras 2 (tf_keras)",
+        lambda: ravine.race(of_keras_2(), (X, LABELS), loss="mse"),
+        lambda: fits(net()),
+    ),
+    (
+        "neighbouring rows are alike in",
+        None,
+        "tests/tasks/own/test_splits.py::"
+        "test_rows_that_depend_on_their_neighbours_are_warned_of_under_a_random_split",
+    ),
+    (
+        "takes logits (from_logits=True)",
+        None,
+        "tests/tasks/own/test_daily.py::test_probabilities_that_are_taken_for_logits_are_warned_of",
+    ),
+    (
+        "as targets hold nan",
+        None,
+        "tests/tasks/own/test_daily.py::test_targets_may_be_nan_where_the_loss_leaves_them_out",
+    ),
+    (
+        "put what draws into the model",
+        None,
+        "tests/tasks/own/test_rereading.py::test_the_advice_of_a_layer_that_draws_holds",
+    ),
+    (
+        "give the dtype to what makes the array",
+        None,
+        "tests/tasks/own/test_settings.py::test_64_bit_numbers_of_jax_are_named",
+    ),
+    (
+        "give it to the function that builds the model, such as functools.partial",
+        None,
+        "tests/tasks/own/test_settings.py::test_a_model_that_is_another_when_rebuilt_is_named",
+    ),
     ("take torch.set_default_dtype back", with_default_dtype, check_torch),
     ("take it back, or give what needs it to the layers", with_floatx, lambda: check_keras(keras)),
 ]
@@ -420,6 +466,14 @@ def compiled() -> Any:
     made = net()()
     made.compile(loss=SPARSE)
     return made
+
+
+def of_keras_2() -> Any:
+    return type("Sequential", (), {"__module__": "tf_keras.src.engine.sequential"})()
+
+
+def split(**options: Any) -> Any:
+    return ravine.Task.from_model(net(), (X, LABELS), loss=SPARSE, **options)
 
 
 def task(frame: Any) -> Any:

@@ -294,7 +294,7 @@ FOLLOWED: list[tuple[str, Any, Any]] = [
     (
         "leave out workers=0, so that",
         None,
-        "tests/racing/test_in_process.py::test_it_gives_the_curves_of_worker_processes",
+        "tests/racing/test_environment.py::test_a_shipped_task_has_the_same_curves",
     ),
     (
         "(start one with 'ray start --head'",

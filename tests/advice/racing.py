@@ -7,13 +7,14 @@ import pandas as pd
 import torch
 
 import ravine
+from ravine.again import check_target
 from ravine.conduct import check_workers
 from ravine.names import check
 from ravine.pages.explorer.entries import Entry
 from ravine.racing.choices import choose, scheduled
 from ravine.racing.durations import read_seconds
 from ravine.racing.grids import log_grid, own_grid, read_rates, read_search, scattered
-from ravine.rules import SGD, Adam
+from ravine.rules import SGD, Adam, AdamW
 from ravine.surfaces import find
 from ravine.tasks import TASKS
 from ravine.tasks.levers import check_vary, read_vary
@@ -123,6 +124,27 @@ FOLLOWED: list[tuple[str, Any, Any]] = [
         "cannot read the target",
         lambda: chosen(Adam(), target="accuracy"),
         lambda: [chosen(Adam(), target=x) for x in (0.3, "accuracy>=0.95")],
+    ),
+    (
+        "on the training data the loss alone is measured",
+        lambda: chosen(Adam(), target="training accuracy>=0.9"),
+        lambda: [
+            chosen(Adam(), target=x) for x in ("training loss<=0.1", "validation accuracy>=0.9")
+        ],
+    ),
+    (
+        "cannot be confirmed: runs in a framework are measured on the test data",
+        lambda: check_target("validation accuracy>=0.9"),
+        lambda: check_target("accuracy>=0.9"),
+    ),
+    (
+        "tune='full' tries weight decays",
+        lambda: chosen(AdamW(), tune="full", learning_rates=[0.1]),
+        lambda: [
+            chosen(AdamW(), tune="full"),
+            chosen(AdamW(), learning_rates=[0.1]),
+            chosen(AdamW(), search="weight_decay"),
+        ],
     ),
     (
         "has a schedule of its own: race it without",
