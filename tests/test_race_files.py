@@ -146,6 +146,6 @@ def test_looking_at_a_race_writes_nothing(published: Path, monkeypatch: pytest.M
 def test_a_folder_that_was_there_before_stays(tmp_path: Path) -> None:
     mine = tmp_path / "mine"
     mine.mkdir()
-    words = ["race", "--batch-size", "5000", "--workers", "0", "--out", str(mine)]
+    words = ["race", "--target", "recall>=0.5", "--workers", "0", "--out", str(mine)]
     assert CliRunner().invoke(app, words).exit_code == 2
     assert list(mine.iterdir()) == []

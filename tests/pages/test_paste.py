@@ -23,10 +23,19 @@ def test_searched_hyperparameters_and_schedules_are_in_it(results):
     searched = replace(adam, hyperparameters=found)
     assert all("0.97" in line.text for line in paste.lines(results.plan, searched))
     cosine = replace(results.plan, choices=replace(results.plan.choices, schedule="cosine"))
-    assert all(
-        line.ours and "Scheduled" in line.text and str(cosine.steps) in line.text
-        for line in paste.lines(cosine, adam)
-    )
+    lines = {line.to: line for line in paste.lines(cosine, adam)}
+    for to, schedule in {
+        "keras": "keras.optimizers.schedules.CosineDecay",
+        "optax": "optax.cosine_decay_schedule",
+        "torch": "torch.optim.lr_scheduler.CosineAnnealingLR",
+    }.items():
+        assert not lines[to].ours
+        assert schedule in lines[to].text
+        assert str(cosine.steps) in lines[to].text
+    nesterov = replace(adam, rule="nesterov", hyperparameters={"learning_rate": 1.0})
+    for line in paste.lines(cosine, nesterov):  # which no native walks where its rate changes
+        assert line.ours
+        assert f"Scheduled(ravine.Nesterov(learning_rate=0.1), steps={cosine.steps}" in line.text
 
 
 def test_a_rule_of_ones_own_is_named(results):

@@ -6,6 +6,7 @@ Each walks 100 steps in this process, and most schedules end before that.
 import functools
 import importlib
 import inspect
+import math
 import runpy
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -23,7 +24,7 @@ import torch
 import ravine
 from ravine.errors import WrongCall
 from ravine.frameworks.natives import read, read_legacy, read_optax, read_schedules
-from ravine.frameworks.translation import translate, translation
+from ravine.frameworks.translation import translation
 from ravine.wrapping import Scheduled
 
 WALKING: dict[str, Any] = runpy.run_path(str(Path(__file__).with_name("walking.py")))
@@ -50,7 +51,7 @@ def float64() -> Iterator[None]:
 
 def by_optax(text: str, problem: Any) -> Any:
     *before, last = text.split("; ")
-    names: dict[str, Any] = {"optax": optax}
+    names: dict[str, Any] = {"optax": optax, "ravine": ravine}
     for line in before:
         exec(line, names)
     optimizer = eval(last, names)
@@ -67,7 +68,7 @@ def by_optax(text: str, problem: Any) -> Any:
 
 def by_keras(text: str, problem: Any) -> Any:
     variables = [keras.Variable(w, dtype="float64") for w in problem.start]
-    optimizer = eval(text, {"keras": keras})
+    optimizer = eval(text, {"keras": keras, "ravine": ravine})
     path = []
     for t in range(STEPS):
         optimizer.apply([jnp.asarray(s[t]) for s in problem.slopes], variables)
@@ -77,8 +78,8 @@ def by_keras(text: str, problem: Any) -> Any:
 
 def by_torch(text: str, problem: Any) -> Any:
     weights = [torch.tensor(w, requires_grad=True) for w in problem.start]
-    names = {"torch": torch, "params": weights, "scheduler": None}
-    exec(text, names)
+    names = {"torch": torch, "ravine": ravine, "math": math, "params": weights, "scheduler": None}
+    exec(text if "optimizer = " in text else f"optimizer = {text}", names)
     optimizer, scheduler = names["optimizer"], names["scheduler"]
     path = []
     for t in range(STEPS):
@@ -249,35 +250,15 @@ TRANSLATED = [*OPTAX[-3:], KERAS[1], KERAS[4], KERAS[5], TORCH[0], TORCH[7], OLD
 @pytest.mark.parametrize("to", ["optax", "torch", "keras"])
 @pytest.mark.parametrize("text", TRANSLATED)
 def test_the_translation_walks_as_the_native(text: str, to: str) -> None:
-    made = translate(text, to=to)
-    assert made.startswith(f"ravine.to_{to}(ravine.Scheduled(")
-    problem = WALKING["problem_of"](text)
+    made, problem = translation(text, to=to), WALKING["problem_of"](text)
+    # Where ε is beside the bias correction the native parts in its first steps: see test_walked.py.
+    line = made.text if made.exact or made.text == made.ours else made.ours
+    assert line == made.text or made.settles
     with float64():
-        if to == "optax":
-            optimizer = eval(made, {"ravine": ravine})
-            params = [jnp.asarray(w) for w in problem.start]
-            state = optimizer.init(params)
-            for t in range(20):
-                slopes = [jnp.asarray(s[t]) for s in problem.slopes]
-                updates, state = optimizer.update(slopes, state, params)
-                params = optax.apply_updates(params, updates)
-            found = WALKING["flat"](params)
-        elif to == "torch":
-            weights = [torch.tensor(w, requires_grad=True) for w in problem.start]
-            optimizer = eval(made, {"ravine": ravine, "params": weights})
-            for t in range(20):
-                for w, s in zip(weights, problem.slopes, strict=True):
-                    w.grad = torch.tensor(s[t])
-                optimizer.step()
-            found = WALKING["flat"]([w.detach() for w in weights])
-        else:
-            variables = [keras.Variable(w, dtype="float64") for w in problem.start]
-            optimizer = eval(made, {"ravine": ravine})
-            for t in range(20):
-                optimizer.apply([jnp.asarray(s[t]) for s in problem.slopes], variables)
-            found = WALKING["flat"](variables)
-    expected = walked(text)[19]
-    np.testing.assert_allclose(found, expected, rtol=1e-7, atol=1e-9)
+        found = {"optax": by_optax, "torch": by_torch, "keras": by_keras}[to](line, problem)
+    # Beyond the last step of a schedule PyTorch's own schedulers go elsewhere.
+    until = min(STEPS, int(read(text)[1].values()["steps"]))
+    np.testing.assert_allclose(found[:until], walked(text)[:until], rtol=1e-7, atol=1e-8)
 
 
 # --- what is read, and what is refused ----------------------------------------------------------
