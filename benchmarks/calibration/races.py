@@ -122,10 +122,13 @@ class Sampler:
         lowest = self.lowest[self.reference][VALIDATION, first, seeds]
         targets = band(lowest, float(np.median(lowest, axis=0)[-1]), self.halvings)
         shift = self._truths(targets, VALIDATION) if self.equal else {}
-        scores, runs = {}, 0
+        scores, every, runs = {}, {}, 0
         for rule in self.curves.rates:
 
-            def times(places: Any, count: int, rule: str = rule) -> dict[Configuration, Any]:
+            def times(
+                places: Any, count: int, rule: str = rule, lost: bool = False
+            ) -> dict[Configuration, Any]:
+                """``lost``: also those with which a run diverges."""
                 own = seeds[:count]
                 found = {
                     self._configuration(rule, k): self._times(
@@ -134,12 +137,12 @@ class Sampler:
                     for k in places
                 }
                 ends = self.ends[rule][VALIDATION]
-                return {
-                    k: t for k, t in found.items() if np.isfinite(ends[_place(k), own]).all()
-                } or found
+                well = {k: t for k, t in found.items() if np.isfinite(ends[_place(k), own]).all()}
+                return found if lost else well or found
 
-            once = times(map(int, self.curves.coarse[rule]), 1)
-            least = min(t.mean() for t in once.values())
+            coarse = [*map(int, self.curves.coarse[rule])]
+            least = min(t.mean() for t in times(coarse, 1).values())
+            once = times(coarse, 1, lost=True)
             near = {_place(k) for k, t in once.items() if t.mean() <= least + HOPELESS}
             near |= {first} if rule == self.reference else set()
             tried = near | set(self._finer(rule, _place(best(times(sorted(near), len(seeds))))))
@@ -147,14 +150,19 @@ class Sampler:
                 middle = _place(best(times(sorted(tried), len(seeds))))
                 tried |= set(self._at(rule, middle, HALVES))
             scores[rule] = times(sorted(tried), len(seeds))
+            ends = self.ends[rule][VALIDATION][:, seeds]
+            every[rule] = {
+                k: t
+                for k, t in times(sorted(tried), len(seeds), lost=True).items()
+                if np.isfinite(ends[_place(k)]).any()
+            } or scores[rule]
             # Of the coarse grid, the first seed was there.
             tuned = len(self.curves.coarse[rule]) + len(tried) * len(seeds) - len(near)
             runs += self.lengths * tuned
         within = margin(spread([*scores.values()]), len(seeds))
         chosen = {rule: best(own) for rule, own in scores.items()}
-        return Tuned(
-            chosen, {r: contenders(own, within) for r, own in scores.items()}, within
-        ), runs
+        found = {r: contenders(own, within, own[chosen[r]].mean()) for r, own in every.items()}
+        return Tuned(chosen, found, within), runs
 
     def _configuration(self, rule: str, place: int) -> Configuration:
         """What stands at a place of the curves."""

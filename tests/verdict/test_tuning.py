@@ -194,6 +194,24 @@ def test_where_all_that_are_near_diverge_on_another_seed_those_behind_are_tried(
     assert chosen(plan, curves) == {"sgd": 1.0, "adam": 0.01}
 
 
+@pytest.mark.parametrize("seed", [0, 1])
+def test_a_rate_that_diverges_on_one_tuning_seed_is_not_chosen_and_contends(
+    made, seed: int
+) -> None:
+    """It may be the best on the others, as gradient descent's is at the edge of stability."""
+    plan = planned("sgd", "adam", learning_rates=[0.01, 0.1, 1.0])
+
+    def losses(run: Run) -> np.ndarray:
+        whole = made.reaching({0.01: 40, 0.1: 36, 1.0: 30}[run.learning_rate])
+        lost = (run.rule, run.learning_rate, run.seed) == ("adam", 1.0, seed)
+        return np.append(whole[:90], [np.nan] * 11) if lost else whole
+
+    _, curves = stepped(made, plan, losses)
+    found = tuned(plan, curves)
+    assert found.chosen["adam"] == Configuration(0.1)
+    assert Configuration(1.0) in found.contenders["adam"]
+
+
 def test_targets_of_the_users_own_are_tuned_for(made) -> None:
     """What is quick to the target is chosen, though another rate ends lower; if it gets there."""
     cases = ((1.0, 0.6, 1.0), ("accuracy>=0.5", 0.6, 1.0), (0.2, 1.5, 0.1))

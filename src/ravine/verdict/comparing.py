@@ -91,14 +91,18 @@ def margin(spread: float, seeds: int) -> float:
     return min(HOPELESS, CONTENDING * spread / math.sqrt(seeds))
 
 
-def contenders(times: Times, within: float) -> tuple[Configuration, ...]:
+def contenders(
+    times: Times, within: float, least: float | None = None
+) -> tuple[Configuration, ...]:
     """The configurations that tuning cannot tell from the best, ascending.
 
     Args:
         times: On the tuning seeds.
         within: From ``margin``.
+        least: The mean of the best; by default the lowest.
     """
-    most = min(t.mean() for t in times.values()) + within
+    least = min(t.mean() for t in times.values()) if least is None else least
+    most = least + within
     return tuple(sorted(one for one, t in times.items() if t.mean() <= most))
 
 

@@ -75,7 +75,7 @@ def tuning(plan: Plan, curves: Sequence[Curve], study: int = 0) -> Tuning:
         if not trials or _well(of(rule, trials, every)):
             return []
         left = _well(of(rule, [x for x in grids[rule] if x not in trials], first))
-        return _near(_eligible(left, {x: scores[rule][x] for x in left})) if left else []
+        return _near(left, {x: scores[rule][x] for x in left}) if left else []
 
     whole, first = len(every) == 1, every[:1]
     begin = plan.tried(reference, grids[reference], study, first)
@@ -97,8 +97,8 @@ def tuning(plan: Plan, curves: Sequence[Curve], study: int = 0) -> Tuning:
     if aim is None and not whole:  # nothing to tell the hopeless by
         again = {rule: list(grids[rule]) for rule in grids}
     else:
-        once = {rule: _eligible(of(rule, grids[rule], first), scores[rule]) for rule in grids}
-        again = {rule: [] if whole else _near(once[rule]) for rule in grids}
+        once = {rule: of(rule, grids[rule], first) for rule in grids}
+        again = {rule: [] if whole else _near(once[rule], scores[rule]) for rule in grids}
     if again[reference] and provisional not in again[reference]:
         again[reference].append(provisional)
     more = again
@@ -134,9 +134,15 @@ def _tuned(plan: Plan, tried: Mapping[str, Tried], aim: Aim | None) -> Tuned:
     chosen = {rule: _lowest(tried[rule], scores[rule]) for rule in tried}
     if aim is None or plan.choices.studies > 1:  # several studies have several choices
         return Tuned(chosen, {rule: (rate,) for rule, rate in chosen.items()})
-    scores = {rule: _eligible(tried[rule], scores[rule]) for rule in tried}
-    within = margin(spread([*scores.values()]), plan.choices.seeds)
-    other = {rule: {chosen[rule], *contenders(scores[rule], within)} for rule in tried}
+    eligible = {rule: _eligible(tried[rule], scores[rule]) for rule in tried}
+    within = margin(spread([*eligible.values()]), plan.choices.seeds)
+    other = {
+        rule: {
+            chosen[rule],
+            *contenders(_contending(tried[rule], scores[rule]), within, _least(eligible[rule])),
+        }
+        for rule in tried
+    }
     return Tuned(chosen, {rule: tuple(sorted(rates)) for rule, rates in other.items()}, within)
 
 
@@ -216,10 +222,34 @@ def _scores(plan: Plan, tried: Tried, aim: Aim | None) -> Times:
     }
 
 
-def _near(scores: Times) -> list[Configuration]:
-    """Those that the other seeds may yet show to be the best."""
-    most = min(times.mean() for times in scores.values()) + HOPELESS
-    return [one for one, times in scores.items() if times.mean() <= most]
+def _near(tried: Tried, scores: Times) -> list[Configuration]:
+    """Those that the other seeds may yet show to be the best, or to contend with it."""
+    most = _least(_eligible(tried, scores)) + HOPELESS
+    return [one for one, times in _seen(tried, scores).items() if times.mean() <= most]
+
+
+def _contending(tried: Tried, scores: Times) -> Times:
+    """Of those that are not lost on every seed.
+
+    A rate that diverges on one seed in twenty is not chosen if that is a tuning seed, and may be
+    the best all the same.
+    """
+    seen = {
+        one: times
+        for one, times in _seen(tried, scores).items()
+        if any(diverged_at(curve, VALIDATION) is None for curve in tried[one])
+    }
+    return seen or scores
+
+
+def _least(scores: Times) -> float:
+    return min(float(times.mean()) for times in scores.values())
+
+
+def _seen(tried: Tried, scores: Times) -> Times:
+    """Of those whose runs were done to the end, however that was."""
+    whole = [one for one, runs in tried.items() if not any(c.failure or c.stopped for c in runs)]
+    return {one: scores[one] for one in whole or scores}
 
 
 def _lowest(tried: Tried, scores: Times) -> Configuration:
