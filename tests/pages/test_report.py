@@ -176,14 +176,19 @@ def test_it_can_be_read(browser, written, options):
 
 def test_the_keyboard_reaches_everything_that_scrolls_or_opens(browser, written):
     page = Visit(browser, written, viewport={"width": 360, "height": 700}).page
-    reached = []
-    for _ in range(60):
-        page.keyboard.press("Tab")
-        reached.append(
-            page.evaluate("(a => a.className || a.type || a.localName)(document.activeElement)")
-        )
     wanted = {"scroll", "picture", "summary", "button", "copy", "radio", "range", "search", "sort"}
-    assert wanted <= {part for name in reached for part in name.split()}
+    reached: set[str] = set()
+    # A picture that becomes live has more places to stop at, the sooner the more of them are met.
+    for _ in range(200):
+        page.keyboard.press("Tab")
+        reached |= set(
+            page.evaluate(
+                "(a => a.className || a.type || a.localName)(document.activeElement)"
+            ).split()
+        )
+        if wanted <= reached:
+            return
+    assert wanted <= reached
 
 
 def test_a_still_picture_becomes_live_where_it_stands(browser, written):
