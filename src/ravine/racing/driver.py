@@ -265,7 +265,7 @@ class Driver:
         waiting = []
         done = self._climbs[group_of(runs[0])].done if runs else {}
         for pack in packed(runs, done, self._kept.narrowed(), self._settled.width):
-            if pack.segment == 0:
+            if pack.segment == 0 or self._settled.facts.anew:
                 for run in pack.runs:
                     self._materials.draw(run.seed)
             self._trace(pack.rule, pack.width)
@@ -370,7 +370,7 @@ class Driver:
     def _again(self, pack: Pack) -> None:
         """Last in the queue: what works goes first."""
         self._climbs[group_of(pack.runs[0])].go_back(pack.runs, pack.segment)
-        if pack.segment == 0:
+        if pack.segment == 0 or self._settled.facts.anew:
             for run in pack.runs:
                 self._materials.draw(run.seed)
         self._turns.add([pack])

@@ -7,6 +7,7 @@ import os
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -23,6 +24,7 @@ from ravine.racing.files import one_or_all, read
 from ravine.racing.jobs import DATA, weights_file
 from ravine.racing.plan import Plan, Run
 from ravine.racing.pool import Job
+from ravine.racing.splits import NAMES, PLACES, joined
 from ravine.tasks import settings
 from ravine.tasks.keras_import import absent
 from ravine.tasks.own.judge import flat
@@ -53,7 +55,12 @@ class Bench:
         self._folder = Path(folder)
         self._task = luggage.unpack(self._folder, digest).task
         self._arrays = read(self._folder / DATA, follow=True)
+        self._places: dict[str, Any] = {}  # of each split, where every seed has its own
         _one_thread()
+
+    @cached_property
+    def _all(self) -> dict[str, list[Any]]:
+        return {part: joined(self._arrays, part) for part in "xy"}
 
     @property
     def settings(self) -> Any:
@@ -78,6 +85,7 @@ class Bench:
         random = _begin(model, drawn["trainable"], state[:-1] if native else state)
         held = _native(optimizer) if optimizer else _ours(cloudpickle.loads(rule))
         model.compile(optimizer=held, **self._task.compiled(model))
+        self._places = dict(zip(NAMES, drawn.get(PLACES, []), strict=False))
         x, y, *weights = self._split("test")
         measures: list[list[float]] = []
         seconds: list[float] = []
@@ -85,7 +93,7 @@ class Bench:
         def evaluate() -> None:
             model.reset_metrics()
             given = {"sample_weight": weights[0]} if weights else {}
-            if len(self._arrays["test_x"][0]) <= AT_ONCE:  # to TensorFlow 50 times as quick
+            if plan.facts.rows[-1] <= AT_ONCE:  # to TensorFlow 50 times as quick
                 found = model.test_on_batch(x, y, return_dict=True, **given)
             else:
                 found = model.evaluate(x, y, AT_ONCE, verbose=0, return_dict=True, **given)
@@ -140,9 +148,11 @@ class Bench:
             yield self._split("train", batch)
 
     def _split(self, name: str, rows: Any = slice(None)) -> tuple[Any, ...]:
-        x, y = (
-            one_or_all([array[rows] for array in self._arrays[f"{name}_{part}"]]) for part in "xy"
-        )
+        if self._places:  # of the run's own seed
+            held, rows = [self._all[part] for part in "xy"], self._places[name][rows]
+        else:
+            held = [self._arrays[f"{name}_{part}"] for part in "xy"]
+        x, y = (one_or_all([array[rows] for array in arrays]) for arrays in held)
         targets = self._task.targets(y)
         if isinstance(targets, dict) and set(targets) <= {"y", "weights"}:
             return self._task.inputs(x), *targets.values()

@@ -65,11 +65,13 @@ class Lane(NamedTuple):
     alive: Any  # whether every training loss so far was finite
 
 
-def programs(network: Network, rule: Rule, levers: Levers = CPU) -> Programs:
+def programs(network: Network, rule: Rule, levers: Levers = CPU, anew: bool = False) -> Programs:
     """The programs of a rule's structure: hyperparameters, seeds and rows are data.
 
-    A lane whose training loss is no longer finite is dead, and reports NaN from then on.
+    A lane whose training loss is no longer finite is dead, and reports NaN from then on. Where
+    rows are split ``anew`` for each seed, what is held out is each lane's own.
     """
+    own = 0 if anew else None
     by_parts = partial(in_parts, rows=levers.evaluated)
 
     def measured(hyper: dict[str, Any], lane: Lane, t: Any, held_out: Any) -> Any:
@@ -124,25 +126,32 @@ def programs(network: Network, rule: Rule, levers: Levers = CPU) -> Programs:
 
     # Exported programs know lists and dicts alone, so a lane travels as the list of its arrays.
     def begin_flat(*arguments: Any) -> Any:
-        lanes, measures = _each_lane(begin, (0, 0, 0, None))(*arguments)
+        lanes, measures = _each_lane(begin, (0, 0, 0, own))(*arguments)
         leaves, treedef = jax.tree.flatten(lanes)
         structure[:] = [treedef]
         return leaves, measures
 
     def advance_flat(hyper: Any, leaves: Any, *rest: Any) -> Any:
         lanes = jax.tree.unflatten(structure[0], leaves)
-        lanes, *results = _each_lane(advance, (0, 0, None, 0, None, None))(hyper, lanes, *rest)
+        lanes, *results = _each_lane(advance, (0, 0, None, 0, None, own))(hyper, lanes, *rest)
         return jax.tree.leaves(lanes), *results
 
     return Programs(begin_flat, advance_flat)
 
 
 def export(
-    network: Network, rule: Rule, shape: Shape, sample: Any, data: Any, levers: Levers = CPU
+    network: Network,
+    rule: Rule,
+    shape: Shape,
+    sample: Any,
+    data: Any,
+    levers: Levers = CPU,
+    anew: bool = False,
 ) -> list[bytes]:
     """Trace ``begin`` and ``advance`` once, so that processes without Keras can run them.
 
-    ``sample`` is a (trainable, state) to take shapes from, ``data`` (train, held_out).
+    ``sample`` is a (trainable, state) to take shapes from, ``data`` (train, held_out). ``anew`` is
+    as in ``programs``.
     """
 
     def lanes_of(array: Any) -> jax.ShapeDtypeStruct:
@@ -151,7 +160,7 @@ def export(
     def like(tree: Any) -> Any:
         return jax.tree.map(lambda a: jax.ShapeDtypeStruct(a.shape, a.dtype), tree)
 
-    begin, advance = programs(network, rule, levers)
+    begin, advance = programs(network, rule, levers, anew)
     hyper = {name: lanes_of(np.float32(0)) for name in numeric(rule)}
     trainable, state = jax.tree.map(lanes_of, sample)
     train, held_out = like(data)

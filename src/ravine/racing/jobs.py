@@ -17,6 +17,7 @@ from ravine.racing.inspection import cautions, counted, repeats, shared_rows
 from ravine.racing.plan import Facts, Plan, Run
 from ravine.racing.profile import Spent
 from ravine.racing.programs import Shape, numeric
+from ravine.racing.splits import PLACES, Splits
 from ravine.racing.timing import Rehearsed, Trial, Watch, least
 from ravine.tasks.own.checks import Immovable
 from ravine.tasks.own.variables import Variable, compare
@@ -80,7 +81,7 @@ class Workbench:
         self._name = engine
         self._packed = digest  # of the task
         self._network: Any = None
-        self._data: Any = None
+        self._data: Splits | None = None
         self._programs: dict[str, Any] = {}
         self._trials: dict[str, Trial] = {}
         self._drawn: dict[int, tuple[dict[str, list[Any]], str]] = {}
@@ -113,6 +114,7 @@ class Workbench:
         }
         write(self._folder / DATA, arrays, self._durable)
         contents = [_digest(array) for array in arrays.values()]
+        anew = [] if self._places is None else [_digest(self._places(1))]
         drawn = network.draw(0)
         checked = check_evaluation(self._engine, network, self._task, data, drawn)
         self._start = checked.start
@@ -124,7 +126,7 @@ class Workbench:
             parameters=sum(w.size for w in drawn.trainable),
             rows=tuple(len(arrays[f"{name}_x"][0]) for name in data._fields),
             measures=network.measures,
-            digest=digest([network.config, contents, *map(described, self._task.told)]),
+            digest=digest([network.config, contents, *anew, *map(described, self._task.told)]),
             frozen_order=self._task.frozen_order,
             operations=operations / len(x[0]),
             shared=tuple(
@@ -136,6 +138,7 @@ class Workbench:
             engine=self._name,
             lanes=self._engine.lanes(*given),
             notes=cautions(self._task, network, checked.note, uncounted),
+            anew=bool(anew),
         )
 
     def draw(self, seeds: list[int]) -> None:
@@ -145,15 +148,19 @@ class Workbench:
             arrays = drawn._asdict()
             if self._start is not None:  # once a race: what its first evaluation is to give
                 arrays[EXPECTED], self._start = [self._start(*drawn)], None
+            if self._places is not None:
+                arrays[PLACES] = self._places(seed)
             write(self._folder / weights_file(seed), arrays, self._durable)
 
     def trace(self, rule: bytes, program: str, plan: Plan) -> float:
         """Trace the programs of a rule, for every worker to compile. What memory it took so far."""
         shape = Shape(plan.width, plan.segment, plan.period, plan.choices.batch_size)
         sample = tuple(self._keras().draw(0))
-        exported = self._engine.export(
-            self._keras(), cloudpickle.loads(rule), shape, sample, self._splits()
-        )
+        lanes = [self._places(0)] * plan.width if self._places is not None else []
+        given = self._keras(), cloudpickle.loads(rule), shape, sample
+        data = self._splits(plan).given(lanes)
+        anew = {"anew": True} if lanes else {}
+        exported = self._engine.export(*given, data, **anew)
         arrays = [np.frombuffer(data, np.uint8) for data in exported]
         write(self._folder / program, {"program": arrays}, self._durable)
         return memory.peak()
@@ -174,7 +181,8 @@ class Workbench:
         # Unused lanes repeat the last run: a program has one width, whatever there is to do.
         lanes = runs + runs[-1:] * (plan.width - len(runs))
         hyper = _hyper(plan, rule, lanes)
-        train, held_out = self._splits()
+        places = self._places_of(lanes, plan)
+        train, held_out = self._splits(plan).given(places)
         watch = Watch()
         with watch:
             begin, advance = self._program(program, rule)
@@ -194,10 +202,10 @@ class Workbench:
             begun = [
                 Begun(
                     weights[run.seed][1],
-                    digest_of(run.seed, *data, run.steps, frozen),
+                    _with(places[i : i + 1], digest_of(run.seed, *data, run.steps, frozen)),
                     measured,
                 )
-                for run, measured in zip(runs, np.asarray(start), strict=False)
+                for i, (run, measured) in enumerate(zip(runs, np.asarray(start), strict=False))
             ]
         else:
             kept = {run.id: read(self._folder / checkpoint_file(run, segment)) for run in runs}
@@ -208,6 +216,7 @@ class Workbench:
         rows = np.zeros((plan.width, plan.segment, plan.period, data[1]), np.int32)
         for i, run in enumerate(lanes):
             now = rows_of(run.seed, *data, count, taken, frozen)
+            now = places[i][0][now] if places else now
             rows[i, :periods] = now.reshape(periods, plan.period, data[1])
         if evaluation:
             nothing = np.float32(taken), np.int32(0)
@@ -268,7 +277,7 @@ class Workbench:
 
     def _trial(self, plan: Plan, program: str, rule: bytes, run: Run) -> Trial:
         hyper = _hyper(plan, rule, [run] * plan.width)
-        train, held_out = self._splits()
+        train, held_out = self._splits(plan).given(self._places_of([run] * plan.width, plan))
         begin, advance = self._program(program, rule)
         weights = [self._weights(run.seed, plan)[0]] * plan.width
         drawn = _stack(weights, ("trainable", "state"))
@@ -324,15 +333,22 @@ class Workbench:
             self._drawn[seed] = found
         return found
 
-    def _splits(self) -> Any:
+    def _splits(self, plan: Plan) -> Splits:
         if self._data is None:
-            x = read(self._folder / DATA, follow=True)
-            train, *held_out = (
-                (one_or_all(x[f"{name}_x"]), one_or_all(x[f"{name}_y"]))
-                for name in ("train", "validation", "test")
-            )
-            self._data = self._engine.resident((train, held_out))
+            arrays = read(self._folder / DATA, follow=True)
+            self._data = Splits(arrays, plan.facts.anew, self._engine.resident)
         return self._data
+
+    @cached_property
+    def _places(self) -> Any:
+        """Which rows a seed has in each split, a function, where it is not the same for all."""
+        device = engines.framework(self._name)
+        return getattr(self._task.load, "places", None) if device == engines.JAX else None
+
+    def _places_of(self, lanes: Sequence[Run], plan: Plan) -> list[Any]:
+        if not plan.facts.anew:
+            return []
+        return [self._weights(run.seed, plan)[0][PLACES] for run in lanes]
 
     def _program(self, name: str, rule: bytes) -> Any:
         if name not in self._programs:
@@ -384,6 +400,11 @@ def _stack(drawn: list[dict[str, list[Any]]], groups: tuple[str, ...]) -> list[l
     """For each group, its arrays with one more axis: that of the lanes."""
     by_group = ([one.get(group, []) for one in drawn] for group in groups)
     return [[np.stack(same) for same in zip(*group, strict=True)] for group in by_group]
+
+
+def _with(places: Sequence[Any], batches: str) -> str:
+    """The digest of a run's batches, which are of the rows in these places if any are given."""
+    return digest([batches, *map(_digest, places)]) if places else batches
 
 
 def _digest(*groups: list[Any]) -> str:

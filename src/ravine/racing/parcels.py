@@ -34,7 +34,8 @@ def reads(name: str, arguments: Mapping[str, Any]) -> list[str]:
         return [luggage.FILE, checkpoint_file(runs[0], len(plan.cuts(runs[0])))]
     if name != "trace":
         found.append(arguments["program"])
-    begun = [checkpoint_file(run, segment) if segment else weights_file(run.seed) for run in runs]
+    begun = [weights_file(run.seed) for run in runs if segment == 0 or plan.facts.anew]
+    begun += [checkpoint_file(run, segment) for run in runs if segment]
     return found + list(dict.fromkeys(begun))
 
 

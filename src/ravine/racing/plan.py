@@ -57,6 +57,7 @@ class Facts(NamedTuple):
     engine: str = JAX  # what trains it: see ``engines``
     lanes: bool = True  # whether runs can be lanes of one program; else one comes after another
     notes: tuple[str, ...] = ()  # what could not be found out, a line each
+    anew: bool = False  # whether every seed splits the rows anew
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,8 @@ from ravine.update_rule import Rule
 class Programs(NamedTuple):
     """Two functions of arrays alone, over W lanes: the leading axis of all but the data.
 
+    What is held out has that axis too where each seed splits the rows anew.
+
     ``begin(hyper, trainable, state, held_out)`` gives ``(lanes, measured)``;
     ``advance(hyper, lanes, span, rows, train, held_out)`` gives ``(lanes, losses, measured)``.
 

@@ -2,15 +2,17 @@
 
 from typing import Any
 
-from ravine.tasks.digits import load as load_digits
+from ravine.tasks import digits
 from ravine.tasks.layers import dense
 from ravine.tasks.scores import binary_cross_entropy, squared_error
-from ravine.tasks.task import Data, Split, Task
+from ravine.tasks.tables import Rows, Table
+from ravine.tasks.task import Task
 
 
-def load() -> Data:
+def read() -> Rows:
     """The pixels, in [0, 1], are both what is given and what is wanted."""
-    return Data(*(Split(split.x, split.x) for split in load_digits()))
+    rows = digits.read()
+    return rows._replace(y=rows.x)
 
 
 def make_model(
@@ -47,7 +49,7 @@ task = Task(
     name="digits-autoencoder",
     description="1,797 handwritten digits through a code of 8 numbers and back, cross-entropy",
     make_model=make_model,
-    load=load,
+    load=Table(read),
     loss=binary_cross_entropy,  # of grey pixels, as in Hinton & Salakhutdinov 2006
     metrics={"pixel_error": pixel_error},
     epochs=30,
