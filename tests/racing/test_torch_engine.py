@@ -10,6 +10,7 @@ import ravine
 from ravine.errors import WrongCall
 from ravine.racing import torch_engine
 from ravine.racing.programs import Shape, numeric
+from ravine.racing.splits import blocks_of
 
 X = torch.from_numpy(np.random.default_rng(1).normal(size=(60, 4)).astype(np.float32))
 Y = torch.arange(60) % 3
@@ -116,3 +117,22 @@ def test_what_cannot_be_trained_is_named(name: str) -> None:
     make, loss, said = BAD[name]
     with pytest.raises(WrongCall, match=said):
         torch_engine.network_of(ravine.Task.from_torch(make, (X, Y), loss))
+
+
+def test_blocks_of_test_rows_are_measured_as_pytorch_measures_them() -> None:
+    cross_entropy = torch.nn.functional.cross_entropy
+    task = ravine.Task.from_torch(module, (X, Y), cross_entropy)
+    network = torch_engine.network_of(task)
+    drawn, blocks = network.draw(0), blocks_of(len(X), at_random=True)
+    data = (X.numpy(), Y.numpy()), [(X.numpy(), Y.numpy(), blocks)]
+    _, held_out = torch_engine.resident(data)
+    begin, _ = torch_engine.load([], lambda: network, ravine.SGD())
+    lanes = [[array[None] for array in group] for group in drawn]
+    _, measures = begin({"learning_rate": np.ones(1, np.float32)}, *lanes, held_out)
+    torch.manual_seed(0)
+    native_module = module().eval()
+    with torch.no_grad():
+        native = [
+            float(cross_entropy(native_module(X[at]), Y[at])) for at in [slice(None), *blocks]
+        ]
+    np.testing.assert_allclose(measures[0, :, 0], native, rtol=1e-5)

@@ -77,8 +77,13 @@ def programs(network: Network, rule: Rule, levers: Levers = CPU, anew: bool = Fa
     def measured(hyper: dict[str, Any], lane: Lane, t: Any, held_out: Any) -> Any:
         r = rule.replace(hyper)
         weights = [r.read(w, m, t) for w, m in zip(lane.trainable, lane.memory, strict=True)]
-        scores = [network.measure(weights, lane.state, x, y, by_parts) for x, y in held_out]
-        measures = jnp.stack(scores)
+
+        def scores(x: Any, y: Any, *blocks: Any) -> Any:
+            if blocks:
+                return network.measure_blocks(weights, lane.state, x, y, blocks[0], by_parts)
+            return network.measure(weights, lane.state, x, y, by_parts)[None]
+
+        measures = jnp.concatenate([scores(*split) for split in held_out])
         return jnp.where(lane.alive, measures, jnp.nan)
 
     measured = levers.each(measured)

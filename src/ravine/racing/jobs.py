@@ -17,7 +17,7 @@ from ravine.racing.inspection import cautions, counted, repeats, shared_rows
 from ravine.racing.plan import Facts, Plan, Run
 from ravine.racing.profile import Spent
 from ravine.racing.programs import Shape, numeric
-from ravine.racing.splits import PLACES, Splits
+from ravine.racing.splits import BLOCKED, PLACES, Splits, blocks_of
 from ravine.racing.timing import Rehearsed, Trial, Watch, least
 from ravine.tasks.own.checks import Immovable
 from ravine.tasks.own.variables import Variable, compare
@@ -112,9 +112,12 @@ class Workbench:
             for name, split in zip(data._fields, data, strict=True)
             for part, nest in zip("xy", split, strict=True)
         }
-        write(self._folder / DATA, arrays, self._durable)
         contents = [_digest(array) for array in arrays.values()]
         anew = [] if self._places is None else [_digest(self._places(1))]
+        at_random = getattr(self._task, "at_random", False)
+        blocks = [] if anew else blocks_of(len(arrays["test_x"][0]), at_random)
+        blocked = {BLOCKED: [blocks]} if len(blocks) else {}
+        write(self._folder / DATA, arrays | blocked, self._durable)
         drawn = network.draw(0)
         checked = check_evaluation(self._engine, network, self._task, data, drawn)
         self._start = checked.start
@@ -139,6 +142,7 @@ class Workbench:
             lanes=self._engine.lanes(*given),
             notes=cautions(self._task, network, checked.note, uncounted),
             anew=bool(anew),
+            blocks=len(blocks),
         )
 
     def draw(self, seeds: list[int]) -> None:

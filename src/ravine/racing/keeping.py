@@ -12,7 +12,7 @@ from ravine.racing.jobs import Torn, program_file
 from ravine.racing.materials import Materials
 from ravine.racing.plan import Plan
 from ravine.racing.pool import Job
-from ravine.racing.store import Curve
+from ravine.racing.store import SPLITS, Curve
 from ravine.tasks.saved import Saved
 
 
@@ -60,7 +60,7 @@ class Keeping:
         elif job.name == "advance":
             self._segment += 1
             self._losses += answer.losses
-            self._measures += answer.measures
+            self._measures += [measured[:, :SPLITS] for measured in answer.measures]
         elif job.name == "save":
             self.kept = Kept(answer, self._same())
         else:

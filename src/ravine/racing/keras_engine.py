@@ -7,6 +7,7 @@ keeps travel as one lane, with the run's seed; a process has one model, which th
 import os
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from operator import itemgetter
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -15,7 +16,7 @@ import keras
 import numpy as np
 
 from ravine.racing.evaluation_check import Evaluated, Evaluator
-from ravine.racing.programs import Programs, Shape
+from ravine.racing.programs import Programs, Shape, scored
 from ravine.tasks.intake import Network, Weights
 from ravine.tasks.own.masks import Predicted, detached, joined
 from ravine.tasks.own.nested import leaves, mapped
@@ -117,7 +118,7 @@ def load(exported: Sequence[bytes], network: Callable[[], NativeNetwork], rule: 
 def programs(network: NativeNetwork, rule: Rule) -> Programs:
     """The programs of a rule, of one lane. A run of other hyperparameters is another function."""
     known: dict[tuple[Any, ...], Trained] = {}
-    predict = _compiled(network.outputs)
+    predict, score = _compiled(network.outputs), _scoring(network)
 
     def trained(hyper: dict[str, Any]) -> Trained:
         values = {name: float(column[0]) for name, column in hyper.items()}
@@ -129,12 +130,15 @@ def programs(network: NativeNetwork, rule: Rule) -> Programs:
         return known[key]
 
     def measured(optimizer: Any, alive: bool, held_out: Any) -> Any:
-        scores = np.full((1, len(held_out), len(network.measures)), np.nan, np.float32)
+        count = sum(map(scored, held_out))
+        scores = np.full((1, count, len(network.measures)), np.nan, np.float32)
         if alive:
             with optimizer.settled():
-                for i, (x, y) in enumerate(held_out):
-                    found = network.score(y, _by_parts(predict, x))
-                    scores[0, i] = _numpy(found)
+                found = [
+                    _numpy(score(y, _by_parts(predict, x), tuple(*blocks)))
+                    for x, y, *blocks in held_out
+                ]
+                scores[0] = np.concatenate(found)
         return scores
 
     def begin(hyper: Any, trainable: Any, state: Any, held_out: Any) -> Any:
@@ -153,7 +157,8 @@ def programs(network: NativeNetwork, rule: Rule) -> Programs:
         alive, taken = bool(before[0]), int(span[0])
         _, most, period, _ = rows.shape
         losses = np.full((1, most * period), np.nan, np.float32)
-        found = np.full((1, most, len(held_out), len(network.measures)), np.nan, np.float32)
+        splits, measures = sum(map(scored, held_out)), len(network.measures)
+        found = np.full((1, most, splits, measures), np.nan, np.float32)
         for i in range(int(span[1])):
             for j in range(period if alive else 0):
                 x, y = (mapped(itemgetter(rows[0, i, j]), part) for part in train)
@@ -226,15 +231,33 @@ def _optimizer(network: NativeNetwork, rule: Rule) -> Any:
     return optimizer
 
 
-def _compiled(predict: Callable[[Any], Any]) -> Callable[[Any], Any]:
+def _compiled(predict: Callable[..., Any]) -> Callable[..., Any]:
     if _framework() == "tensorflow":
         import tensorflow as tf
 
-        found: Callable[[Any], Any] = tf.function(predict, reduce_retracing=True)
+        found: Callable[..., Any] = tf.function(predict, reduce_retracing=True)
         return found
     import torch
 
     return torch.no_grad()(predict)
+
+
+def _scoring(network: NativeNetwork) -> Callable[..., Any]:
+    """Loss and metrics of predictions, then of each block of their rows: (1 + blocks, measures)."""
+
+    def scores(y: Any, predicted: Predicted, blocks: Any) -> Any:
+        parts = [network.score(y, predicted)]
+        for at in blocks:
+            rows = partial(_rows, at=at)
+            parts.append(network.score(mapped(rows, y), keras.tree.map_structure(rows, predicted)))
+        return keras.ops.stack(parts)
+
+    # As Keras's own ``evaluate`` is: a score by itself takes TensorFlow longer than a step.
+    return _compiled(scores)
+
+
+def _rows(array: Any, at: Any) -> Any:
+    return None if array is None else keras.ops.take(array, at, axis=0)
 
 
 def _by_parts(predict: Callable[[Any], Predicted], x: Any, rows: int = AT_ONCE) -> Predicted:

@@ -58,6 +58,7 @@ class Facts(NamedTuple):
     lanes: bool = True  # whether runs can be lanes of one program; else one comes after another
     notes: tuple[str, ...] = ()  # what could not be found out, a line each
     anew: bool = False  # whether every seed splits the rows anew
+    blocks: int = 0  # of test rows that are measured apart, where it does not
 
 
 @dataclass(frozen=True)

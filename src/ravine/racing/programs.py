@@ -20,6 +20,9 @@ class Programs(NamedTuple):
     ends with a measurement on each split of ``held_out``. ``losses`` is (W, periods × steps),
     ``measured`` (W, periods, splits, measures); what lies beyond the periods taken is NaN. However
     a training is cut into spans, one program does it, so the cuts change no bit.
+
+    A split is ``(x, y)``, or ``(x, y, blocks)`` with (blocks, rows) int32: each of those blocks of
+    its rows is measured, too, as if it were one more split behind it.
     """
 
     begin: Callable[..., Any]
@@ -33,6 +36,12 @@ class Shape(NamedTuple):
     periods: int  # the most that it takes at once
     period: int
     batch_size: int
+
+
+def scored(split: Any) -> int:
+    """How many measurements a split of ``held_out`` gives: of itself and of each block of it."""
+    _, _, *blocks = split
+    return 1 + sum(map(len, blocks))
 
 
 def numeric(rule: Rule) -> dict[str, float]:

@@ -10,12 +10,25 @@ from ravine.tasks.own.nested import mapped
 
 PLACES = "places"  # in a file of weights: the rows that a seed trains, tunes and is judged on
 NAMES = ("train", "validation", "test")
+BLOCKED = "test_blocks"  # beside them: the rows of each block, where they are judged apart
+BLOCKS = 10  # of test rows, a tenth of which is left out at a time
 
 
 def joined(arrays: Mapping[str, list[Any]], part: str) -> list[Any]:
     """The inputs, ``x``, or targets, ``y``, of all splits, numbered as ``Table.places`` does."""
     columns = zip(*(arrays[f"{name}_{part}"] for name in NAMES), strict=True)
     return [np.concatenate(same) for same in columns]
+
+
+def blocks_of(rows: int, at_random: bool) -> Any:
+    """The rows of each block of a split, (blocks, rows), int32; what does not fill them is in none.
+
+    Neighbours are in one block, as they may be alike, unless the split was drawn ``at_random``.
+    """
+    count = min(BLOCKS, rows) if rows > 1 else 0
+    size = rows // max(1, count)
+    at = np.arange(count * size, dtype=np.int32)
+    return at.reshape(size, count).T if at_random else at.reshape(count, size)
 
 
 class Splits:
@@ -39,8 +52,9 @@ class Splits:
             self.all = tuple(one_or_all(joined(arrays, part)) for part in "xy")
             self._train, _ = resident((self.all, []))
         else:
-            train, *held_out = splits
-            self._train, self._held_out = resident((train, held_out))
+            train, validation, test = splits
+            test = (*test, *arrays.get(BLOCKED, []))
+            self._train, self._held_out = resident((train, [validation, test]))
 
     def given(self, places: Sequence[Any]) -> tuple[Any, Any]:
         """The training data and what is held out, as ``Programs`` have them.

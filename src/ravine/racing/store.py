@@ -26,7 +26,8 @@ CONFIRMATIONS = "confirmations"  # the same, of runs in a framework of the user'
 PAYLOAD = "payload"  # the digest of the pickle that belongs to the plan, and the signature of both
 CONFIRM = "confirm"  # the framework in which a race is to be confirmed once it is finished
 WORK = "work"  # the folder, inside that of the race, through which workers share files
-FORMAT = 5  # before, races were tuned and judged by another protocol
+FORMAT = 6  # before, races were tuned and judged by another protocol
+SPLITS = 2  # that are evaluated: validation, test
 _SCHEMA = """
 CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL);
 CREATE TABLE runs (
@@ -57,8 +58,10 @@ CREATE TABLE elsewhere (
 class Curve:
     """What a run did. ``measures`` is (evaluations + 1, splits, measures), from before step one.
 
-    The splits are validation and test; the first measure is the loss. ``losses`` is the training
-    loss of each step, taken where the gradient was. float32, NaN once a run has diverged.
+    The splits are validation and test; the first measure is the loss. ``blocks``, (evaluations + 1,
+    blocks, measures), is of tenths of the test rows, where those are the same for every seed.
+    ``losses`` is the training loss of each step, taken where the gradient was. float32, NaN once a
+    run has diverged.
 
     A run that was stopped early has fewer steps and evaluations than the others. One that could not
     be done has NaN throughout, after the start that all runs of its seed have.
@@ -72,6 +75,7 @@ class Curve:
     failure: str = ""  # why the run could not be done
     narrowed: int = 0  # lanes of its program, where those are fewer than the plan's
     stopped: bool = False  # early, in tuning: its learning rate could not be chosen any more
+    blocks: NDArray[np.float32] | None = None
 
 
 def _why_not(found: Any) -> str:
@@ -210,13 +214,13 @@ class Store:
 
     def measured(self, runs: Iterable[Run]) -> dict[Run, NDArray[np.float32]]:
         """What was measured of each run so far, (evaluations + 1, splits, measures)."""
-        shape = (-1, 2, len(self.plan.facts.measures))
+        shape = _shape(self.plan)
         found = {}
         for run in runs:
             query = "SELECT start FROM runs WHERE id = ? UNION ALL SELECT * FROM (SELECT measures "
             query += "FROM segments WHERE run = ? ORDER BY segment)"
             parts = [part for (part,) in self._db.execute(query, (run.id, run.id))]
-            found[run] = np.frombuffer(b"".join(parts), "<f4").reshape(shape)
+            found[run] = np.frombuffer(b"".join(parts), "<f4").reshape(shape)[:, :SPLITS]
         return found
 
     def begin(self, runs: Iterable[tuple[Run, Sequence[Any]]]) -> None:
@@ -286,7 +290,7 @@ class Store:
 
     def _curves(self) -> list[Curve]:
         plan = self.plan
-        shape = (-1, 2, len(plan.facts.measures))
+        shape = _shape(plan)
         narrowed, failed, stopped = self.narrowed(), self.failed(), self.stopped()
         parts: dict[str, list[tuple[bytes, bytes]]] = {}
         query = "SELECT run, losses, measures FROM segments ORDER BY run, segment"
@@ -302,10 +306,11 @@ class Store:
                 continue
             losses = np.frombuffer(b"".join(s[0] for s in segments), "<f4")
             measured = start + b"".join(s[1] for s in segments)
-            measures = np.frombuffer(measured, "<f4").reshape(shape)
+            every = np.frombuffer(measured, "<f4").reshape(shape)
+            measures, blocks = every[:, :SPLITS], every[:, SPLITS:] if plan.facts.blocks else None
             lanes = narrowed.get(run.id, plan.width)
             lanes = lanes if lanes < plan.width else 0
-            curves.append(Curve(run, weights, batches, losses, measures, "", lanes, early))
+            curves.append(Curve(run, weights, batches, losses, measures, "", lanes, early, blocks))
         for *columns, _, failure in self._marks():
             if failure:
                 run = _run(*columns)
@@ -353,6 +358,11 @@ class Store:
             raise RavineError(f"cannot read '{self.folder / FILE}': {error}") from error
 
 
+def _shape(plan: Plan) -> tuple[int, int, int]:
+    """Of what was measured of a run: its evaluations, splits and blocks of test rows, measures."""
+    return -1, SPLITS + plan.facts.blocks, len(plan.facts.measures)
+
+
 def _columns(run: Run) -> tuple[Any, ...]:
     """A run as the tables have it."""
     one = run.configuration
@@ -376,11 +386,11 @@ def _signed(plan: str, payload: str) -> tuple[str, str]:
 def _failed(run: Run, why: str, plan: Plan, start: tuple[str, str, bytes] | None) -> Curve:
     """No curve; what its seed sets out from is known if another rule's run has been there."""
     steps = run.steps
-    shape = steps // plan.period + 1, 2, len(plan.facts.measures)
+    shape = steps // plan.period + 1, SPLITS, len(plan.facts.measures)
     measures = np.full(shape, np.nan, np.float32)
     losses = np.full(steps, np.nan, np.float32)
     if start is None:
         return Curve(run, "", "", losses, measures, why)
     weights, batches, first = start
-    measures[0] = np.frombuffer(first, "<f4").reshape(measures[0].shape)
+    measures[0] = np.frombuffer(first, "<f4").reshape(_shape(plan)[1:])[:SPLITS]
     return Curve(run, weights, batches, losses, measures, why)

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
+from operator import itemgetter
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -12,7 +13,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from ravine.frameworks.memory import over
 from ravine.racing.evaluation_check import Evaluated, Evaluator
-from ravine.racing.programs import Programs, Shape
+from ravine.racing.programs import Programs, Shape, scored
 from ravine.tasks.own.module_network import AT_ONCE, ModuleNetwork, tensor, tensors
 from ravine.tasks.own.nested import leaves, mapped
 from ravine.tasks.own.reference_evaluation import Scores
@@ -78,7 +79,7 @@ def programs(network: ModuleNetwork, rule: Rule) -> Programs:
         taken, periods = float(span[0]), int(span[1])
         width, most, period, _ = rows.shape
         losses = np.full((width, most * period), np.nan, np.float32)
-        splits, measures = len(held_out), len(network.measures)
+        splits, measures = sum(map(scored, held_out)), len(network.measures)
         found = np.full((width, most, splits, measures), np.nan, np.float32)
         step = _alone(network, rule, hyper) if width == 1 else _together(network, rule, hyper)
         for i in range(periods):
@@ -164,11 +165,22 @@ def _measured(
             both = zip(lane.trainable, lane.memory, strict=True)
             weights = [r.read(w, m, t) for w, m in both]
             network.seed(lane.state, 0)
-            scores = [
-                network.score(y, network.predict(weights, lane.state, x)) for x, y in held_out
-            ]
+            scores = [one for split in held_out for one in _scores(network, weights, lane, *split)]
             found.append(torch.where(lane.alive, torch.stack(scores), torch.nan).numpy())
     return np.stack(found)
+
+
+def _scores(
+    network: ModuleNetwork, weights: Any, lane: Lane, x: Any, y: Any, blocks: Any = ()
+) -> list[Any]:
+    """Loss and metrics of a split, then of each block of its rows."""
+    output = network.predict(weights, lane.state, x)
+
+    def of(at: Any) -> Any:
+        part = torch.utils._pytree.tree_map(lambda a: a[at], output)  # the nest of the module
+        return network.score(mapped(itemgetter(at), y), part)
+
+    return [network.score(y, output), *map(of, blocks)]
 
 
 def memory(program: Any) -> float:

@@ -15,6 +15,7 @@ from ravine.racing.store import Curve
 from ravine.verdict.comparing import FASTER, Tuned, compare
 from ravine.verdict.curves import Target
 from ravine.verdict.evaluation import ALPHA, LEAST, times_of
+from ravine.verdict.left_out import blocks, without
 from ravine.verdict.naming import called, title
 from ravine.verdict.standings import Verdict
 from ravine.verdict.statistics import Spread
@@ -112,7 +113,9 @@ def checked(check: Check, plan: Plan, curves: Sequence[Curve]) -> Checked:
     known = np.array([not c.failure for c in fresh])  # nothing is compared on the other seeds
     logs = []
     for rule in (reference, check.rule):
-        times = times_of(plan, aim, goal, [c for c in own if c.run.rule == rule])[known]
+        runs = [c for c in own if c.run.rule == rule]
+        ways = [runs, *([without(plan, c, b) for c in runs] for b in range(blocks(plan, goal)))]
+        times = np.stack([times_of(plan, aim, goal, way)[known] for way in ways])
         logs.append({check.chosen[rule]: mean_log_time(times, plan.evaluations)})
     if not known.any():
         return Checked(check, reference, Spread(math.nan, 0.0, math.inf), held=False)

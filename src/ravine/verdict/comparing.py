@@ -8,6 +8,9 @@ rate of the reference against every contender of the rule.
 
 All differences are of paired runs, which begin with the same weights and batches. The variance of
 each is shrunk towards the mean of the others' at a look, which counts for 4 degrees of freedom.
+
+Log times have shape (seeds,); or (1 + blocks, seeds) where all seeds are judged on the same rows:
+first those on all rows, then those without each block of them. See ``left_out``.
 """
 
 import math
@@ -19,7 +22,7 @@ from numpy.typing import NDArray
 
 from ravine.racing.configuration import Configuration
 from ravine.racing.endpoint import HOPELESS
-from ravine.verdict.statistics import Spread
+from ravine.verdict.statistics import Spread, jackknife_variance
 
 FASTER, SLOWER, EQUAL, UNDECIDED = "faster", "slower", "as fast", "undecided"  # conclusions
 MARGIN = math.log(1.25)  # within which two times are called equal
@@ -166,7 +169,7 @@ def look(
         if any(d is None for d in lows.values()):
             return False
         half = _half(lows.values(), levels[seeds])
-        low.update({pair: max(low[pair], d.mean() - half(d)) for pair, d in lows.items()})
+        low.update({pair: max(low[pair], _mean(d) - half(d)) for pair, d in lows.items()})
         faster = [r for r in rules if all(low[r, k] > TOLERANCE for k in own[reference])]
         highs = {
             (r, k): lows[r, chosen[reference]]
@@ -178,13 +181,13 @@ def look(
         }
         if any(d is None for d in highs.values()):
             return False
-        high.update({pair: min(high[pair], d.mean() + half(d)) for pair, d in highs.items()})
+        high.update({pair: min(high[pair], _mean(d) + half(d)) for pair, d in highs.items()})
         for rule in rules:
             middle = _difference(
                 at(reference, chosen[reference], seeds), at(rule, chosen[rule], seeds)
             )
             differences[rule] = Difference(
-                float(middle.mean()),
+                _mean(middle),
                 min(low[rule, k] for k in own[reference]) - TOLERANCE,
                 max(_upper(high, rule, k, tuned) for k in own[rule]) + TOLERANCE,
             )
@@ -222,13 +225,13 @@ def compare(
         level: Two-sided.
     """
     a, b = (tuned.chosen[name] for name in names)
-    lows = {k: _shared(t, other[b]) for k, t in one.items()}
-    highs = {k: lows[a] if k == b else _shared(one[a], t) for k, t in other.items()}
+    lows = {k: shared(t, other[b]) for k, t in one.items()}
+    highs = {k: lows[a] if k == b else shared(one[a], t) for k, t in other.items()}
     half = _half([*lows.values(), *(d for k, d in highs.items() if k != b)], level)
-    low = {k: float(d.mean()) - half(d) for k, d in lows.items()}
-    high = {k: float(d.mean()) + half(d) for k, d in highs.items()}
+    low = {k: _mean(d) - half(d) for k, d in lows.items()}
+    high = {k: _mean(d) + half(d) for k, d in highs.items()}
     return Difference(
-        float(lows[a].mean()),
+        _mean(lows[a]),
         min(low.get(k, low[a] - tuned.margin) for k in tuned.contenders[names[0]]) - TOLERANCE,
         max(high.get(k, high[b] + tuned.margin) for k in tuned.contenders[names[1]]) + TOLERANCE,
     )
@@ -245,9 +248,15 @@ def _difference(one: Floats | None, other: Floats | None) -> Any:
     return None if one is None or other is None else one - other
 
 
-def _shared(one: Floats, other: Floats) -> Floats:
-    seeds = min(len(one), len(other))
-    return one[:seeds] - other[:seeds]
+def shared(one: Floats, other: Floats) -> Floats:
+    """The differences on the seeds that both have."""
+    seeds = min(one.shape[-1], other.shape[-1])
+    return one[..., :seeds] - other[..., :seeds]
+
+
+def _mean(difference: Floats) -> float:
+    """Over the seeds, on all rows."""
+    return float(np.atleast_2d(difference)[0].mean())
 
 
 def _half(differences: Iterable[Floats], level: float) -> Callable[[Floats], float]:
@@ -257,16 +266,29 @@ def _half(differences: Iterable[Floats], level: float) -> Callable[[Floats], flo
     """
     from scipy.special import stdtrit  # scipy.stats takes a second to import
 
-    variances = [(d, float(d.var(ddof=1))) for d in differences if len(d) > 1]
+    known = [(d, *_variances(d)) for d in differences if d.shape[-1] > 1]
+
+    def squared(freedom: int, own: float, others: Sequence[float]) -> float:
+        prior = PRIOR if others else 0
+        total = freedom * own + prior * float(np.mean(others or [0.0]))
+        return float(stdtrit(freedom + prior, level / 2)) ** 2 * total / (prior + freedom)
 
     def half(difference: Floats) -> float:
-        freedom = len(difference) - 1
-        if not freedom:
+        seeds, parts = difference.shape[-1], len(np.atleast_2d(difference)) - 1
+        if seeds < 2:
             return math.inf
-        others = [v for d, v in variances if d is not difference]
-        prior = PRIOR if others else 0
-        total = freedom * float(difference.var(ddof=1)) + prior * float(np.mean(others or [0.0]))
-        width = -float(stdtrit(freedom + prior, level / 2))
-        return width * math.sqrt(total / (prior + freedom) / len(difference))
+        of_seeds, of_rows = _variances(difference)
+        others = [(s, r) for d, s, r in known if d is not difference]
+        found = squared(seeds - 1, of_seeds, [s for s, _ in others]) / seeds
+        if parts:
+            found += squared(parts - 1, of_rows, [r for _, r in others])
+        return math.sqrt(found)
 
     return half
+
+
+def _variances(difference: Floats) -> tuple[float, float]:
+    """Between seeds; and of the mean, between choices of the rows."""
+    every = np.atleast_2d(difference)
+    of_rows = jackknife_variance(every[1:].mean(axis=1)) if len(every) > 1 else 0.0
+    return float(every[0].var(ddof=1)), of_rows

@@ -6,21 +6,24 @@ who takes it. They are paired by seed, or by study, and adjusted as speed-ups ar
 
 import math
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 
 import numpy as np
 
 from ravine.racing.choices import FINAL
-from ravine.racing.endpoint import Aim
+from ravine.racing.endpoint import Aim, Floats
 from ravine.racing.plan import Plan
 from ravine.racing.store import Curve
 from ravine.verdict.curves import TEST, final
 from ravine.verdict.evaluation import ALPHA, LEAST, levels
+from ravine.verdict.left_out import without
 from ravine.verdict.standings import Standing
 from ravine.verdict.statistics import Spread, student_interval
-from ravine.verdict.studies import Studies
+from ravine.verdict.studies import Studies, Study
 from ravine.verdict.tuning import lowest_of
 
 LossOf = Callable[[Curve], float]
+Way = Callable[[Curve], Curve]
 MOST = 700.0  # a larger exponent has no float
 
 
@@ -67,25 +70,49 @@ def ratio(
         The ratio and its interval. None below four seeds on which both could be run, and where a
         loss is not finite or not positive.
     """
-    found = []
-    for study in studies.each:
-        one, other = (study.fresh[rule] for rule in rules)
-        seeds = sorted(s for s in one if s in other and not (one[s].failure or other[s].failure))
-        found.append([(losses[0](one[seed]), losses[1](other[seed])) for seed in seeds])
-    pairs = np.array([pair for own in found for pair in own])
-    several = len(found) > 1
-    if not pairs.size or not (np.isfinite(pairs) & (pairs > 0)).all():
+    found = [_logs(study, rules, losses, studies.plan) for study in studies.each]
+    if not (known := [own for own in found if own.size]):
         return None
-    logs = [np.log(own) @ (1.0, -1.0) for own in found if own]
-    values = [float(own.mean()) for own in logs] if several else list(map(float, logs[0]))
-    if len(values) < LEAST:
+    if not all(np.isfinite(own).all() for own in known):
+        return None
+    several = len(found) > 1
+    logs = np.stack([own.mean(axis=1) for own in known], axis=1) if several else known[0]
+    seeds = logs.shape[1]
+    if seeds < LEAST:
         return None
     if several:
         level = ALPHA / max(1, comparisons)
     else:
         looks = levels(studies.plan, comparisons)
-        level = looks[min(n for n in looks if n >= len(values))]
-    return Spread(*(math.exp(min(value, MOST)) for value in student_interval(values, level)))
+        level = looks[min(n for n in looks if n >= seeds)]
+    interval = student_interval(logs[0], level, logs[1:].mean(axis=1))
+    return Spread(*(math.exp(min(value, MOST)) for value in interval))
+
+
+def _logs(
+    study: Study, rules: tuple[str, str], losses: tuple[LossOf, LossOf], plan: Plan
+) -> Floats:
+    """Logarithms of the ratios of two rules' losses, (1 + blocks of rows left out, seeds)."""
+    one, other = (study.fresh[rule] for rule in rules)
+    seeds = sorted(s for s in one if s in other and not (one[s].failure or other[s].failure))
+    ways: list[Way] = [
+        _whole,
+        *(partial(_left_out, plan, block) for block in range(plan.facts.blocks)),
+    ]
+    pairs = [
+        [(losses[0](way(one[seed])), losses[1](way(other[seed]))) for seed in seeds] for way in ways
+    ]
+    with np.errstate(divide="ignore", invalid="ignore"):  # no ratio of what is not positive
+        found: Floats = np.log(np.array(pairs, float).reshape(len(pairs), -1, 2)) @ (1.0, -1.0)
+    return found
+
+
+def _whole(curve: Curve) -> Curve:
+    return curve
+
+
+def _left_out(plan: Plan, block: int, curve: Curve) -> Curve:
+    return without(plan, curve, block)
 
 
 def ends_lower(studies: Studies, ranked: Sequence[Standing]) -> Mapping[str, Spread]:

@@ -10,8 +10,9 @@ from ravine.racing.configuration import Configuration
 from ravine.racing.endpoint import Aim, Floats, mean_log_time, times_to
 from ravine.racing.plan import CONTENDER, Plan, Run
 from ravine.racing.store import Curve
-from ravine.verdict.comparing import Difference, Tuned, compare, look
+from ravine.verdict.comparing import Difference, Tuned, compare, look, shared
 from ravine.verdict.curves import Target
+from ravine.verdict.left_out import blocks, without
 from ravine.verdict.looks import nominal_levels
 from ravine.verdict.tuning import goal_of, judging_aim, lowest_of
 
@@ -27,7 +28,8 @@ class Evaluation:
 
     ``wanted``: all runs that are to be done, as far as is known; ``missing``: whether some are not
     there. ``times``: evaluations to each target, (seeds, targets), by rule and configuration, on
-    the seeds on which the reference could be run. ``said``: of each rule against the reference.
+    the seeds on which the reference could be run; ``left_out``, (blocks, seeds, targets): the same
+    without each block of test rows. ``said``: of each rule against the reference.
     """
 
     plan: Plan
@@ -37,6 +39,7 @@ class Evaluation:
     goal: Target = NOTHING
     aim: Aim | None = None
     times: Mapping[Key, Floats] = field(default_factory=dict)
+    left_out: Mapping[Key, Floats] = field(default_factory=dict)
     said: Mapping[str, Difference] = field(default_factory=dict)
 
     def difference(
@@ -47,18 +50,36 @@ class Evaluation:
         ``comparisons``: for how many the interval is adjusted. ``paces``: seconds a step of each;
         both are given the seconds of the shorter of their whole runs. None where nothing is known.
         """
-        most = self.plan.evaluations * min(paces)
-        logs = [
-            {k: mean_log_time(t * pace, most) for (r, k), t in self.times.items() if r == rule}
-            for rule, pace in zip((one, other), paces, strict=True)
-        ]
-        chosen = self.tuned.chosen
-        seeds = min(len(logs[i].get(chosen[r], ())) for i, r in enumerate((one, other)))
+        logs = self.logs(one, other, paces)
+        seeds = min((own[self.tuned.chosen[r]].shape[-1] for r, own in logs.items()), default=0)
         if not seeds:
             return None
         looks = levels(self.plan, comparisons)
         level = looks[min((n for n in looks if n >= seeds), default=max(looks))]
-        return compare(logs[0], logs[1], self.tuned, (one, other), level)
+        return compare(logs[one], logs[other], self.tuned, (one, other), level)
+
+    def middles(self, one: str, other: str, paces: tuple[float, float]) -> Floats | None:
+        """The mean difference over the seeds that both have; then without each block of rows."""
+        logs = self.logs(one, other, paces)
+        if not logs:
+            return None
+        pair = (logs[rule][self.tuned.chosen[rule]] for rule in (one, other))
+        means: Floats = shared(*pair).mean(axis=1)
+        return means
+
+    def logs(
+        self, one: str, other: str, paces: tuple[float, float] = (1.0, 1.0)
+    ) -> dict[str, dict[Configuration, Floats]]:
+        """Log times of two rules as ``comparing`` has them; nothing where one has none."""
+        most = self.plan.evaluations * min(paces)
+        found: dict[str, dict[Configuration, Floats]] = {one: {}, other: {}}
+        for (rule, k), times in self.times.items():
+            for name, pace in zip((one, other), paces, strict=True):
+                if name == rule:
+                    every = np.concatenate([times[None], self.left_out[rule, k]])
+                    found[rule][k] = mean_log_time(every * pace, most)
+        there = all(self.tuned.chosen[rule] in own for rule, own in found.items())
+        return found if there else {}
 
 
 def levels(plan: Plan, comparisons: int) -> dict[int, float]:
@@ -104,14 +125,22 @@ def evaluation(
     if not known[: looks[0]].any():
         return Evaluation(plan, tuned, tuple(wanted), missing=False, goal=goal, aim=aim)
     times: dict[Key, Floats] = {}
+    left_out: dict[Key, Floats] = {}
+    ways = _without(plan, target, goal, aim, there, wanted, way)
 
     def asked(rule: str, rate: Configuration, seeds: int) -> Floats | None:
         runs = _runs(plan, tuned, (rule, rate), seeds, study)
         if any(run.id not in there for run in runs):
             return None
-        found = times_of(plan, aim, goal, [there[run.id] for run in runs])[known[:seeds]]
-        times[rule, rate] = found
-        return mean_log_time(found, plan.evaluations)
+        own, kept = [there[run.id] for run in runs], known[:seeds]
+        times[rule, rate] = found = times_of(plan, aim, goal, own)[kept]
+        parts = [
+            times_of(plan, part, goal, [without(plan, curve, b) for curve in own])[kept]
+            for b, part in enumerate(ways)
+        ]
+        left_out[rule, rate] = np.array(parts).reshape(len(ways), *found.shape)
+        every = np.concatenate([found[None], left_out[rule, rate]])
+        return mean_log_time(every, plan.evaluations)
 
     looked = look(reference, others, tuned, levels(plan, len(others)), asked)
     for (rule, rate), seeds in looked.asked.items():
@@ -120,8 +149,30 @@ def evaluation(
         asked(reference, tuned.chosen[reference], looks[0])
     wanted = list(dict.fromkeys(wanted))
     return Evaluation(
-        plan, tuned, tuple(wanted), looked.missing, goal, aim, times, looked.differences
+        plan, tuned, tuple(wanted), looked.missing, goal, aim, times, left_out, looked.differences
     )
+
+
+def _without(
+    plan: Plan,
+    target: Target | None,
+    goal: Target,
+    aim: Aim,
+    there: Mapping[str, Curve],
+    wanted: Sequence[Run],
+    way: Sequence[Run],
+) -> list[Aim]:
+    """The targets as they would be without each block of test rows."""
+    found = []
+    for block in range(blocks(plan, goal)):
+        runs = [without(plan, there[r.id], block) for r in wanted if r.stage == "reference"]
+        own = judging_aim(
+            plan,
+            target or goal_of(plan, runs),
+            [without(plan, there[run.id], block) for run in way],
+        )
+        found.append(aim if own is None else own)
+    return found
 
 
 def _runs(plan: Plan, tuned: Tuned, key: Key, seeds: int, study: int) -> list[Run]:

@@ -32,6 +32,7 @@ def protocol(plan: Plan) -> dict[str, str]:
     )
     halvings = tuning.halvings(plan)
     share, targets = 2**halvings, halvings * endpoint.A_HALVING + 1
+    found["split"] = _split(plan)
     found["time"] = (
         f"mean logarithm of the steps to {targets} targets: what the median run of "
         f"{reference} reaches in 1/{share} of its time to the target, in 2^(1/4) times that, and "
@@ -74,6 +75,21 @@ def protocol(plan: Plan) -> dict[str, str]:
             f"{math.exp(endpoint.HOPELESS):g} times as long to the targets as another"
         )
     return found
+
+
+def _split(plan: Plan) -> str:
+    if plan.facts.anew:
+        return (
+            "anew for each seed, in parts of one size: what is concluded is about all rows, not "
+            "about those that happened to be held out"
+        )
+    if not plan.facts.blocks:
+        return "the same for all seeds"
+    return (
+        f"the same for all seeds; intervals allow for the choice of the test rows, by leaving out "
+        f"each of {plan.facts.blocks} blocks of them (jackknife), except where the target is not "
+        "measured on the test data"
+    )
 
 
 def _tuning(plan: Plan) -> str:

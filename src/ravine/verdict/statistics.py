@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 CONFIDENCE = 0.95
 
@@ -21,18 +22,35 @@ class Spread(NamedTuple):
         return Spread(*(factor * value for value in self))
 
 
-def student_interval(values: Sequence[float], level: float) -> Spread:
+def jackknife_variance(without: ArrayLike) -> float:
+    """The variance of an estimate, from what it is without each of some equal parts of the data.
+
+    Args:
+        without: The estimates, (parts,).
+
+    >>> jackknife_variance([2.5, 2.0, 1.5])  # means of [1, 2, 3] without one: their variance / 3
+    0.333...
+    """
+    found = np.asarray(without, float)
+    return float((len(found) - 1) / len(found) * ((found - found.mean()) ** 2).sum())
+
+
+def student_interval(values: ArrayLike, level: float, without: ArrayLike = ()) -> Spread:
     """The mean with Student's interval at a two-sided level.
+
+    ``without``: the mean without each block of the rows that the values are of; see ``left_out``.
 
     >>> student_interval([1.0, 2.0, 3.0], 0.05).low  # 2 - 4.303 / √3
     -0.484...
     """
     from scipy.special import stdtrit  # scipy.stats takes a second to import
 
-    found = np.asarray(values, dtype=float)
-    half = -stdtrit(len(found) - 1, level / 2) * found.std(ddof=1) / math.sqrt(len(found))
-    middle = float(found.mean())
-    return Spread(middle, middle - float(half), middle + float(half))
+    found, parts = np.asarray(values, dtype=float), np.asarray(without, dtype=float)
+    squared = stdtrit(len(found) - 1, level / 2) ** 2 * found.var(ddof=1) / len(found)
+    if len(parts):
+        squared += stdtrit(len(parts) - 1, level / 2) ** 2 * jackknife_variance(parts)
+    middle, half = float(found.mean()), math.sqrt(squared)
+    return Spread(middle, middle - half, middle + half)
 
 
 def median_interval(values: Sequence[float]) -> Spread:

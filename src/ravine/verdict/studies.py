@@ -87,15 +87,16 @@ class Studies:
         ``comparisons``: for how many the interval is adjusted.
         """
         evaluated = [study.evaluated for study in self.each if study.evaluated is not None]
-        found = [e.difference(one, other, comparisons, paces) for e in evaluated]
         if len(self.each) == 1:
+            found = [e.difference(one, other, comparisons, paces) for e in evaluated]
             return found[0] if found else None
-        middles = np.array([d.middle for d in found if d is not None])
-        if not middles.size:
+        each = [e.middles(one, other, paces) for e in evaluated]
+        if not (known := [middles for middles in each if middles is not None]):
             return None
+        middles = np.stack(known, axis=1)
         any_ = Configuration(0.0)
         tuned = Tuned({one: any_, other: any_}, {one: (any_,), other: (any_,)})
-        logs = {any_: np.zeros(len(middles))}, {any_: -middles}
+        logs = {any_: np.zeros_like(middles)}, {any_: -middles}
         return compare(*logs, tuned, (one, other), ALPHA / max(1, comparisons))
 
     def runs(self, rule: str) -> list[Curve]:

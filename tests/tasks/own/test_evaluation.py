@@ -18,6 +18,7 @@ import ravine
 from ravine.errors import WrongCall
 from ravine.racing import engine
 from ravine.racing.evaluation_check import check_evaluation
+from ravine.racing.splits import blocks_of
 from ravine.tasks import intake
 from ravine.tasks.own import masks
 
@@ -63,12 +64,17 @@ def test_padded_steps_count_in_no_evaluation_with_a_convolution() -> None:
     drawn = network.draw(0)
     begin = jax.jit(engine.programs(network, ravine.SGD()).begin)
     lanes = [[array[None] for array in group] for group in drawn]
-    _, measures = begin({"learning_rate": np.ones(1)}, *lanes, [tuple(task.load().test)])
+    blocks = blocks_of(60, at_random=False)
+    _, measures = begin({"learning_rate": np.ones(1)}, *lanes, [(*task.load().test, blocks)])
     model = captioned()
     model.set_weights(drawn.trainable)
     model.compile(loss="sparse_categorical_crossentropy", metrics=["accuracy"])
-    native = model.evaluate([IMAGES, WORDS], CLASSES, batch_size=60, verbose=0)
-    np.testing.assert_allclose(measures[0, 0], native, rtol=1e-5)
+    parts = [slice(None), *blocks]  # all rows, and each block of them
+    native = [
+        model.evaluate([IMAGES[at], WORDS[at]], CLASSES[at], batch_size=60, verbose=0)
+        for at in parts
+    ]
+    np.testing.assert_allclose(measures[0], native, rtol=1e-5)
 
 
 # The engine of a framework is in a process of its own; all 300 rows are more than one piece.
@@ -77,6 +83,7 @@ import json
 import keras, numpy as np, ravine
 from ravine.racing import keras_engine
 from ravine.racing.evaluation_check import check_evaluation
+from ravine.racing.splits import blocks_of
 
 layers = keras.layers
 def make():
@@ -95,12 +102,16 @@ network = keras_engine.network_of(task)
 drawn = network.draw(0)
 begin, _ = keras_engine.programs(network, ravine.SGD())
 lanes = [[array[None] for array in group] for group in drawn]
-_, measures = begin({"learning_rate": np.ones(1)}, *lanes, [tuple(task.load().test)])
+blocks = blocks_of(300, at_random=True)
+_, measures = begin({"learning_rate": np.ones(1)}, *lanes, [(*task.load().test, blocks)])
 model = make()
 model.set_weights(drawn.trainable)
 model.compile(loss=loss, metrics=[keras.metrics.SparseTopKCategoricalAccuracy(1)])
-native = model.evaluate(*part, batch_size=300, verbose=0)
-print(json.dumps([measures[0, 0].tolist(), native]))
+rows = [slice(None), *blocks]  # all of them, and each block
+native = [
+    model.evaluate(*(array[at] for array in part), batch_size=300, verbose=0) for at in rows
+]
+print(json.dumps([measures[0].tolist(), native]))
 print(check_evaluation(keras_engine, network, task, task.load(), drawn).note)
 """
 

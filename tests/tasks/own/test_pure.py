@@ -14,6 +14,7 @@ import pytest
 import ravine
 from ravine.errors import WrongCall
 from ravine.racing.batches import batch_rows
+from ravine.racing.splits import blocks_of
 from ravine.racing.store import Store
 
 pytestmark = pytest.mark.usefixtures("compiled_quickly")
@@ -141,3 +142,19 @@ def test_what_cannot_be_trained_is_named(name: str, tmp_path: Path) -> None:
     task = ravine.Task.from_jax(start, cost, (X, Y))
     with pytest.raises(WrongCall, match=said):
         ravine.race(task, out=tmp_path / "out", workers=0, progress=False)
+
+
+@pytest.mark.parametrize("function", [loss, mean_away], ids=["a number a row", "a mean"])
+def test_blocks_of_rows_are_measured_by_the_functions_themselves(function: Any) -> None:
+    task = ravine.Task.from_jax(init, function, (X, Y))
+    network, rows = task.network(), task.load().test
+    drawn, blocks = network.draw(0), blocks_of(len(rows.y), at_random=False)
+    measures = network.measure_blocks(*drawn, rows.x, rows.y, blocks)
+    params = jax.tree.map(jnp.float32, init(jax.random.key(0)))
+    native = [
+        function(
+            params, {name: x[at] for name, x in zip(X, rows.x, strict=True)}, rows.y[at]
+        ).mean()
+        for at in [slice(None), *blocks]
+    ]
+    np.testing.assert_allclose(measures[:, 0], native, rtol=1e-5)

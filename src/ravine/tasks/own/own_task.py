@@ -22,6 +22,7 @@ class OwnTask(Task):
     y_like: Any = None
     sample: Any = None  # a few rows, as a Split
     cautions: tuple[str, ...] = ()  # what a reader of the verdict should know, a line each
+    at_random: bool = False  # whether test rows were split off so: any may be next to any
 
     @property
     def variables(self) -> tuple[Variable, ...]:
@@ -46,6 +47,7 @@ def of_data(prepared: Prepared, y: Any) -> dict[str, Any]:
         "sample": sample_of(prepared.splits),
         "notes": (prepared.said,),
         "cautions": prepared.cautions,
+        "at_random": prepared.at_random,
     }
 
 

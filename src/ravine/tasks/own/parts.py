@@ -26,6 +26,7 @@ class Parted(NamedTuple):
     parts: Parts
     said: str
     cautions: tuple[str, ...] = ()
+    at_random: bool = False  # whether any row could have been a test row
 
 
 def parted(
@@ -62,7 +63,8 @@ def parted(
     assert test is not None
     parts = Parts(rows, validation, test)
     counts = ", ".join(f"{p.number:,} {name}" for name, p in zip(parts._fields, parts, strict=True))
-    return Parted(parts, f"rows: {counts}{said}", cautions)
+    at_random = "test" in lacking and how.plain
+    return Parted(parts, f"rows: {counts}{said}", cautions, at_random)
 
 
 def _cautions(rows: Rows, how: Splitting, classes: Any) -> tuple[str, ...]:

@@ -48,6 +48,7 @@ class Prepared(NamedTuple):
     like: Rows
     said: str
     cautions: tuple[str, ...]
+    at_random: bool  # whether test rows were split off so
 
 
 def splits_of(
@@ -72,7 +73,7 @@ def splits_of(
         checks.rows(part, what, holes)
         checks.alike(part, rows["data"], what)
     held_out = rows.get("validation_data"), rows.get("test_data")
-    parts, said, cautions = parted(rows["data"], *held_out, split, groups)
+    parts, said, cautions, at_random = parted(rows["data"], *held_out, split, groups)
     if on_disk := sum(
         array.nbytes for p in parts for _, array in p.named() if placed(array) is not array
     ):
@@ -87,7 +88,7 @@ def splits_of(
                 for name, part in parts._asdict().items()
             }
         )
-    return Prepared(Data(*(_split(part) for part in parts)), parts.train, said, cautions)
+    return Prepared(Data(*(_split(part) for part in parts)), parts.train, said, cautions, at_random)
 
 
 def sample_of(splits: Data) -> Split:
