@@ -13,9 +13,10 @@ import numpy as np
 
 from ravine.racing.choices import choose
 from ravine.racing.crew import Hear, Message, Place
-from ravine.racing.jobs import Advanced, Begun, checkpoint_file, weights_file
+from ravine.racing.jobs import Advanced, Begun
 from ravine.racing.plan import Facts, Plan, Run, settle
 from ravine.racing.profile import Spent
+from ravine.racing.work_files import checkpoint_file, weights_file
 from ravine.racing.worker import receive, send
 from ravine.rules import RULES
 from ravine.tasks import TASKS

@@ -24,10 +24,11 @@ from ravine.pages.live.display import Display
 from ravine.racing import luggage
 from ravine.racing.choices import choose
 from ravine.racing.driver import Driver
-from ravine.racing.jobs import Workbench, checkpoint_file, program_file
+from ravine.racing.jobs import Workbench
 from ravine.racing.plan import settle
 from ravine.racing.pool import Pool
 from ravine.racing.store import FILE, WORK, Store
+from ravine.racing.work_files import checkpoint_file, program_file
 from ravine.rules import RULES
 from ravine.tasks import find
 from ravine.verdict import stages

@@ -22,8 +22,8 @@ from typer.testing import CliRunner
 import ravine
 from ravine import conduct
 from ravine.cli import app
-from ravine.racing.jobs import program_file
 from ravine.racing.store import WORK
+from ravine.racing.work_files import program_file
 
 pytestmark = pytest.mark.usefixtures("compiled_quickly")
 SOURCE = Path(__file__).parents[1] / "src" / "ravine"

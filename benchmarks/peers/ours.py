@@ -17,9 +17,9 @@ from ravine.racing.batches import batch_rows
 from ravine.racing.choices import choose
 from ravine.racing.configuration import Configuration
 from ravine.racing.crew import Crew, Local
-from ravine.racing.jobs import DATA, weights_file
 from ravine.racing.plan import Facts, Plan, Run, settle
 from ravine.racing.pool import Job, Pool
+from ravine.racing.work_files import DATA, weights_file
 from ravine.rules import RULES, Adam
 
 PROGRAM = "program-adam.npz"

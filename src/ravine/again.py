@@ -23,10 +23,10 @@ from ravine.racing.choices import joined, named, scheduled
 from ravine.racing.crew import Local
 from ravine.racing.driver import Driver
 from ravine.racing.elsewhere import Fits, Fitted
-from ravine.racing.jobs import weights_file
 from ravine.racing.plan import Facts, Plan, Run, settle
 from ravine.racing.pool import Job, Pool
 from ravine.racing.store import CHECKS, CONFIRMATIONS, WORK, Store
+from ravine.racing.work_files import weights_file
 from ravine.tasks import TASKS, find
 from ravine.tasks.task import Task
 from ravine.update_rule import Rule

@@ -31,7 +31,6 @@ from ravine.racing.engines import MustMove, device, framework, on_device
 from ravine.racing.files import tidy
 from ravine.racing.gpus import Gpus
 from ravine.racing.in_process import InProcess
-from ravine.racing.jobs import discard_programs
 from ravine.racing.luggage import Luggage
 from ravine.racing.plan import Plan
 from ravine.racing.pool import Pool
@@ -40,6 +39,7 @@ from ravine.racing.ray_crew import check as check_ray
 from ravine.racing.rehearsal import published
 from ravine.racing.roles import Course
 from ravine.racing.store import COST, FILE, WORK, Curve, Store
+from ravine.racing.work_files import discard_programs
 from ravine.tasks import TASKS
 from ravine.tasks.task import Task
 from ravine.update_rule import Rule

@@ -24,9 +24,9 @@ from ravine.racing import plan
 from ravine.racing.crew import Hear
 from ravine.racing.driver import Driver
 from ravine.racing.in_process import Here, InProcess
-from ravine.racing.jobs import program_file, weights_file
 from ravine.racing.pool import Job
 from ravine.racing.store import FILE, Curve, Store
+from ravine.racing.work_files import program_file, weights_file
 from ravine.racing.worker import opened
 
 KILLS = int(os.environ.get("RAVINE_TEST_KILLS", "3"))  # each takes some six seconds of a core

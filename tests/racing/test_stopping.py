@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from benchmarks.calibration.stopping import Lion
 from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
@@ -15,6 +16,7 @@ from numpy.typing import NDArray
 import ravine
 from ravine.racing.endpoint import HOPELESS, band, lowest_so_far, mean_log_time, times_to
 from ravine.racing.stopping import hopeless, rungs
+from ravine.verdict.tuning import tuning
 
 RATES = (0.01, 0.1, 1.0)
 
@@ -114,18 +116,27 @@ def test_what_is_stopped_could_not_have_been_a_contender(seed: int) -> None:
 
 
 @pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")  # in Keras
-def test_early_stopping_changes_no_verdict(
+def test_early_stopping_changes_no_verdict_on_a_users_lion(
     compiled_quickly: None, tmp_path: Path, no_pages: None, no_charts: None
 ) -> None:
-    same: Any = {"rules": "sgd,adam", "learning_rates": "1e-4:1:5", "epochs": 2, "seeds": 2}
-    same |= {"workers": 0, "progress": False}
+    rates = {"sgd": [0.5], "lion": "1e-6:1e-2:9"}
+    same: Any = {"rules": ["sgd", Lion], "learning_rates": rates, "target": "loss<=0.1"}
+    same |= {"seeds": 2, "workers": 0, "progress": False}
     early, whole = (
         ravine.race(**same, fresh_seeds=6, early_stopping=stops, out=tmp_path / str(stops))
         for stops in (True, False)
     )
     assert str(early.verdict) == str(whole.verdict)
-    # But the cliff, a run that was stopped being as bad as it was then; and what was timed.
-    other_ways = ["cliff", "speedup_seconds", "seconds_to_target", "loss_in_seconds"]
+    tuned = [tuning(race.plan, race.stored).tuned for race in (early, whole)]
+    assert tuned[0] == tuned[1]
+    # But where runs end, of one that was stopped where it was then; and what was timed.
+    other_ways = [
+        "cliff",
+        "forgiving_decades",
+        "speedup_seconds",
+        "seconds_to_target",
+        "loss_in_seconds",
+    ]
     boards = [r.leaderboard.drop(columns=other_ways) for r in (early, whole)]
     pd.testing.assert_frame_equal(*boards)
     rest = {c.run.id: c for c in whole.stored}
@@ -146,4 +157,4 @@ def test_early_stopping_changes_no_verdict(
     assert "stopped early" in early.report().read_text(encoding="utf-8")
     content = json.loads(whole.results.to_json())
     assert "early_stopping" not in content["protocol"]
-    assert "--no-early-stopping" in whole.report().read_text(encoding="utf-8")
+    assert "stopped early" not in whole.report().read_text(encoding="utf-8")

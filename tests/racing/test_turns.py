@@ -6,11 +6,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ravine.racing.configuration import Configuration
-from ravine.racing.jobs import program_file, weights_file
 from ravine.racing.materials import Materials
 from ravine.racing.packs import Pack
 from ravine.racing.plan import Run
 from ravine.racing.turns import Turns
+from ravine.racing.work_files import program_file, weights_file
 
 NOWHERE = Path("there is no such folder")  # so that every file is still to be made
 

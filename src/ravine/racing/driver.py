@@ -21,14 +21,7 @@ from ravine.racing.crew import Place
 from ravine.racing.endpoint import Aim
 from ravine.racing.engines import KERAS, MustMove
 from ravine.racing.files import tidy
-from ravine.racing.jobs import (
-    Advanced,
-    Begun,
-    Bound,
-    Torn,
-    checkpoint_file,
-    program_file,
-)
+from ravine.racing.jobs import Advanced, Begun, Bound, Torn
 from ravine.racing.keeping import Keeping, Kept
 from ravine.racing.materials import SAID, Materials
 from ravine.racing.pace import Pace
@@ -40,6 +33,7 @@ from ravine.racing.rehearsal import rehearsed
 from ravine.racing.roles import Course, Watcher
 from ravine.racing.store import STEP_SECONDS, WORK, Curve, Store
 from ravine.racing.turns import Turns
+from ravine.racing.work_files import checkpoint_file, program_file
 from ravine.update_rule import Rule
 
 REPAIRS = 3  # of one file; more, and the disk is at fault

@@ -21,10 +21,10 @@ from ravine.racing import luggage
 from ravine.racing.batches import batch_rows
 from ravine.racing.engines import KERAS
 from ravine.racing.files import one_or_all, read
-from ravine.racing.jobs import DATA, weights_file
 from ravine.racing.plan import Plan, Run
 from ravine.racing.pool import Job
 from ravine.racing.splits import NAMES, PLACES, joined
+from ravine.racing.work_files import DATA, weights_file
 from ravine.tasks import settings
 from ravine.tasks.keras_import import absent
 from ravine.tasks.own.judge import flat

@@ -79,9 +79,11 @@ def programs(network: Network, rule: Rule, levers: Levers = CPU, anew: bool = Fa
         weights = [r.read(w, m, t) for w, m in zip(lane.trainable, lane.memory, strict=True)]
 
         def scores(x: Any, y: Any, *blocks: Any) -> Any:
-            if blocks:
-                return network.measure_blocks(weights, lane.state, x, y, blocks[0], by_parts)
-            return network.measure(weights, lane.state, x, y, by_parts)[None]
+            if not blocks:
+                return network.measure(weights, lane.state, x, y, by_parts)[None]
+            of, rows = network.judged(weights, lane.state, x, y, by_parts)
+            parts = lax.map(lambda at: of(*_rows(rows, at)), *blocks)
+            return jnp.concatenate([of(*rows)[None], parts])
 
         measures = jnp.concatenate([scores(*split) for split in held_out])
         return jnp.where(lane.alive, measures, jnp.nan)
@@ -292,6 +294,10 @@ def slopes(network: Network, drawn: Any, batch: tuple[Any, Any]) -> list[float]:
     """The root mean square of the loss's gradient, over each trainable array."""
     gradients, _ = jax.jit(jax.grad(network.loss, has_aux=True))(*drawn, *batch)
     return [float(jnp.sqrt(jnp.mean(jnp.square(g)))) for g in gradients]
+
+
+def _rows(nest: Any, at: Any) -> Any:
+    return jax.tree.map(lambda array: jnp.asarray(array)[at], nest)
 
 
 def _each_lane(function: Callable[..., Any], axes: Sequence[int | None]) -> Callable[..., Any]:

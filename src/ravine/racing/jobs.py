@@ -1,7 +1,7 @@
 """The jobs that a worker can do, and the files through which they meet."""
 
 from collections.abc import Mapping, Sequence
-from functools import cache, cached_property, lru_cache
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -19,11 +19,11 @@ from ravine.racing.profile import Spent
 from ravine.racing.programs import Shape, numeric
 from ravine.racing.splits import BLOCKED, PLACES, Splits, blocks_of
 from ravine.racing.timing import Rehearsed, Trial, Watch, least
+from ravine.racing.work_files import DATA, checkpoint_file, weights_file
 from ravine.tasks.own.checks import Immovable
 from ravine.tasks.own.variables import Variable, compare
 from ravine.tasks.saved import Saved
 
-DATA = "data.npz"
 SHORT = 1.0  # seconds of a segment up to which it matters what else it takes
 LATELY = 1e-3  # seconds: a program that took longer to get was not there before
 SEEDS, KEPT = 64, 1 << 18  # of so many seeds a worker keeps what has at most so many numbers
@@ -365,28 +365,6 @@ class Workbench:
 
 def _listed(nest: Any) -> list[Any]:
     return nest if isinstance(nest, list) else [nest]
-
-
-def weights_file(seed: int) -> str:
-    """Where a seed's initial weights are."""
-    return f"weights-{seed}.npz"
-
-
-@cache
-def program_file(rule: str, width: int) -> str:
-    """Where a rule's traced programs are."""
-    return f"program-{digest(rule)[:16]}-{width}.npz"
-
-
-def discard_programs(folder: Path) -> None:
-    """Remove all programs: they are code, which whoever goes on with a race traces anew."""
-    for program in folder.glob("program-*"):
-        program.unlink()
-
-
-def checkpoint_file(run: Run, segment: int) -> str:
-    """Where a run waits to be taken through a segment, with whatever runs go along."""
-    return f"checkpoint-{run.id}-{segment}.npz"
 
 
 _rows = lru_cache(SEEDS * 4)(batch_rows)

@@ -8,11 +8,12 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ravine.racing.jobs import Torn, program_file
+from ravine.racing.jobs import Torn
 from ravine.racing.materials import Materials
 from ravine.racing.plan import Plan
 from ravine.racing.pool import Job
 from ravine.racing.store import SPLITS, Curve
+from ravine.racing.work_files import program_file
 from ravine.tasks.saved import Saved
 
 

@@ -4,9 +4,9 @@ from collections import deque
 from collections.abc import Sequence, Set
 from pathlib import Path
 
-from ravine.racing.jobs import DATA, program_file, weights_file
 from ravine.racing.plan import Plan
 from ravine.racing.pool import Job
+from ravine.racing.work_files import DATA, program_file, weights_file
 from ravine.tasks.own.variables import Variable
 
 SAID = {

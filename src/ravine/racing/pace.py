@@ -6,10 +6,11 @@ from typing import Any
 
 import numpy as np
 
-from ravine.racing.jobs import Torn, program_file
+from ravine.racing.jobs import Torn
 from ravine.racing.materials import Materials
 from ravine.racing.plan import FIRST_SEED, Plan
 from ravine.racing.pool import Job
+from ravine.racing.work_files import program_file
 
 ROUNDS = 5
 

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from ravine.errors import RavineError
 from ravine.racing import luggage
 from ravine.racing.files import PARTIAL, sync
-from ravine.racing.jobs import DATA, checkpoint_file, weights_file
+from ravine.racing.work_files import DATA, checkpoint_file, weights_file
 
 # Jobs that need the task alone, of which the data are made.
 FIRST = ("describe", "draw")

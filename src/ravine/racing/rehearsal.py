@@ -11,10 +11,11 @@ from typing import Any
 from ravine.cache import cache_folder
 from ravine.racing import memory
 from ravine.racing.cost import Cost
-from ravine.racing.jobs import Torn, program_file, weights_file
+from ravine.racing.jobs import Torn
 from ravine.racing.plan import FIRST_SEED, Plan
 from ravine.racing.pool import Job, Pool
 from ravine.racing.timing import Rehearsed
+from ravine.racing.work_files import program_file, weights_file
 
 
 def rehearsed(

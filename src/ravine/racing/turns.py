@@ -3,9 +3,9 @@
 from collections import Counter, deque
 from collections.abc import Iterable, Iterator
 
-from ravine.racing.jobs import DATA, program_file, weights_file
 from ravine.racing.materials import Materials
 from ravine.racing.packs import Pack
+from ravine.racing.work_files import DATA, program_file, weights_file
 
 
 class Turns:

@@ -124,24 +124,19 @@ class Network:
         """
         return self.score(y, way(self.predict)(trainable, state, x))
 
-    def measure_blocks(
+    def judged(
         self,
         trainable: Sequence[Any],
         state: Sequence[Any],
         x: Any,
         y: Any,
-        blocks: Any,
         way: Callable[[Any], Any],
-    ) -> Any:
-        """What ``measure`` gives of a split, then of each block of its rows, on JAX.
+    ) -> tuple[Callable[..., Any], tuple[Any, ...]]:
+        """What ``measure`` gives, in two: a function of nests of rows, and those of a split.
 
-        ``blocks``: row numbers, (blocks, rows). The result is (1 + blocks, measures).
+        So that parts of the rows can be measured without being predicted again.
         """
-        import jax
-
-        rows = y, way(self.predict)(trainable, state, x)
-        each = jax.lax.map(lambda at: self.score(*jax.tree.map(lambda a: a[at], rows)), blocks)
-        return jax.numpy.concatenate([self.score(*rows)[None], each])
+        return self.score, (y, way(self.predict)(trainable, state, x))
 
     def penalty(self, trainable: Sequence[Any], state: Sequence[Any], x: Any) -> Any:
         """What Keras's ``evaluate`` adds to the loss of predictions: what regularizes."""

@@ -13,6 +13,7 @@ import pytest
 
 import ravine
 from ravine.errors import WrongCall
+from ravine.racing import engine
 from ravine.racing.batches import batch_rows
 from ravine.racing.splits import blocks_of
 from ravine.racing.store import Store
@@ -149,7 +150,9 @@ def test_blocks_of_rows_are_measured_by_the_functions_themselves(function: Any) 
     task = ravine.Task.from_jax(init, function, (X, Y))
     network, rows = task.network(), task.load().test
     drawn, blocks = network.draw(0), blocks_of(len(rows.y), at_random=False)
-    measures = network.measure_blocks(*drawn, rows.x, rows.y, blocks)
+    begin = jax.jit(engine.programs(network, ravine.SGD()).begin)
+    lanes = [[array[None] for array in group] for group in drawn]
+    _, measures = begin({"learning_rate": np.ones(1)}, *lanes, [(rows.x, rows.y, blocks)])
     params = jax.tree.map(jnp.float32, init(jax.random.key(0)))
     native = [
         function(
@@ -157,4 +160,4 @@ def test_blocks_of_rows_are_measured_by_the_functions_themselves(function: Any) 
         ).mean()
         for at in [slice(None), *blocks]
     ]
-    np.testing.assert_allclose(measures[:, 0], native, rtol=1e-5)
+    np.testing.assert_allclose(measures[0, :, 0], native, rtol=1e-5)

@@ -175,29 +175,23 @@ class PureNetwork:
         functions = (self._task.loss, *self._task.metrics.values())
         return self._jax.numpy.stack([self._mean(f, trainable, x, y) for f in functions])
 
-    def measure_blocks(
+    def judged(
         self,
         trainable: Sequence[Any],
         state: Sequence[Any],
         x: Any,
         y: Any,
-        blocks: Any,
         way: Any = None,
-    ) -> Any:
+    ) -> tuple[Callable[..., Any], tuple[Any, ...]]:
         """See ``intake.Network``."""
-        jax, task = self._jax, self._task
-        params = jax.tree.unflatten(self._structure, list(trainable))
-        given = task.inputs(x), task.targets(y)
-
-        def of(function: Callable[..., Any]) -> Any:
-            def alone(at: Any) -> Any:
-                return function(params, *jax.tree.map(lambda a: jax.numpy.asarray(a)[at], given))
-
-            value = function(params, *given)
-            each = value[blocks].mean(1) if value.ndim else jax.lax.map(alone, blocks)
-            return jax.numpy.concatenate([value.mean()[None], each])
-
-        return jax.numpy.stack([of(f) for f in (task.loss, *task.metrics.values())], axis=1)
+        jnp, task = self._jax.numpy, self._task
+        params = self._jax.tree.unflatten(self._structure, list(trainable))
+        given = params, task.inputs(x), task.targets(y)
+        functions: tuple[Any, ...] = (task.loss, *task.metrics.values())
+        values = [function(*given) for function in functions]
+        if all(value.ndim for value in values):
+            return lambda *rows: jnp.stack([each.mean() for each in rows]), tuple(values)
+        return partial(self.measure, trainable, state), (x, y)
 
     def penalty(self, trainable: Sequence[Any], state: Sequence[Any], x: Any) -> float:
         """See ``intake.Network``: a loss of one's own has what regularizes in it."""
