@@ -422,6 +422,34 @@ FOLLOWED: list[tuple[str, Any, Any]] = [
         lambda: split(validation_data=(X, LABELS), test_data=(X, LABELS)),
     ),
     (
+        "says otherwise how rows are split off: leave one",
+        lambda: split(split="last", validation_split=0.2),
+        lambda: [split(split="last"), split(validation_split=0.2)],
+    ),
+    (
+        "and validation_data= gives them: leave one of them out",
+        lambda: split(validation_data=(X, LABELS), validation_split=0.2),
+        lambda: [split(validation_data=(X, LABELS)), split(validation_split=0.2)],
+    ),
+    (
+        "is not allowed: give a share of the rows",
+        lambda: split(validation_split=20),
+        lambda: split(validation_split=0.2),
+    ),
+    (
+        "to test: give another share, or test_data",
+        lambda: split(validation_split=0.9),
+        lambda: [
+            split(validation_split=0.9, test_data=(X, LABELS)),
+            split(validation_split=0.5),
+        ],
+    ),
+    (
+        "validation_split takes the last rows of arrays",
+        lambda: fits(data=tensors(), validation_split=0.2),
+        lambda: fits(data=tensors(), validation_data=(X, LABELS)),
+    ),
+    (
         "is a {} of Keras 2 (tf_keras)",
         lambda: ravine.race(of_keras_2(), (X, LABELS), loss="mse"),
         lambda: fits(net()),

@@ -121,6 +121,7 @@ def own_model(
     test_data: Any = None,
     split: str | None = None,
     groups: Any = None,
+    validation_split: float | None = None,
     class_weight: Any = None,
     name: str | None = None,
     epochs: int = EPOCHS,
@@ -129,7 +130,12 @@ def own_model(
     """The task of a Keras model, or of a function that builds one. See ``ravine.race``."""
     settings = captured()
     prepared = splits_of(
-        data, validation_data, test_data, class_weight, split, groups, checks.masks_nan(loss)
+        *(data, validation_data, test_data),
+        class_weight=class_weight,
+        split=split,
+        groups=groups,
+        validation_split=validation_split,
+        holes=checks.masks_nan(loss),
     )
     like, said = prepared.like, prepared.said
     moved = move_model(model) if is_keras(model, "Model") else model

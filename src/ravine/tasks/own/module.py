@@ -58,6 +58,7 @@ def torch_task(
     test_data: Any = None,
     split: str | None = None,
     groups: Any = None,
+    validation_split: float | None = None,
     name: str | None = None,
     epochs: int = EPOCHS,
     batch_size: int = BATCH_SIZE,
@@ -82,7 +83,13 @@ def torch_task(
             raise WrongCall(f"{what} is the class {function.__name__}: give {function.__name__}()")
         if not callable(function):
             raise WrongCall(f"{what} is a {type(function).__name__}: give a function")
-    prepared = splits_of(dataset, validation_data, test_data, None, split, groups, masks_nan(loss))
+    prepared = splits_of(
+        *(dataset, validation_data, test_data),
+        split=split,
+        groups=groups,
+        validation_split=validation_split,
+        holes=masks_nan(loss),
+    )
     like, said = prepared.like, prepared.said
     if like.weights is not None:
         raise WrongCall("a loss of PyTorch weighs its rows itself: put the weights into x or y")

@@ -6,9 +6,8 @@ from ravine.errors import WrongCall
 from ravine.tasks.own.dependence import neighbours_alike
 from ravine.tasks.own.nested import leaves
 from ravine.tasks.own.rows import Rows
-from ravine.tasks.own.splitting import FEW, Splitting, splitting
+from ravine.tasks.own.splitting import FEW, SHARE, Splitting, splitting
 
-SHARE = 0.2  # of all rows, for each part that is split off
 CLASSES = 100  # more different labels than this are not classes to keep in proportion
 
 
@@ -34,14 +33,16 @@ def parted(
     test: Rows | None,
     split: Any = None,
     groups: Any = None,
+    validation_split: Any = None,
 ) -> Parted:
     """Split off what was not given, a fifth of the rows each.
 
     Every race of the same rows has the same parts. Where targets are classes, a random split has
-    each as frequent in every part. ``split`` and ``groups`` are as in ``ravine.race``.
+    each as frequent in every part. ``split``, ``groups`` and ``validation_split`` are as in
+    ``ravine.race``.
     """
     lacking = [name for name, part in (("validation", validation), ("test", test)) if part is None]
-    how = splitting(split, groups, rows.number, lacking)
+    how = splitting(split, groups, rows.number, lacking, validation_split)
     said = ""
     cautions: tuple[str, ...] = ()
     if lacking:

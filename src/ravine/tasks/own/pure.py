@@ -64,6 +64,7 @@ def pure_task(
     test_data: Any = None,
     split: str | None = None,
     groups: Any = None,
+    validation_split: float | None = None,
     name: str | None = None,
     epochs: int = EPOCHS,
     batch_size: int = BATCH_SIZE,
@@ -73,7 +74,13 @@ def pure_task(
     for what, function in {"init": init, "loss": loss, **dict(metrics)}.items():
         if not callable(function):
             raise WrongCall(f"{what} is a {type(function).__name__}: give a function")
-    prepared = splits_of(data, validation_data, test_data, None, split, groups, masks_nan(loss))
+    prepared = splits_of(
+        *(data, validation_data, test_data),
+        split=split,
+        groups=groups,
+        validation_split=validation_split,
+        holes=masks_nan(loss),
+    )
     like, said = prepared.like, prepared.said
     if like.weights is not None:
         raise WrongCall("a loss of your own weighs its rows itself: put the weights into x or y")

@@ -94,6 +94,12 @@ def batches_of(given: Any, what: str) -> Iterable[Any] | None:
     return None
 
 
+def in_order(given: Any) -> bool:
+    """Whether it has a last row: not what gives batches, which may be shuffled."""
+    kinds = {kind.__name__ for kind in type(given).__mro__}
+    return not (hasattr(given, "element_spec") or kinds & {"PyDataset", "DataLoader"})
+
+
 def _row(value: Any) -> Any:
     """A batch of one row."""
     return _array(value)[None]

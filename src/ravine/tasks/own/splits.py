@@ -8,7 +8,7 @@ from ravine.tasks.own import checks
 from ravine.tasks.own.nested import leaves, mapped
 from ravine.tasks.own.parts import class_weights, parted
 from ravine.tasks.own.rereading import check_rereading
-from ravine.tasks.own.rows import Rows, read_rows
+from ravine.tasks.own.rows import Rows, in_order, read_rows
 from ravine.tasks.own.spool import Place, gigabytes, placed
 from ravine.tasks.task import Data, Split
 
@@ -54,9 +54,11 @@ def splits_of(
     data: Any,
     validation_data: Any,
     test_data: Any,
+    *,
     class_weight: Any = None,
     split: Any = None,
     groups: Any = None,
+    validation_split: Any = None,
     holes: bool = False,
 ) -> Prepared:
     """What users give as three splits. ``holes``: see ``checks.rows``.
@@ -65,6 +67,12 @@ def splits_of(
     """
     if data is None:
         raise WrongCall("no data for your model: ravine.race(model, (x, y), loss=…)")
+    if validation_split is not None and not in_order(data):
+        raise WrongCall(
+            "validation_split takes the last rows of arrays, as in Keras, and data is a "
+            f"{type(data).__name__}, whose order may be another at each reading: give "
+            "validation_data"
+        )
     given = {"data": data, "validation_data": validation_data, "test_data": test_data}
     rows = {what: read_rows(part, what) for what, part in given.items() if part is not None}
     for what, part in rows.items():
@@ -72,7 +80,7 @@ def splits_of(
         checks.rows(part, what, holes)
         checks.alike(part, rows["data"], what)
     held_out = rows.get("validation_data"), rows.get("test_data")
-    parts, said, cautions = parted(rows["data"], *held_out, split, groups)
+    parts, said, cautions = parted(rows["data"], *held_out, split, groups, validation_split)
     if on_disk := sum(
         array.nbytes for p in parts for _, array in p.named() if placed(array) is not array
     ):
