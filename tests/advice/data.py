@@ -17,7 +17,7 @@ from ravine.tasks.own.module_network import ModuleNetwork
 from ravine.tasks.own.moving import move_model
 from ravine.tasks.own.pure import PureNetwork
 from ravine.tasks.pretraining import pretrained
-from ravine.tasks.settings import check_keras, check_torch
+from ravine.tasks.settings import check_keras, check_torch, of_torch
 
 X = np.random.default_rng(0).normal(size=(60, 4)).astype("float32")
 LABELS = np.arange(60) % 3
@@ -144,9 +144,15 @@ def with_floatx() -> None:
         check_keras(keras)
 
 
-def with_default_dtype() -> None:
+def with_default_dtype(dtype: Any) -> None:
+    with set_to(torch.set_default_dtype, dtype, torch.float32):
+        of_torch()
+        check_torch("float32")
+
+
+def in_double() -> None:
     with set_to(torch.set_default_dtype, torch.float64, torch.float32):
-        check_torch()
+        module(lambda: torch.nn.Linear(4, 3), (X.astype("float64"), ONE_HOT.astype("float64")))
 
 
 def file(name: str, write: Callable[[Path], Any] | None = None) -> Path:
@@ -313,9 +319,9 @@ FOLLOWED: list[tuple[str, Any, Any]] = [
         ],
     ),
     (
-        "races are in float32 on the CPU; leave out",
+        "races are in float32 on the CPU, or in float64 if",
         lambda: module(lambda: torch.nn.Linear(4, 3).double(), (X.astype("float64"), ONE_HOT)),
-        module,
+        lambda: [module(), in_double()],
     ),
     (
         "cannot be moved: {}; give a function",
@@ -351,7 +357,7 @@ FOLLOWED: list[tuple[str, Any, Any]] = [
         lambda: pure(data=(X, ONE_HOT * np.ones((60, 1)))),
     ),
     (
-        "init gives {} as {}: give float32",
+        "init gives {} as {}: give {} arrays",
         lambda: pure(lambda key: {"w": np.zeros((4, 3), np.int32)}),
         pure,
     ),
@@ -485,7 +491,16 @@ FOLLOWED: list[tuple[str, Any, Any]] = [
         None,
         "tests/tasks/own/test_settings.py::test_a_model_that_is_another_when_rebuilt_is_named",
     ),
-    ("take torch.set_default_dtype back", with_default_dtype, check_torch),
+    (
+        "take torch.set_default_dtype back",
+        lambda: with_default_dtype(torch.bfloat16),
+        lambda: with_default_dtype(torch.float32),
+    ),
+    (
+        "call torch.set_default_dtype(torch.{})",
+        lambda: with_default_dtype(torch.float64),
+        lambda: with_default_dtype(torch.float32),
+    ),
     ("take it back, or give what needs it to the layers", with_floatx, lambda: check_keras(keras)),
 ]
 

@@ -88,6 +88,8 @@ class Workbench:
 
     def do(self, name: str, arguments: Mapping[str, Any]) -> Any:
         """The answer of one of the jobs below, or that a file it needs is torn."""
+        if (plan := arguments.get("plan")) is not None:
+            self._engine.set_floats(plan.facts.floats)
         try:
             return getattr(self, name)(**arguments)
         except TornError as error:
@@ -136,6 +138,7 @@ class Workbench:
             engine=self._name,
             lanes=self._engine.lanes(*given),
             notes=cautions(self._task, network, checked.note, uncounted),
+            floats=self.floats,
         )
 
     def draw(self, seeds: list[int]) -> None:
@@ -173,7 +176,7 @@ class Workbench:
         """
         # Unused lanes repeat the last run: a program has one width, whatever there is to do.
         lanes = runs + runs[-1:] * (plan.width - len(runs))
-        hyper = _hyper(plan, rule, lanes)
+        hyper, real = _hyper(plan, rule, lanes), np.dtype(plan.facts.floats).type
         train, held_out = self._splits()
         watch = Watch()
         with watch:
@@ -210,11 +213,11 @@ class Workbench:
             now = rows_of(run.seed, *data, count, taken, frozen)
             rows[i, :periods] = now.reshape(periods, plan.period, data[1])
         if evaluation:
-            nothing = np.float32(taken), np.int32(0)
+            nothing = real(taken), np.int32(0)
             calling = least(lambda: advance(hyper, carry, nothing, rows, train, held_out)[2])
             evaluation = max(0.0, evaluation - calling)
         with watch:
-            span = np.float32(taken), np.int32(periods)
+            span = real(taken), np.int32(periods)
             carry, *results = advance(hyper, carry, span, rows, train, held_out)
             losses, measures = map(np.asarray, results)
         if keep or segment + 2 < len(cuts):
@@ -268,6 +271,7 @@ class Workbench:
 
     def _trial(self, plan: Plan, program: str, rule: bytes, run: Run) -> Trial:
         hyper = _hyper(plan, rule, [run] * plan.width)
+        real = np.dtype(plan.facts.floats).type
         train, held_out = self._splits()
         begin, advance = self._program(program, rule)
         weights = [self._weights(run.seed, plan)[0]] * plan.width
@@ -276,7 +280,7 @@ class Workbench:
         rows = np.zeros((plan.width, plan.segment, plan.period, plan.choices.batch_size), np.int32)
         return Trial(
             lambda: begin(hyper, *drawn, held_out)[1],
-            lambda span: advance(hyper, carry, span, rows, train, held_out)[1],
+            lambda periods: advance(hyper, carry, (real(0), periods), rows, train, held_out)[1],
         )
 
     def replay(self, rule: bytes, learning_rates: Sequence[float], rows: Any) -> Any:
@@ -301,6 +305,11 @@ class Workbench:
     def _engine(self) -> Any:
         """Whose framework a worker imports with its first job."""
         return engines.engine(self._name)
+
+    @property
+    def floats(self) -> str:
+        """The widest numbers of the task."""
+        return getattr(self._task, "floats", "float32")
 
     @property
     def settings(self) -> Any:
@@ -377,7 +386,7 @@ def _hyper(plan: Plan, rule: bytes, lanes: Sequence[Run]) -> dict[str, Any]:
     """The hyperparameters of each lane: a (W,) array each."""
     held = cloudpickle.loads(rule)
     settings = [numeric(held.replace(plan.settings(run))) for run in lanes]
-    return {k: np.array([s[k] for s in settings], np.float32) for k in settings[0]}
+    return {k: np.array([s[k] for s in settings], plan.facts.floats) for k in settings[0]}
 
 
 def _stack(drawn: list[dict[str, list[Any]]], groups: tuple[str, ...]) -> list[list[Any]]:

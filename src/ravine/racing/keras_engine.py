@@ -99,6 +99,10 @@ def _framework() -> str:
     return os.environ["KERAS_BACKEND"]
 
 
+def set_floats(floats: str) -> None:
+    """Nothing: Keras's own settings travel with the task."""
+
+
 def lanes(network: NativeNetwork, drawn: Any, sample: Any) -> bool:
     """Whether runs can be lanes of one program: here none can."""
     return False

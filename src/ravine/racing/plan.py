@@ -57,6 +57,7 @@ class Facts(NamedTuple):
     engine: str = JAX  # what trains it: see ``engines``
     lanes: bool = True  # whether runs can be lanes of one program; else one comes after another
     notes: tuple[str, ...] = ()  # what could not be found out, a line each
+    floats: str = "float32"  # that it is computed in
 
 
 @dataclass(frozen=True)

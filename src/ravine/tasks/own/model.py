@@ -136,6 +136,7 @@ def own_model(
         groups=groups,
         validation_split=validation_split,
         holes=checks.masks_nan(loss),
+        floats=str(settings.keras["floatx"]),
     )
     like, said = prepared.like, prepared.said
     moved = move_model(model) if is_keras(model, "Model") else model
@@ -152,6 +153,7 @@ def own_model(
         batch_size=batch_size,
         loss_weights=loss_weights,
         settings=settings,
+        floats=settings.floats,
         **of_data(prepared, {k: v for k, v in y_like.items() if v is not None}),
     )
 

@@ -66,7 +66,7 @@ def torch_task(
     """The task of a module. See ``Task.from_torch``."""
     if importlib.util.find_spec("torch") is None:
         raise WrongCall(f"PyTorch is not installed: {install('torch')}")
-    settings.check_torch()
+    floats = settings.of_torch()
     metrics = {} if metrics is None else metrics
     if not isinstance(metrics, Mapping):
         raise WrongCall(
@@ -89,6 +89,7 @@ def torch_task(
         groups=groups,
         validation_split=validation_split,
         holes=masks_nan(loss),
+        floats=floats,
     )
     like, said = prepared.like, prepared.said
     if like.weights is not None:
@@ -101,5 +102,6 @@ def torch_task(
         metrics=metrics,
         epochs=epochs,
         batch_size=batch_size,
+        floats=floats,
         **of_data(prepared, like.y),
     )

@@ -36,6 +36,7 @@ class ModuleNetwork:
     def __init__(self, task: TorchTask) -> None:
         torch.set_num_threads(1)
         self._task = task
+        self._floats: torch.dtype = getattr(torch, task.floats)
         self.measures: tuple[str, ...] = ("loss", *task.metrics)
         self.taken = ()  # layers that are pretrained: it has none
         # Two, as to switch one to and fro costs every step a walk through it.
@@ -120,7 +121,7 @@ class ModuleNetwork:
         targets = self._task.targets(y)
         with torch.no_grad():
             return torch.stack(
-                [torch.as_tensor(f(output, targets)).float().mean() for f in functions]
+                [torch.as_tensor(f(output, targets)).to(self._floats).mean() for f in functions]
             )
 
     def framework_scores(self, held_out: Any, training: Any) -> ByWeights:
@@ -131,7 +132,7 @@ class ModuleNetwork:
             x, y = (mapped(tensor, part) for part in rows)
             output, targets = module.train(train)(*self._given(x)), task.targets(y)
             functions = (task.loss, *task.metrics.values())
-            return [torch.as_tensor(f(output, targets)).float().mean() for f in functions]
+            return [torch.as_tensor(f(output, targets)).to(self._floats).mean() for f in functions]
 
         def at(trainable: Sequence[Any], state: Sequence[Any]) -> Scores:
             held = tensors(state)
@@ -208,10 +209,11 @@ class ModuleNetwork:
             kind = type(self._training).__name__
             raise WrongCall(f"{kind} has no parameters to train: give it a layer that has")
         for name, p in parameters.items():
-            if p.dtype != torch.float32 or p.device.type != "cpu":
+            if p.dtype not in (torch.float32, self._floats) or p.device.type != "cpu":
                 raise WrongCall(
                     f"parameter '{name}' is {str(p.dtype).removeprefix('torch.')} on {p.device}: "
-                    "races are in float32 on the CPU; leave out .half(), .double(), .to(…)"
+                    "races are in float32 on the CPU, or in float64 if that is PyTorch's default "
+                    "(torch.set_default_dtype); leave out .half(), .double(), .to(…)"
                 )
         torch.manual_seed(0)
         output = self._called(self._training, "the module")

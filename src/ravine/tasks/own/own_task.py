@@ -21,7 +21,13 @@ class OwnTask(Task):
     x_like: Any = None
     y_like: Any = None
     sample: Any = None  # a few rows, as a Split
+    floats: str = "float32"  # the widest numbers of it, as the process had it that made the task
     cautions: tuple[str, ...] = ()  # what a reader of the verdict should know, a line each
+
+    @property
+    def told(self) -> tuple[Any, ...]:
+        """See ``Task.told``."""
+        return () if self.floats == "float32" else (self.floats,)
 
     @property
     def variables(self) -> tuple[Variable, ...]:

@@ -104,7 +104,7 @@ def _one_hot(labels: Any) -> bool:
     return bool(((labels == 0) | (labels == 1)).all() and (labels.sum(1) == 1).all())
 
 
-def class_weights(y: Any, weights: Any, given: Any) -> Any:
+def class_weights(y: Any, weights: Any, given: Any, floats: str) -> Any:
     """``sample_weight``, times the weight of each row's class.
 
     ``given`` maps a class's label, or its place in a one-hot row, to a weight; the others weigh 1.
@@ -129,7 +129,7 @@ def class_weights(y: Any, weights: Any, given: Any) -> Any:
             )
         if not 0 <= given[label] < float("inf"):
             raise WrongCall(f"class_weight of class {label!r} is {given[label]}: at least 0")
-    each = np.ones(len(labels), np.float32)
+    each = np.ones(len(labels), floats)
     for label, weight in given.items():
         each[labels == label] = weight
     return each if weights is None else each * weights

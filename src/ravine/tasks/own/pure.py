@@ -16,6 +16,7 @@ from ravine.tasks.own.reference_evaluation import ByWeights, Scores
 from ravine.tasks.own.splits import splits_of
 from ravine.tasks.own.variables import Variable, built_here
 from ravine.tasks.saved import ARRAYS, Saved, open_arrays
+from ravine.tasks.settings import of_jax
 
 
 @dataclass(frozen=True)
@@ -80,6 +81,7 @@ def pure_task(
         groups=groups,
         validation_split=validation_split,
         holes=masks_nan(loss),
+        floats=(floats := of_jax()),
     )
     like, said = prepared.like, prepared.said
     if like.weights is not None:
@@ -92,6 +94,7 @@ def pure_task(
         metrics=metrics,  # type: ignore[arg-type]
         epochs=epochs,
         batch_size=batch_size,
+        floats=floats,
         **of_data(prepared, like.y),
     )
 
@@ -110,9 +113,11 @@ class PureNetwork:
         drawn = self._tried("init", lambda: self._params(0))
         self._paths, leaves, self._structure = _flat(jax, drawn)
         for path, leaf in zip(self._paths, leaves, strict=True):
-            if getattr(leaf, "dtype", None) != "float32":
+            if getattr(leaf, "dtype", None) not in ("float32", task.floats):
                 kind = getattr(leaf, "dtype", type(leaf).__name__)
-                raise WrongCall(f"init gives {path or 'a number'} as {kind}: give float32 arrays")
+                raise WrongCall(
+                    f"init gives {path or 'a number'} as {kind}: give {task.floats} arrays"
+                )
         if not leaves:
             raise WrongCall("init gives no parameters: return an array or a nest of arrays")
         x, y = task.inputs(task.sample.x), task.targets(task.sample.y)
@@ -141,7 +146,9 @@ class PureNetwork:
         init: Callable[[Any], Any] = self._task.make_model  # type: ignore[assignment]
         made = init(self._jax.random.key(seed))
         # A plain number is a parameter too.
-        return self._jax.tree.map(lambda a: jnp.float32(a) if isinstance(a, float) else a, made)
+        return self._jax.tree.map(
+            lambda a: jnp.asarray(a, float) if isinstance(a, float) else a, made
+        )
 
     def _tried(self, what: str, call: Callable[[], Any]) -> Any:
         try:

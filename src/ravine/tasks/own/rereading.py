@@ -17,24 +17,25 @@ WAY_OUT = (
 )
 
 
-def check_rereading(given: Any, rows: Rows, what: str) -> None:
+def check_rereading(given: Any, rows: Rows, what: str, floats: str = "float32") -> None:
     """Raises ``WrongCall`` for data that draw what they give, such as an augmentation.
 
     Args:
         given: What the user gave; arrays are not read again.
         rows: What a first reading gave.
         what: How errors name it.
+        floats: As in ``read_rows``.
     """
     said = f"of a row differs at a second reading: {WAY_OUT}"
     loader = "DataLoader" in _kinds(given)
     if loader and _by_index(given.dataset):
-        first, second = (list(_some(given.dataset, what)) for _ in range(2))
+        first, second = (list(_some(given.dataset, what, floats)) for _ in range(2))
         differing = [_apart(one, other) for one, other in zip(first, second, strict=True)]
         if name := next(filter(None, differing), ""):
             raise WrongCall(f"{what}: {name} {said}")
     if loader and not _all_rows(given):
         return  # others than before may be its turn
-    missing = [_missing(rows, row) for row in _some(given, what)]
+    missing = [_missing(rows, row) for row in _some(given, what, floats)]
     names = [name for name in missing if name]
     if len(names) > len(missing) * _left_out(given, rows):
         raise WrongCall(f"{what}: {names[0]} {said}")
@@ -73,11 +74,11 @@ def _batch_sizes(spec: Any) -> Iterator[int | None]:
     return (one.shape[0] for one in leaves(spec) if getattr(one, "shape", None))
 
 
-def _some(given: Any, what: str) -> Iterator[Rows]:
+def _some(given: Any, what: str, floats: str) -> Iterator[Rows]:
     """Some rows of a new reading, each by itself; none of arrays."""
     left = FEW
     for batch in batches_of(given, what) or ():
-        rows = read_rows(tuple(batch), what)
+        rows = read_rows(tuple(batch), what, floats)
         for i in range(min(rows.number, left)):
             yield Rows(*(mapped(lambda array, i=i: array[i : i + 1], part) for part in rows))  # type: ignore[misc]  # at once
         left -= rows.number

@@ -38,13 +38,16 @@ class Rows(NamedTuple):
             yield from named_leaves(part, name)
 
 
-def read_rows(given: Any, what: str = "data") -> Rows:
-    """Everything in it, as float32, integers or booleans; ``what`` names it in errors."""
+def read_rows(given: Any, what: str = "data", floats: str = "float32") -> Rows:
+    """Everything in it, as float32, integers or booleans; ``what`` names it in errors.
+
+    With ``floats`` of 64 bits, numbers that have as many keep them.
+    """
     batches, total = batches_of(given, what), _size(given)
     if batches is None and total is not None and total > spool.LIMIT:
         batches = _cut(given)
     if batches is not None:
-        given = _joined(batches, what, total)
+        given = _joined(batches, what, total, floats)
     if isinstance(given, Rows):
         return given
     if not isinstance(given, tuple | list):
@@ -55,7 +58,9 @@ def read_rows(given: Any, what: str = "data") -> Rows:
     parts = []
     names = ("x", "y", "sample_weight")
     for part, name in zip((x, y, *weights), names, strict=False):
-        arrays = [_numbers(leaf, f"{what}: {at}") for at, leaf in named_leaves(_nest(part), name)]
+        arrays = [
+            _numbers(leaf, f"{what}: {at}", floats) for at, leaf in named_leaves(_nest(part), name)
+        ]
         parts.append(filled(_nest(part), arrays))
     rows = Rows(*parts)
     if not leaves(rows.x) or not leaves(rows.y):
@@ -105,7 +110,7 @@ def _row(value: Any) -> Any:
     return _array(value)[None]
 
 
-def _joined(batches: Iterable[Any], what: str, total: int | None) -> Any:
+def _joined(batches: Iterable[Any], what: str, total: int | None, floats: str) -> Any:
     """All batches, one after another; as ``Rows`` on disk where they are too many for memory."""
     import numpy as np
 
@@ -122,17 +127,20 @@ def _joined(batches: Iterable[Any], what: str, total: int | None) -> Any:
         parts.append(arrays)
         size += sum(array.nbytes for array in arrays)
         if size > spool.LIMIT:
-            return _spooled((filled(like, part) for part in parts), each, what, total)
+            read = (filled(like, part) for part in parts)
+            return _spooled(read, each, what, total, floats)
     if not parts:
         raise WrongCall(f"{what} is empty")
     columns = zip(*parts, strict=True)
     return tuple(filled(like, [np.concatenate(column) for column in columns]))
 
 
-def _spooled(read: Iterable[Any], unread: Iterable[Any], what: str, total: int | None) -> Rows:
+def _spooled(
+    read: Iterable[Any], unread: Iterable[Any], what: str, total: int | None, floats: str
+) -> Rows:
     columns, like = spool.Columns(what, total), Rows(None, None)
     for batch in spool.watched(chain(read, unread), lambda batch: _size(batch) or 0, total):
-        one = read_rows(tuple(batch), what)
+        one = read_rows(tuple(batch), what, floats)
         like = one
         columns.add(leaves(list(one)))
     return Rows(*filled(list(like), columns.mapped()))
@@ -174,8 +182,8 @@ def _array(value: Any) -> Any:
     return np.asarray(value)
 
 
-def _numbers(value: Any, name: str) -> Any:
-    """Float32, 32-bit or smaller integers, or booleans. Raises ``WrongCall`` for anything else."""
+def _numbers(value: Any, name: str, floats: str) -> Any:
+    """Float32 (or 64), 32-bit or smaller integers, or booleans. Raises ``WrongCall`` for others."""
     import numpy as np
 
     if hasattr(value, "select_dtypes"):  # pandas
@@ -191,7 +199,7 @@ def _numbers(value: Any, name: str) -> Any:
             with suppress(ValueError, TypeError):
                 numbers = array.astype(np.float64)
                 if not np.isnan(numbers).all():
-                    return _numbers(numbers, name)
+                    return _numbers(numbers, name, floats)
         wanted = "an array of numbers, a row a sample"
         words = array.dtype.kind in "US"
         held = "text" if words else f"{array.dtype}" if array.ndim else "a single value"
@@ -201,7 +209,8 @@ def _numbers(value: Any, name: str) -> Any:
             wanted += ", of classes np.unique(y, return_inverse=True)[1]"
         raise WrongCall(f"{name} holds {held}{example}: give {wanted}")
     if array.dtype.kind in "fV" or array.dtype.name == "bfloat16":
-        return array.astype(np.float32, copy=False)
+        wide = floats == array.dtype.name == "float64"
+        return array if wide else array.astype(np.float32, copy=False)
     if array.dtype.kind in "iu" and array.dtype.itemsize > 4:
         whole = array.astype(np.int32)
         if not (whole == array).all():

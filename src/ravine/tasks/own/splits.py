@@ -60,8 +60,10 @@ def splits_of(
     groups: Any = None,
     validation_split: Any = None,
     holes: bool = False,
+    floats: str = "float32",
 ) -> Prepared:
-    """What users give as three splits. ``holes``: see ``checks.rows``.
+    """What users give as three splits. ``holes``: see ``checks.rows``; ``floats``: see
+    ``read_rows``.
 
     Raises ``WrongCall`` for data that cannot be trained on, naming the place.
     """
@@ -74,9 +76,9 @@ def splits_of(
             "validation_data"
         )
     given = {"data": data, "validation_data": validation_data, "test_data": test_data}
-    rows = {what: read_rows(part, what) for what, part in given.items() if part is not None}
+    rows = {what: read_rows(part, what, floats) for what, part in given.items() if part is not None}
     for what, part in rows.items():
-        check_rereading(given[what], part, what)
+        check_rereading(given[what], part, what, floats)
         checks.rows(part, what, holes)
         checks.alike(part, rows["data"], what)
     held_out = rows.get("validation_data"), rows.get("test_data")
@@ -86,7 +88,7 @@ def splits_of(
     ):
         said += f"; {gigabytes(on_disk)} of them on disk"
     if class_weight is not None:
-        weights = class_weights(parts.train.y, parts.train.weights, class_weight)
+        weights = class_weights(parts.train.y, parts.train.weights, class_weight, floats)
         parts = parts._replace(train=parts.train._replace(weights=weights))
     if any(part.weights is not None for part in parts):
         parts = parts._replace(
