@@ -6,12 +6,16 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import jax
+import jax.numpy as jnp
 import keras
 import numpy as np
 import pandas as pd
+import pytest
 import torch
 
 import ravine
+from ravine.racing import keras_engine
 from ravine.tasks.own.entry import called, task_of
 from ravine.tasks.own.module_network import ModuleNetwork
 from ravine.tasks.own.moving import move_model
@@ -182,6 +186,13 @@ def holed(value: float) -> Any:
     x = X.copy()
     x[7, 2] = value
     return x
+
+
+def with_augment_on_tensorflow() -> None:
+    task = ravine.Task.from_model(net(), (X, LABELS), loss=SPARSE, augment=lambda x, key: x)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("KERAS_BACKEND", "tensorflow")
+        keras_engine.network_of(task)
 
 
 TWO = net(outputs=2)
@@ -492,6 +503,49 @@ FOLLOWED: list[tuple[str, Any, Any]] = [
         "tests/tasks/own/test_settings.py::test_a_model_that_is_another_when_rebuilt_is_named",
     ),
     (
+        "which draws by itself: put it into the model",
+        lambda: fits(augment=keras.layers.GaussianNoise(0.5)),
+        "tests/tasks/own/test_rereading.py::test_the_advice_of_a_layer_that_draws_holds",
+    ),
+    (
+        "augment is a {}: give a function of a batch and a key",
+        lambda: fits(augment="flip"),
+        lambda: augmented(lambda x, key: x[:, ::-1]),
+    ),
+    (
+        "use jax.numpy and jax.random in it",
+        lambda: augmented(lambda x, key: np.flip(np.asarray(x))),
+        lambda: augmented(lambda x, key: jnp.flip(x) * jax.random.uniform(key)),
+    ),
+    (
+        "use jax.random with the key",
+        lambda: augmented(lambda x, key: x * np.random.default_rng().normal()),
+        lambda: augmented(lambda x, key: x * jax.random.normal(key)),
+    ),
+    (
+        "of the same shape and dtype, such as y.astype(x.dtype)",
+        lambda: augmented(lambda x, key: (x > 0).astype("int32")),
+        lambda: augmented(lambda x, key: (x > 0).astype(x.dtype)),
+    ),
+    (
+        "of the same shape and dtype, such as y.to(x.dtype)",
+        lambda: module(augment=lambda x, generator: x > 0),
+        lambda: module(augment=lambda x, generator: (x > 0).to(x.dtype)),
+    ),
+    (
+        "use torch.rand and the like",
+        lambda: module(augment=lambda x, g: x * float(np.random.default_rng().normal())),
+        lambda: [
+            module(augment=lambda x, g: x * torch.rand(x.shape)),
+            module(augment=lambda x, g: x * torch.rand(x.shape, generator=g)),
+        ],
+    ),
+    (
+        "put into the model what augments",
+        with_augment_on_tensorflow,
+        "tests/tasks/own/test_rereading.py::test_the_advice_of_a_layer_that_draws_holds",
+    ),
+    (
         "take torch.set_default_dtype back",
         lambda: with_default_dtype(torch.bfloat16),
         lambda: with_default_dtype(torch.float32),
@@ -503,6 +557,10 @@ FOLLOWED: list[tuple[str, Any, Any]] = [
     ),
     ("take it back, or give what needs it to the layers", with_floatx, lambda: check_keras(keras)),
 ]
+
+
+def augmented(augment: Any) -> Any:
+    return ravine.Task.from_model(net(), (X, LABELS), loss=SPARSE, augment=augment).network()
 
 
 def compiled() -> Any:

@@ -23,9 +23,10 @@ class InProcess:
     def __init__(self, workbench: Mapping[str, Any]) -> None:
         _check(workbench.get("engine", JAX))
         self._bench = opened(**workbench)
-        _check_floats(workbench.get("engine", JAX), self._bench.floats)
+        task = self._bench.task
+        _check_floats(workbench.get("engine", JAX), getattr(task, "floats", "float32"))
         if "keras" in sys.modules:
-            settings.check_keras(sys.modules["keras"], self._bench.settings)
+            settings.check_keras(sys.modules["keras"], getattr(task, "settings", None))
 
     def seats(self) -> int:
         """See ``Crew``."""

@@ -106,8 +106,8 @@ class Workbench:
             if engines.framework(self._name) != engines.JAX:
                 raise
             return Bound(error.framework, str(error))
-        compare(variables, network.variables_there if variables else (), self._task.name)
-        data = self._task.load()
+        compare(variables, network.variables_there if variables else (), self.task.name)
+        data = self.task.load()
         arrays = {
             f"{name}_{part}": list(map(np.asanyarray, _listed(nest)))
             for name, split in zip(data._fields, data, strict=True)
@@ -116,7 +116,7 @@ class Workbench:
         write(self._folder / DATA, arrays, self._durable)
         contents = [_digest(array) for array in arrays.values()]
         drawn = network.draw(0)
-        checked = check_evaluation(self._engine, network, self._task, data, drawn)
+        checked = check_evaluation(self._engine, network, self.task, data, drawn)
         self._start = checked.start
         x, y = ([array[:COUNTED] for array in arrays[f"train_{part}"]] for part in "xy")
         sample = one_or_all(x), one_or_all(y)
@@ -126,19 +126,19 @@ class Workbench:
             parameters=sum(w.size for w in drawn.trainable),
             rows=tuple(len(arrays[f"{name}_x"][0]) for name in data._fields),
             measures=network.measures,
-            digest=digest([network.config, contents, *map(described, self._task.told)]),
-            frozen_order=self._task.frozen_order,
+            digest=digest([network.config, contents, *map(described, self.task.told)]),
+            frozen_order=self.task.frozen_order,
             operations=operations / len(x[0]),
             shared=tuple(
                 shared_rows(*((arrays[f"{name}_x"], arrays[f"{name}_y"]) for name in data._fields))
             ),
             repeats=repeats(
-                len(arrays["train_x"][0]), self._task.batch_size, self._task.frozen_order
+                len(arrays["train_x"][0]), self.task.batch_size, self.task.frozen_order
             ),
             engine=self._name,
             lanes=self._engine.lanes(*given),
-            notes=cautions(self._task, network, checked.note, uncounted),
-            floats=self.floats,
+            notes=cautions(self.task, network, checked.note, uncounted),
+            floats=getattr(self.task, "floats", "float32"),
         )
 
     def draw(self, seeds: list[int]) -> None:
@@ -287,7 +287,7 @@ class Workbench:
         """Runs along batches that are given."""
         from ravine.racing.replay import replay
 
-        data, held = self._task.load(), cloudpickle.loads(rule)
+        data, held = self.task.load(), cloudpickle.loads(rule)
         return replay(self._keras(), data, held, learning_rates, rows, self._programs)
 
     def try_out(self, variant: bytes, pretrain: Any) -> Any:
@@ -298,7 +298,7 @@ class Workbench:
 
     def _keras(self) -> Any:
         if self._network is None:
-            self._network = self._engine.network_of(self._task)
+            self._network = self._engine.network_of(self.task)
         return self._network
 
     @cached_property
@@ -306,18 +306,8 @@ class Workbench:
         """Whose framework a worker imports with its first job."""
         return engines.engine(self._name)
 
-    @property
-    def floats(self) -> str:
-        """The widest numbers of the task."""
-        return getattr(self._task, "floats", "float32")
-
-    @property
-    def settings(self) -> Any:
-        """Those of the process that the task was made in, if it has any."""
-        return getattr(self._task, "settings", None)
-
     @cached_property
-    def _task(self) -> Any:
+    def task(self) -> Any:
         """For whoever builds the model: to open it may import what others do without."""
         return luggage.unpack(self._folder, self._packed).task
 

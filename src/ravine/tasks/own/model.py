@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from ravine.errors import WrongCall
-from ravine.tasks.own import checks, fitting
+from ravine.tasks.own import augmenting, checks, fitting
+from ravine.tasks.own.augmenting import Augment, Augmented
 from ravine.tasks.own.judge import Judge
 from ravine.tasks.own.moving import (
     Model,
@@ -52,6 +53,16 @@ class OwnModel(OwnTask):
         given = {"loss": self.loss, "metrics": self.metrics, "loss_weights": self.loss_weights}
         options = [f"{name}={spelled(v)}" for name, v in given.items() if v is not None]
         return ", ".join([self.name, "data", *options])
+
+    @property
+    def unfit(self) -> str:
+        """See ``Task.unfit``."""
+        return "" if self.augment is None else "its batches are augmented by a function in JAX"
+
+    def network(self) -> Any:
+        """See ``Task.network``."""
+        network = super().network()
+        return network if self.augment is None else Augmented(network, self)
 
     def build(self) -> Any:
         """A fresh model with all its variables."""
@@ -122,6 +133,7 @@ def own_model(
     split: str | None = None,
     groups: Any = None,
     validation_split: float | None = None,
+    augment: Augment | None = None,
     class_weight: Any = None,
     name: str | None = None,
     epochs: int = EPOCHS,
@@ -145,7 +157,7 @@ def own_model(
     y_like = {"y": like.y, "weights": like.weights}
     return OwnModel(
         name=name or name_of(model),
-        description=f"your model on your data; {said}",
+        description=f"your model on your data; {said}{augmenting.said(augment)}",
         make_model=moved,
         loss=portable(loss),
         metrics=portable(_listed(metrics)),
@@ -154,6 +166,7 @@ def own_model(
         loss_weights=loss_weights,
         settings=settings,
         floats=settings.floats,
+        augment=augmenting.checked(augment),
         **of_data(prepared, {k: v for k, v in y_like.items() if v is not None}),
     )
 

@@ -8,6 +8,8 @@ from typing import Any
 
 from ravine.errors import WrongCall, install
 from ravine.tasks import settings
+from ravine.tasks.own import augmenting
+from ravine.tasks.own.augmenting import Augment
 from ravine.tasks.own.checks import masks_nan
 from ravine.tasks.own.own_task import BATCH_SIZE, EPOCHS, OwnTask, name_of, of_data
 from ravine.tasks.own.splits import splits_of
@@ -59,6 +61,7 @@ def torch_task(
     split: str | None = None,
     groups: Any = None,
     validation_split: float | None = None,
+    augment: Augment | None = None,
     name: str | None = None,
     epochs: int = EPOCHS,
     batch_size: int = BATCH_SIZE,
@@ -96,12 +99,13 @@ def torch_task(
         raise WrongCall("a loss of PyTorch weighs its rows itself: put the weights into x or y")
     return TorchTask(
         name=name or name_of(make_module),
-        description=f"your module on your data; {said}",
+        description=f"your module on your data; {said}{augmenting.said(augment)}",
         make_model=make_module,
         loss=loss,
         metrics=metrics,
         epochs=epochs,
         batch_size=batch_size,
         floats=floats,
+        augment=augmenting.checked(augment),
         **of_data(prepared, like.y),
     )

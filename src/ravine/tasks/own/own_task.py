@@ -1,5 +1,6 @@
 """What all tasks of users' own have in common: rows nested as they were given."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,6 +23,7 @@ class OwnTask(Task):
     y_like: Any = None
     sample: Any = None  # a few rows, as a Split
     floats: str = "float32"  # the widest numbers of it, as the process had it that made the task
+    augment: Callable[[Any, Any], Any] | None = None  # of a batch of inputs and a key
     cautions: tuple[str, ...] = ()  # what a reader of the verdict should know, a line each
 
     @property

@@ -10,6 +10,8 @@ from typing import Any
 
 from ravine.errors import WrongCall
 from ravine.tasks.intake import Weights
+from ravine.tasks.own import augmenting
+from ravine.tasks.own.augmenting import Augment, Augmented
 from ravine.tasks.own.checks import masks_nan
 from ravine.tasks.own.own_task import BATCH_SIZE, EPOCHS, OwnTask, name_of, of_data
 from ravine.tasks.own.reference_evaluation import ByWeights, Scores
@@ -25,7 +27,8 @@ class Pure(OwnTask):
 
     def network(self) -> Any:
         """See ``Task.network``."""
-        return PureNetwork(self)
+        network = PureNetwork(self)
+        return network if self.augment is None else Augmented(network, self)
 
     @property
     def variables(self) -> tuple[Variable, ...]:
@@ -66,6 +69,7 @@ def pure_task(
     split: str | None = None,
     groups: Any = None,
     validation_split: float | None = None,
+    augment: Augment | None = None,
     name: str | None = None,
     epochs: int = EPOCHS,
     batch_size: int = BATCH_SIZE,
@@ -88,13 +92,14 @@ def pure_task(
         raise WrongCall("a loss of your own weighs its rows itself: put the weights into x or y")
     return Pure(
         name=name or name_of(loss),
-        description=f"your loss on your data; {said}",
+        description=f"your loss on your data; {said}{augmenting.said(augment)}",
         make_model=init,  # type: ignore[arg-type]  # which takes a key here
         loss=loss,  # type: ignore[arg-type]
         metrics=metrics,  # type: ignore[arg-type]
         epochs=epochs,
         batch_size=batch_size,
         floats=floats,
+        augment=augmenting.checked(augment),
         **of_data(prepared, like.y),
     )
 

@@ -12,8 +12,8 @@ PROBED = 8  # numbers of a row by which it is looked up
 WAY_OUT = (
     "a race reads rows once, and would train and judge on what was drawn then: put what draws into "
     "the model, where it draws anew at each step and rests in evaluation "
-    "(keras.layers.RandomFlip and the like; in a PyTorch module under self.training), or give the "
-    "rows as arrays to keep one reading"
+    "(keras.layers.RandomFlip and the like; in a PyTorch module under self.training), or into a "
+    "function given as augment=, or give the rows as arrays to keep one reading"
 )
 
 
