@@ -147,8 +147,8 @@ def with_numpy(x: Any, key: Any) -> Any:
 
 BAD: dict[str, tuple[Callable[..., Any], str]] = {
     "shape": (lambda x, key: x[:, :2], r"augment gives .*2\), 'float32'.* for .*4\), 'float32'"),
-    "dtype": (lambda x, key: x.astype(int), "augment gives .*'int32'.* return a batch of the same"),
-    "another nest": (lambda x, key: [x, x], "augment gives .* for .*: return a batch of the same"),
+    "dtype": (lambda x, key: x.astype(int), "augment gives .*'int32'.* give a batch of the same"),
+    "another nest": (lambda x, key: [x, x], "augment gives .* for .*: give a batch of the same"),
     "not traced": (lambda x, key: np.asarray(x), "augment failed: Tracer.*use jax.numpy"),
     "arguments": (lambda x: x, "augment failed: TypeError.*called with a batch of inputs and a"),
     "no key": (with_numpy, "augment draws without its key"),

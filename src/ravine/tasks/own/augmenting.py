@@ -133,7 +133,7 @@ class Augmented:
         wanted, given = (mapped(_kind, nest) for nest in (x, shapes))
         if wanted != given:
             raise WrongCall(
-                f"augment gives {given} for {wanted}: return a batch of the same "
+                f"augment gives {given} for {wanted}: give a batch of the same "
                 "shape and dtype, such as y.astype(x.dtype)"
             )
         return traced

@@ -96,7 +96,10 @@ def torch_task(
     )
     like, said = prepared.like, prepared.said
     if like.weights is not None:
-        raise WrongCall("a loss of PyTorch weighs its rows itself: put the weights into x or y")
+        raise WrongCall(
+            "data has three parts, and a loss of PyTorch weighs its rows itself: put the weights "
+            "into x or y, and lengths next to x: ((x, lengths), y)"
+        )
     return TorchTask(
         name=name or name_of(make_module),
         description=f"your module on your data; {said}{augmenting.said(augment)}",

@@ -175,7 +175,7 @@ class ModuleNetwork:
         wanted, given = (", ".join(map(_said, part)) for part in (leaves(x), found[0]))
         if wanted != given:
             raise WrongCall(
-                f"augment gives {given} for {wanted}: return a batch of the same shape and dtype, "
+                f"augment gives {given} for {wanted}: give a batch of the same shape and dtype, "
                 "such as y.to(x.dtype)"
             )
         if not all(map(torch.equal, *found)):

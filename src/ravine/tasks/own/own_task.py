@@ -7,7 +7,7 @@ from typing import Any
 from ravine.tasks.own.nested import filled, mapped
 from ravine.tasks.own.splits import Held, Prepared, sample_of
 from ravine.tasks.own.variables import Variable
-from ravine.tasks.task import Task
+from ravine.tasks.task import Split, Task
 
 EPOCHS, BATCH_SIZE = 20, 32
 
@@ -24,6 +24,7 @@ class OwnTask(Task):
     sample: Any = None  # a few rows, as a Split
     floats: str = "float32"  # the widest numbers of it, as the process had it that made the task
     augment: Callable[[Any, Any], Any] | None = None  # of a batch of inputs and a key
+    narrow: tuple[tuple[Split, Split], ...] = ()  # batches before and after they were padded on
     cautions: tuple[str, ...] = ()  # what a reader of the verdict should know, a line each
 
     @property
@@ -54,6 +55,7 @@ def of_data(prepared: Prepared, y: Any) -> dict[str, Any]:
         "sample": sample_of(prepared.splits),
         "notes": (prepared.said,),
         "cautions": prepared.cautions,
+        "narrow": prepared.narrow[:1],
     }
 
 

@@ -89,7 +89,10 @@ def pure_task(
     )
     like, said = prepared.like, prepared.said
     if like.weights is not None:
-        raise WrongCall("a loss of your own weighs its rows itself: put the weights into x or y")
+        raise WrongCall(
+            "data has three parts, and a loss of your own weighs its rows itself: put the weights "
+            "into x or y, and lengths next to x: ((x, lengths), y)"
+        )
     return Pure(
         name=name or name_of(loss),
         description=f"your loss on your data; {said}{augmenting.said(augment)}",

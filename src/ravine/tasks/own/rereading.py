@@ -5,7 +5,8 @@ from typing import Any
 
 from ravine.errors import WrongCall
 from ravine.tasks.own.nested import leaves, mapped
-from ravine.tasks.own.rows import Rows, batches_of, read_rows
+from ravine.tasks.own.padding import row_shapes, widened_to
+from ravine.tasks.own.rows import Reading, Rows, batches_of, read_rows
 
 FEW = 32  # rows that are read again: an augmentation may leave most as they are
 PROBED = 8  # numbers of a row by which it is looked up
@@ -17,12 +18,12 @@ WAY_OUT = (
 )
 
 
-def check_rereading(given: Any, rows: Rows, what: str, floats: str = "float32") -> None:
+def check_rereading(given: Any, reading: Reading, what: str, floats: str = "float32") -> None:
     """Raises ``WrongCall`` for data that draw what they give, such as an augmentation.
 
     Args:
         given: What the user gave; arrays are not read again.
-        rows: What a first reading gave.
+        reading: What a first reading gave.
         what: How errors name it.
         floats: As in ``read_rows``.
     """
@@ -35,7 +36,11 @@ def check_rereading(given: Any, rows: Rows, what: str, floats: str = "float32") 
             raise WrongCall(f"{what}: {name} {said}")
     if loader and not _all_rows(given):
         return  # others than before may be its turn
-    missing = [_missing(rows, row) for row in _some(given, what, floats)]
+    rows, fills = reading.rows, reading.fills
+    shapes = row_shapes(list(rows))
+    again = [list(row) for row in _some(given, what, floats)]
+    # In another batch a row may be padded to another length.
+    missing = [_missing(rows, Rows(*widened_to(row, shapes, fills))) for row in again]
     names = [name for name in missing if name]
     if len(names) > len(missing) * _left_out(given, rows):
         raise WrongCall(f"{what}: {names[0]} {said}")
@@ -78,7 +83,7 @@ def _some(given: Any, what: str, floats: str) -> Iterator[Rows]:
     """Some rows of a new reading, each by itself; none of arrays."""
     left = FEW
     for batch in batches_of(given, what) or ():
-        rows = read_rows(tuple(batch), what, floats)
+        rows = read_rows(tuple(batch), what, floats).rows
         for i in range(min(rows.number, left)):
             yield Rows(*(mapped(lambda array, i=i: array[i : i + 1], part) for part in rows))  # type: ignore[misc]  # at once
         left -= rows.number
