@@ -177,10 +177,13 @@ def _spooled(
     read: Iterable[Any], unread: Iterable[Any], what: str, total: int | None, floats: str
 ) -> Rows:
     columns, like = spool.Columns(what, total), Rows(None, None)
-    for batch in spool.watched(chain(read, unread), lambda batch: _size(batch) or 0, total):
-        one = _rows_of(tuple(batch), what, floats)
-        like = one
-        columns.add(leaves(list(one)))
+    try:
+        for batch in spool.watched(chain(read, unread), lambda batch: _size(batch) or 0, total):
+            like = _rows_of(tuple(batch), what, floats)
+            columns.add(leaves(list(like)))
+    except BaseException:
+        columns.discard()
+        raise
     return Rows(*filled(list(like), columns.mapped()))
 
 

@@ -91,6 +91,12 @@ class Columns:
             array.tofile(file)
         self.rows += len(arrays[0])
 
+    def discard(self) -> None:
+        """Remove what was written: there will be no more."""
+        for file, name in self._files:
+            file.close()
+            Path(name).unlink(missing_ok=True)
+
     def mapped(self) -> list[Any]:
         """All rows of each, as ``np.memmap``."""
         found = []
