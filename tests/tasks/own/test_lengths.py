@@ -207,3 +207,36 @@ def test_sparse_rows_are_read_as_they_are(library: str) -> None:
     )
     rows = np.concatenate([split.x for split in found.load()])
     np.testing.assert_array_equal(rows, dense)
+
+
+class Tagging(torch.nn.Module):
+    """A class for each token, of which some begin rows and others fill them."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.embedding = torch.nn.Embedding(12, 4, padding_idx=1)
+        self.mixing, self.out = torch.nn.GRU(4, 4, batch_first=True), torch.nn.Linear(4, 3)
+
+    def forward(self, x: Any) -> Any:
+        held = (x != 1).float()[..., None]
+        mean = (self.embedding(x) * held).sum(1) / held.sum(1)
+        return self.out(self.mixing(self.embedding(x))[0] + mean[:, None]).transpose(1, 2)
+
+
+def tagged(pairs: list[Any]) -> Any:
+    """As a tokenizer pads: 0 begins each row, 1 fills it up, and -100 is no class."""
+    rows = [torch.tensor([0, *(row + 2)]) for row, _ in pairs]
+    tags = [row % 3 for row in rows]
+    held = pad_sequence(rows, batch_first=True, padding_value=1)
+    return held, pad_sequence(tags, batch_first=True, padding_value=-100)
+
+
+def test_what_batches_are_padded_with_is_seen_in_them() -> None:
+    pairs = list(zip(ROWS, Y, strict=True))
+    found = ravine.Task.from_torch(
+        Tagging, DataLoader(pairs, 6, collate_fn=tagged), torch.nn.functional.cross_entropy
+    )
+    assert "padded: x to (10,) with 1, y to (10,) with -100" in found.description
+    network = torch_engine.network_of(found)
+    checked = check_evaluation(torch_engine, network, found, found.load(), network.draw(0))
+    assert checked.note == ""

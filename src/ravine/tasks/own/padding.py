@@ -38,6 +38,7 @@ def joined(parts: Sequence[Sequence[Any]], given: Any, what: str) -> Joined:
     fills: list[Any] = []
     recorded = _recorded(given, len(parts[0]))
     narrow: set[int] = set()
+    seen = _Seen(0, [])  # of the first column that is padded
     for i, arrays in enumerate(zip(*parts, strict=True)):
         shape = _widest([array.shape[1:] for array in arrays])
         narrower = set() if shape is None else _narrower(arrays, shape)
@@ -48,7 +49,13 @@ def joined(parts: Sequence[Sequence[Any]], given: Any, what: str) -> Joined:
                 "collate_fn pads them, such as by torch.nn.utils.rnn.pad_sequence"
             )
         narrow |= narrower
-        fill = None if not narrower else _fill(arrays) if recorded is None else recorded[i]
+        fill = None
+        if narrower and recorded is not None:
+            fill = recorded[i]
+        elif narrower:
+            held = [a for a in _at(arrays, seen.places) if len(a)]
+            one = _seen(arrays) if not held else seen._replace(fill=_mode(np.concatenate(held)))
+            seen, fill = seen if seen.places else one, one.fill
         columns.append(np.concatenate([widened(array, shape, fill) for array in arrays]))
         fills.append(fill)
     return Joined(
@@ -121,13 +128,45 @@ def _steps(given: Any) -> Iterator[Any]:
         given = getattr(given, "_input_dataset", None)
 
 
-def _fill(arrays: Sequence[Any]) -> Any:
-    """What batches seem to be padded with: 0, unless rows that differ in length end otherwise."""
+class _Seen(NamedTuple):
+    """What a column seems to be padded with, and where: of each batch, (rows, length)."""
+
+    fill: Any
+    places: list[Any]
+
+
+def _seen(arrays: Sequence[Any]) -> _Seen:
+    """The value whose runs at one end of rows are longest, of batches with a row without any."""
     import numpy as np
 
-    ends = np.concatenate([array[:, -1].reshape(-1) for array in arrays if array.shape[1]])
-    starts = np.concatenate([array[:, 0].reshape(-1) for array in arrays if array.shape[1]])
-    if ends.dtype.kind not in "biuf" or (ends == 0).any() or (starts == 0).any():
-        return 0
-    values, counts = np.unique(ends, return_counts=True)
-    return values[counts.argmax()] if counts.max() > 1 else 0
+    found, most = _Seen(0, []), 0
+    for side in (-1, 0):
+        values = np.concatenate([a[:, side].reshape(-1) for a in arrays if a.shape[1]])
+        for value in (0, _mode(values)):
+            places = [_runs(array, value, side) for array in arrays]
+            length = sum(int(one.sum()) for one in places if not one.any(1).all())
+            if length > most:
+                found, most = _Seen(value, places), length
+    return found
+
+
+def _runs(array: Any, value: Any, side: int) -> Any:
+    """Where rows hold a value and nothing else up to one end."""
+    import numpy as np
+
+    same = (array == value).reshape(*array.shape[:2], -1).all(-1)
+    way = slice(None, None, -1 if side else 1)
+    return np.logical_and.accumulate(same[:, way], 1)[:, way]
+
+
+def _at(arrays: Sequence[Any], places: Sequence[Any]) -> list[Any]:
+    """What another column has where the first is padded."""
+    pairs = zip(arrays, places, strict=False)
+    return [a[where].reshape(-1) for a, where in pairs if a.shape[:2] == where.shape]
+
+
+def _mode(values: Any) -> Any:
+    import numpy as np
+
+    found, counts = np.unique(values, return_counts=True)
+    return found[counts.argmax()]
