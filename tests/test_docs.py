@@ -120,7 +120,8 @@ def test_images_in_a_folder_a_table_and_tensors_are_data(
         assert task.network().measures == ("loss",)  # model, data and loss fit each other
         found.append((x.shape, y.shape))
     of_patients = (120, 3), (120,)
-    shapes = [((7, 32, 32, 3), (7,)), ((18, 4), (18,)), of_patients, ((600, 2), (600,))]
+    flipped = (60, 8, 8), (60,)
+    shapes = [((7, 32, 32, 3), (7,)), ((18, 4), (18,)), flipped, of_patients, ((600, 2), (600,))]
     assert found == shapes
 
 

@@ -3,7 +3,7 @@
 import inspect
 import os
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path as FilePath
 from typing import TYPE_CHECKING, Any
@@ -48,6 +48,8 @@ def race(
     test_data: Any = None,
     split: str | None = None,
     groups: Any = None,
+    validation_split: float | None = None,
+    augment: Callable[[Any, Any], Any] | None = None,
     class_weight: Mapping[int, float] | None = None,
     rules: str | Sequence[AnyRule] | None = None,
     learning_rates: Rates = None,
@@ -84,11 +86,14 @@ def race(
     ``DataLoader``, a ``keras.utils.PyDataset``. ``validation_data`` and ``test_data`` are such too;
     what is missing is split off, a fifth of the rows each: at random, or with ``split="last"`` the
     last rows in their order, as a series needs. ``groups`` is an array of a label a row (a patient,
-    a session): rows of one label are never on both sides. ``loss``, ``metrics`` and
-    ``loss_weights`` are as in ``model.compile``, whose they are by default; ``class_weight`` as in
-    ``model.fit``. Trainable weights are drawn anew from their initialisers for each seed; what does
-    not train (frozen layers, what ``Normalization`` was adapted to) stays as it is in a model
-    given. A function decides by itself: one that loads pretrained weights starts from them.
+    a session): rows of one label are never on both sides. ``validation_split`` is as in
+    ``model.fit``: that share of the rows, the last ones, validates, and the fifth before them is
+    test data. ``augment`` is a function of a batch of inputs and a JAX key, which each training
+    batch goes through, and no held-out row. ``loss``, ``metrics`` and ``loss_weights`` are as in
+    ``model.compile``, whose they are by default; ``class_weight`` as in ``model.fit``. Trainable
+    weights are drawn anew from their initialisers for each seed; what does not train (frozen
+    layers, what ``Normalization`` was adapted to) stays as it is in a model given. A function
+    decides by itself: one that loads pretrained weights starts from them.
 
     ``rules``: a list of names, spellings such as ``"adam(beta_1=0.8)"``, classes or objects, or one
     text, ``"sgd,adam(beta_1=0.8)"``; by default all that ravine has. ``learning_rates``: for every
@@ -141,7 +146,8 @@ def race(
     given = locals()  # all that was asked for, and nothing else yet
     own = {"loss": loss, "metrics": metrics, "loss_weights": loss_weights}
     own |= {"validation_data": validation_data, "test_data": test_data}
-    own |= {"split": split, "groups": groups}
+    own |= {"split": split, "groups": groups, "validation_split": validation_split}
+    own |= {"augment": augment}
     chosen_task = task_of(task, data, class_weight=class_weight, **own)
     engine = on_device(chosen_task.engine, device)
     if isinstance(rules, str):
@@ -230,7 +236,7 @@ def race(
 def _passed_on(given: Mapping[str, Any]) -> dict[str, Any]:
     """Of what ``race`` was asked for, what it is to be asked again of each of several races."""
     task = {"task", "data", "loss", "metrics", "loss_weights", "class_weight"}
-    task |= {"validation_data", "test_data", "split", "groups"}
+    task |= {"validation_data", "test_data", "split", "groups", "validation_split", "augment"}
     own = task | {"rules", "vary", "out", "workers", "ray", "progress"}
     defaults = {k: p.default for k, p in inspect.signature(race).parameters.items()}
     asked = {k: v for k, v in given.items() if k not in own and v is not None}

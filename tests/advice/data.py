@@ -6,18 +6,30 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import jax
+import jax.numpy as jnp
 import keras
 import numpy as np
 import pandas as pd
+import pytest
 import torch
+from torch.nn.utils.rnn import (
+    pack_padded_sequence,
+    pack_sequence,
+    pad_packed_sequence,
+    pad_sequence,
+)
+from torch.utils.data import DataLoader as Loader
 
 import ravine
+from ravine.racing import keras_engine
+from ravine.tasks.own import spool
 from ravine.tasks.own.entry import called, task_of
 from ravine.tasks.own.module_network import ModuleNetwork
 from ravine.tasks.own.moving import move_model
 from ravine.tasks.own.pure import PureNetwork
 from ravine.tasks.pretraining import pretrained
-from ravine.tasks.settings import check_keras, check_torch
+from ravine.tasks.settings import check_keras, check_torch, of_torch
 
 X = np.random.default_rng(0).normal(size=(60, 4)).astype("float32")
 LABELS = np.arange(60) % 3
@@ -89,22 +101,80 @@ def pure(init: Any = None, data: Any = None, loss: Any = None) -> Any:
 
 
 def tensors(*change: str) -> Any:
-    """A ``tf.data.Dataset`` of rows of different lengths, sparse rows, or single rows."""
+    """A ``tf.data.Dataset`` of rows of different lengths, or single rows."""
     import tensorflow as tf
 
-    if "ragged" in change:
-        x = tf.ragged.constant([[1.0] * (1 + i % 4) for i in range(60)])
-    elif "sparse" in change:
-        x = tf.sparse.from_dense(X)
-    else:
-        x = X
+    x = tf.ragged.constant([[1] * (1 + i % 4) for i in range(60)]) if "ragged" in change else X
     found = tf.data.Dataset.from_tensor_slices((x, LABELS))
     found = found if "single" in change else found.batch(32)
     if "padded" in change:
-        found = found.map(lambda x, y: (x.to_tensor(shape=(None, 4)), y))
-    if "dense" in change:
-        found = found.map(lambda x, y: (tf.sparse.to_dense(x), y))
+        found = found.map(lambda x, y: (x.to_tensor(), y))
     return found.repeat() if "repeated" in change else found
+
+
+TOKENS = [[1 + i % 3] * min(4, 1 + i // 5) for i in range(60)]
+REAL = [[0.5] * (4 if i else 3) for i in range(60)]
+SEQUENCES = [torch.tensor(row) for row in TOKENS]
+PACKED = pack_sequence([row[:, None].float() for row in SEQUENCES], enforce_sorted=False)
+
+
+def masked() -> Any:
+    first = keras.layers.Embedding(5, 4, mask_zero=True)
+    last = keras.layers.GlobalAveragePooling1D(), keras.layers.Dense(3, "softmax")
+    return keras.Sequential([first, *last])
+
+
+def lines() -> Any:
+    """Rows of different lengths, one by one."""
+    import tensorflow as tf
+
+    kinds = tf.TensorSpec((None,), tf.int32), tf.TensorSpec((), tf.int32)
+    pairs = list(zip(TOKENS, LABELS, strict=True))
+    return tf.data.Dataset.from_generator(lambda: iter(pairs), output_signature=kinds)
+
+
+def nested() -> Any:
+    return torch.nested.nested_tensor([row.float() for row in SEQUENCES], layout=torch.jagged)
+
+
+class With(torch.nn.Linear):
+    """A module that takes lengths."""
+
+    def __init__(self) -> None:
+        super().__init__(4, 3)
+
+    def forward(self, x: Any, lengths: Any) -> Any:  # type: ignore[override]  # what a user has
+        return super().forward(x * (torch.arange(4) < lengths[:, None]))
+
+
+class Packing(torch.nn.GRU):
+    """A module that packs."""
+
+    def __init__(self) -> None:
+        super().__init__(1, 3, batch_first=True)
+
+    def forward(self, x: Any, lengths: Any) -> Any:  # type: ignore[override]  # as above
+        packed = pack_padded_sequence(x, lengths, batch_first=True, enforce_sorted=False)
+        return super().forward(packed)[1][0]
+
+
+class Sequences(torch.utils.data.Dataset[Any]):
+    """Rows of different lengths."""
+
+    def __len__(self) -> int:
+        return 60
+
+    def __getitem__(self, i: int) -> Any:
+        return SEQUENCES[i], torch.tensor(ONE_HOT[i])
+
+
+def padded_pairs(pairs: list[Any]) -> Any:
+    rows, targets = zip(*pairs, strict=True)
+    return pad_sequence(rows, batch_first=True), torch.stack(targets)
+
+
+def masked_module() -> Any:
+    return torch.nn.EmbeddingBag(5, 3, mode="sum", padding_idx=0)
 
 
 class Batches(keras.utils.PyDataset):  # type: ignore[misc]  # as above
@@ -144,9 +214,15 @@ def with_floatx() -> None:
         check_keras(keras)
 
 
-def with_default_dtype() -> None:
+def with_default_dtype(dtype: Any) -> None:
+    with set_to(torch.set_default_dtype, dtype, torch.float32):
+        of_torch()
+        check_torch("float32")
+
+
+def in_double() -> None:
     with set_to(torch.set_default_dtype, torch.float64, torch.float32):
-        check_torch()
+        module(lambda: torch.nn.Linear(4, 3), (X.astype("float64"), ONE_HOT.astype("float64")))
 
 
 def file(name: str, write: Callable[[Path], Any] | None = None) -> Path:
@@ -176,6 +252,19 @@ def holed(value: float) -> Any:
     x = X.copy()
     x[7, 2] = value
     return x
+
+
+def with_augment_on_tensorflow() -> None:
+    task = ravine.Task.from_model(net(), (X, LABELS), loss=SPARSE, augment=lambda x, key: x)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("KERAS_BACKEND", "tensorflow")
+        keras_engine.network_of(task)
+
+
+def without_memory(data: Any) -> Any:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(spool, "LIMIT", 100)
+        return fits(masked, data)
 
 
 TWO = net(outputs=2)
@@ -286,7 +375,10 @@ FOLLOWED: list[tuple[str, Any, Any]] = [
     (
         "a loss of PyTorch weighs its rows itself",
         lambda: module(data=(X, ONE_HOT, np.ones(60))),
-        lambda: module(data=(X, ONE_HOT * np.ones((60, 1)))),
+        lambda: [
+            module(data=(X, ONE_HOT * np.ones((60, 1)))),
+            module(With, ((X, np.arange(60) % 4), ONE_HOT)),
+        ],
     ),
     (
         "{} is the class {}: give",
@@ -313,9 +405,9 @@ FOLLOWED: list[tuple[str, Any, Any]] = [
         ],
     ),
     (
-        "races are in float32 on the CPU; leave out",
+        "races are in float32 on the CPU, or in float64 if",
         lambda: module(lambda: torch.nn.Linear(4, 3).double(), (X.astype("float64"), ONE_HOT)),
-        module,
+        lambda: [module(), in_double()],
     ),
     (
         "cannot be moved: {}; give a function",
@@ -348,10 +440,13 @@ FOLLOWED: list[tuple[str, Any, Any]] = [
     (
         "a loss of your own weighs its rows itself",
         lambda: pure(data=(X, ONE_HOT, np.ones(60))),
-        lambda: pure(data=(X, ONE_HOT * np.ones((60, 1)))),
+        lambda: [
+            pure(data=(X, ONE_HOT * np.ones((60, 1)))),
+            pure(None, ((X, LABELS), ONE_HOT), lambda p, x, y: ((x[0] @ p["w"] - y) ** 2).mean(1)),
+        ],
     ),
     (
-        "init gives {} as {}: give float32",
+        "init gives {} as {}: give {} arrays",
         lambda: pure(lambda key: {"w": np.zeros((4, 3), np.int32)}),
         pure,
     ),
@@ -367,14 +462,68 @@ FOLLOWED: list[tuple[str, Any, Any]] = [
         ],
     ),
     (
-        "a RaggedTensor has rows of different lengths",
+        "a RaggedTensor has rows of different lengths: pad them by",
         lambda: fits(data=tensors("ragged")),
-        lambda: fits(data=tensors("ragged", "padded")),
+        lambda: fits(masked, tensors("ragged", "padded")),
     ),
     (
-        "a SparseTensor is not read",
-        lambda: fits(data=tensors("sparse")),
-        lambda: fits(data=tensors("sparse", "dense")),
+        "torch.nested.to_padded_tensor",
+        lambda: module(data=(nested(), LABELS)),
+        lambda: module(With, ((torch.nested.to_padded_tensor(nested(), 0), LABELS), ONE_HOT)),
+    ),
+    (
+        "{} has rows of different lengths: pad them by keras.utils.pad_sequences",
+        lambda: fits(masked, (TOKENS, LABELS)),
+        lambda: [
+            fits(masked, (keras.utils.pad_sequences(TOKENS, padding="post"), LABELS)),
+            fits(data=(keras.utils.pad_sequences(REAL, padding="post", dtype="float32"), LABELS)),
+        ],
+    ),
+    (
+        "is a PackedSequence, which has no rows: give (x, lengths)",
+        lambda: module(data=(pack_sequence(SEQUENCES, enforce_sorted=False), LABELS)),
+        lambda: module(Packing, (pad_packed_sequence(PACKED, batch_first=True), ONE_HOT)),
+    ),
+    (
+        "which are as many inputs to the model: give one array",
+        lambda: fits(data=([*X], LABELS)),
+        lambda: fits(data=(np.stack([*X]), LABELS)),
+    ),
+    (
+        "give a DataLoader whose collate_fn pads them",
+        lambda: module(data=Sequences()),
+        lambda: module(masked_module, Loader(Sequences(), 20, collate_fn=padded_pairs)),
+    ),
+    (
+        "give the DataLoader a collate_fn that pads rows",
+        lambda: module(data=Loader(Sequences(), 20)),
+        lambda: module(masked_module, Loader(Sequences(), 20, collate_fn=padded_pairs)),
+    ),
+    (
+        "call .padded_batch() rather than .batch()",
+        lambda: fits(data=lines().batch(32)),
+        lambda: fits(masked, lines().padded_batch(32)),
+    ),
+    (
+        "end it with .padded_batch(32)",
+        lambda: fits(data=lines()),
+        lambda: fits(masked, lines().padded_batch(32)),
+    ),
+    (
+        "give it a batch_size",
+        lambda: fits(data=Loader([*zip(X, LABELS, strict=True)], batch_size=None)),
+        lambda: fits(data=Loader([*zip(X, LABELS, strict=True)], batch_size=20)),
+    ),
+    (
+        "does not fit into memory: pad all rows to one length",
+        lambda: without_memory(lines().padded_batch(7)),
+        lambda: without_memory(lines().padded_batch(7, padded_shapes=([4], []))),
+    ),
+    (
+        "does not mask what is padded",
+        None,
+        "tests/tasks/own/test_lengths.py::"
+        "test_rows_that_are_padded_to_one_length_are_the_models_own_affair",
     ),
     (
         "{} holds {}{}: give {}",
@@ -392,7 +541,7 @@ FOLLOWED: list[tuple[str, Any, Any]] = [
         lambda: fits(data=Batches(3)),
     ),
     (
-        "is not batched: end it with .batch(32)",
+        "end it with .batch(32)",
         lambda: fits(data=tensors("single")),
         lambda: fits(data=tensors("single").batch(32)),
     ),
@@ -420,6 +569,34 @@ FOLLOWED: list[tuple[str, Any, Any]] = [
         "both are given: leave {}= out",
         lambda: split(split="last", validation_data=(X, LABELS), test_data=(X, LABELS)),
         lambda: split(validation_data=(X, LABELS), test_data=(X, LABELS)),
+    ),
+    (
+        "says otherwise how rows are split off: leave one",
+        lambda: split(split="last", validation_split=0.2),
+        lambda: [split(split="last"), split(validation_split=0.2)],
+    ),
+    (
+        "and validation_data= gives them: leave one of them out",
+        lambda: split(validation_data=(X, LABELS), validation_split=0.2),
+        lambda: [split(validation_data=(X, LABELS)), split(validation_split=0.2)],
+    ),
+    (
+        "is not allowed: give a share of the rows",
+        lambda: split(validation_split=20),
+        lambda: split(validation_split=0.2),
+    ),
+    (
+        "to test: give another share, or test_data",
+        lambda: split(validation_split=0.9),
+        lambda: [
+            split(validation_split=0.9, test_data=(X, LABELS)),
+            split(validation_split=0.5),
+        ],
+    ),
+    (
+        "validation_split takes the last rows of arrays",
+        lambda: fits(data=tensors(), validation_split=0.2),
+        lambda: fits(data=tensors(), validation_data=(X, LABELS)),
     ),
     (
         "is a {} of Keras 2 (tf_keras)",
@@ -457,9 +634,65 @@ FOLLOWED: list[tuple[str, Any, Any]] = [
         None,
         "tests/tasks/own/test_settings.py::test_a_model_that_is_another_when_rebuilt_is_named",
     ),
-    ("take torch.set_default_dtype back", with_default_dtype, check_torch),
+    (
+        "which draws by itself: put it into the model",
+        lambda: fits(augment=keras.layers.GaussianNoise(0.5)),
+        "tests/tasks/own/test_rereading.py::test_the_advice_of_a_layer_that_draws_holds",
+    ),
+    (
+        "augment is a {}: give a function of a batch and a key",
+        lambda: fits(augment="flip"),
+        lambda: augmented(lambda x, key: x[:, ::-1]),
+    ),
+    (
+        "use jax.numpy and jax.random in it",
+        lambda: augmented(lambda x, key: np.flip(np.asarray(x))),
+        lambda: augmented(lambda x, key: jnp.flip(x) * jax.random.uniform(key)),
+    ),
+    (
+        "use jax.random with the key",
+        lambda: augmented(lambda x, key: x * np.random.default_rng().normal()),
+        lambda: augmented(lambda x, key: x * jax.random.normal(key)),
+    ),
+    (
+        "of the same shape and dtype, such as y.astype(x.dtype)",
+        lambda: augmented(lambda x, key: (x > 0).astype("int32")),
+        lambda: augmented(lambda x, key: (x > 0).astype(x.dtype)),
+    ),
+    (
+        "of the same shape and dtype, such as y.to(x.dtype)",
+        lambda: module(augment=lambda x, generator: x > 0),
+        lambda: module(augment=lambda x, generator: (x > 0).to(x.dtype)),
+    ),
+    (
+        "use torch.rand and the like",
+        lambda: module(augment=lambda x, g: x * float(np.random.default_rng().normal())),
+        lambda: [
+            module(augment=lambda x, g: x * torch.rand(x.shape)),
+            module(augment=lambda x, g: x * torch.rand(x.shape, generator=g)),
+        ],
+    ),
+    (
+        "put into the model what augments",
+        with_augment_on_tensorflow,
+        "tests/tasks/own/test_rereading.py::test_the_advice_of_a_layer_that_draws_holds",
+    ),
+    (
+        "take torch.set_default_dtype back",
+        lambda: with_default_dtype(torch.bfloat16),
+        lambda: with_default_dtype(torch.float32),
+    ),
+    (
+        "call torch.set_default_dtype(torch.{})",
+        lambda: with_default_dtype(torch.float64),
+        lambda: with_default_dtype(torch.float32),
+    ),
     ("take it back, or give what needs it to the layers", with_floatx, lambda: check_keras(keras)),
 ]
+
+
+def augmented(augment: Any) -> Any:
+    return ravine.Task.from_model(net(), (X, LABELS), loss=SPARSE, augment=augment).network()
 
 
 def compiled() -> Any:

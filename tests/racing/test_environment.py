@@ -61,7 +61,7 @@ def test_a_model_of_the_users_own_is_refused(
 
 
 @pytest.mark.parametrize(
-    ("name", "value"), [("floatx", "float64"), ("dtype_policy", "mixed_float16")]
+    ("name", "value"), [("floatx", "float16"), ("dtype_policy", "mixed_float16")]
 )
 def test_what_no_race_computes_with_is_refused_where_the_task_is_made(
     name: str, value: Any
@@ -75,10 +75,10 @@ def test_what_no_race_computes_with_is_refused_where_the_task_is_made(
         keras.config.set_dtype_policy("float32")
 
 
-def test_a_default_dtype_of_pytorch_is_refused() -> None:
-    torch.set_default_dtype(torch.float64)
+def test_a_default_dtype_of_16_bits_is_refused() -> None:
+    torch.set_default_dtype(torch.bfloat16)
     try:
-        with pytest.raises(WrongCall, match=r"torch\.float64 as its default dtype"):
+        with pytest.raises(WrongCall, match=r"torch\.bfloat16 as its default dtype"):
             ravine.Task.from_torch(
                 lambda: torch.nn.Linear(1, 1), ([1.0] * 20, [1.0] * 20), torch.nn.MSELoss()
             )

@@ -17,6 +17,7 @@ from ravine import api
 from ravine.errors import RavineError, WrongCall
 from ravine.racing.engines import GPU, KERAS
 from ravine.racing.in_process import InProcess
+from ravine.racing.luggage import Luggage, pack
 from ravine.racing.store import Store
 from ravine.tasks.task import Task
 
@@ -75,9 +76,10 @@ def test_what_this_process_cannot_do_is_refused(engine: str) -> None:
         InProcess({"engine": engine})
 
 
-def test_numbers_of_64_bits_are_refused() -> None:
+def test_numbers_of_other_bits_are_refused(tiny_task: Task, tmp_path: Path) -> None:
+    digest = pack(tmp_path, Luggage(tiny_task, {}))
     with jax.enable_x64(True), pytest.raises(WrongCall, match="32-bit numbers"):
-        InProcess({"engine": "jax"})
+        InProcess({"folder": str(tmp_path), "digest": digest, "engine": "jax"})
 
 
 @pytest.mark.parametrize(

@@ -53,7 +53,7 @@ class Bench:
 
     def __init__(self, folder: str, digest: str) -> None:
         self._folder = Path(folder)
-        self._task = luggage.unpack(self._folder, digest).task
+        self.task = luggage.unpack(self._folder, digest).task
         self._arrays = read(self._folder / DATA, follow=True)
         self._places: dict[str, Any] = {}  # of each split, where every seed has its own
         _one_thread()
@@ -61,11 +61,6 @@ class Bench:
     @cached_property
     def _all(self) -> dict[str, list[Any]]:
         return {part: joined(self._arrays, part) for part in "xy"}
-
-    @property
-    def settings(self) -> Any:
-        """Those of the process that the task was made in, if it has any."""
-        return getattr(self._task, "settings", None)
 
     def do(self, name: str, arguments: Mapping[str, Any]) -> Any:
         """The answer of the job below."""
@@ -77,14 +72,14 @@ class Bench:
 
         with absent("tensorflow"):  # which only TensorFlow's own backend needs seeded
             keras.utils.set_random_seed(run.seed % 2**32)
-        settings.agree(keras, self.settings, own=False)
-        model = self._task.build()
+        settings.agree(keras, getattr(self.task, "settings", None), own=False)
+        model = self.task.build()
         drawn = read(self._folder / weights_file(run.seed))
         native = plan.facts.engine in KERAS.values()  # whose state ends with the run's seed
         state = drawn.get("state", [])
         random = _begin(model, drawn["trainable"], state[:-1] if native else state)
         held = _native(optimizer) if optimizer else _ours(cloudpickle.loads(rule))
-        model.compile(optimizer=held, **self._task.compiled(model))
+        model.compile(optimizer=held, **self.task.compiled(model))
         self._places = dict(zip(NAMES, drawn.get(PLACES, []), strict=False))
         x, y, *weights = self._split("test")
         measures: list[list[float]] = []
@@ -125,10 +120,10 @@ class Bench:
         """One step on a few rows. Raises ``WrongCall`` if the task's model cannot be trained so."""
         import keras
 
-        settings.agree(keras, self.settings, own=False)
+        settings.agree(keras, getattr(self.task, "settings", None), own=False)
         try:
-            model = self._task.build()
-            model.compile(optimizer="sgd", **self._task.compiled(model))
+            model = self.task.build()
+            model.compile(optimizer="sgd", **self.task.compiled(model))
             x, y, *weights = self._split("train", slice(FEW))
             model.train_on_batch(x, y, *weights)
         except WrongCall:
@@ -136,7 +131,7 @@ class Bench:
         except Exception as error:
             said = next((line for line in str(error).splitlines() if line.strip()), "")
             raise WrongCall(
-                f"the model of '{self._task.name}' cannot be trained by model.fit on {framework}, "
+                f"the model of '{self.task.name}' cannot be trained by model.fit on {framework}, "
                 f"so nothing can be confirmed there: {type(error).__name__}: {said.strip()}"
             ) from error
 
@@ -153,10 +148,10 @@ class Bench:
         else:
             held = [self._arrays[f"{name}_{part}"] for part in "xy"]
         x, y = (one_or_all([array[rows] for array in arrays]) for arrays in held)
-        targets = self._task.targets(y)
+        targets = self.task.targets(y)
         if isinstance(targets, dict) and set(targets) <= {"y", "weights"}:
-            return self._task.inputs(x), *targets.values()
-        return self._task.inputs(x), targets
+            return self.task.inputs(x), *targets.values()
+        return self.task.inputs(x), targets
 
 
 class Fits:

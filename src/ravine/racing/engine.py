@@ -15,8 +15,11 @@ from jax import lax
 from ravine.racing.convolutions import in_parts, sliced
 from ravine.racing.evaluation_check import Evaluated, Evaluator
 from ravine.racing.programs import Programs, Shape, numeric
+from ravine.tasks import settings
 from ravine.tasks.intake import Network
 from ravine.update_rule import Rule
+
+set_floats = settings.set_jax
 
 
 class Levers(NamedTuple):
@@ -76,7 +79,8 @@ def programs(network: Network, rule: Rule, levers: Levers = CPU, anew: bool = Fa
 
     def measured(hyper: dict[str, Any], lane: Lane, t: Any, held_out: Any) -> Any:
         r = rule.replace(hyper)
-        weights = [r.read(w, m, t) for w, m in zip(lane.trainable, lane.memory, strict=True)]
+        both = zip(lane.trainable, lane.memory, strict=True)
+        weights = [_like(w, r.read(w, m, t)) for w, m in both]
 
         def scores(x: Any, y: Any, *blocks: Any) -> Any:
             if not blocks:
@@ -94,14 +98,15 @@ def programs(network: Network, rule: Rule, levers: Levers = CPU, anew: bool = Fa
         r = rule.replace(hyper)
         memory = [_as_arrays(r.init(w), w) for w in trainable]
         lane = Lane(trainable, state, memory, jnp.bool_(True))
-        return lane, measured(hyper, lane, jnp.float32(0), held_out)
+        return lane, measured(hyper, lane, jnp.zeros((), float), held_out)
 
     def step(r: Rule, lane: Lane, t: Any, x: Any, y: Any) -> tuple[Lane, Any]:
-        ahead = [r.lookahead(w, m, t) for w, m in zip(lane.trainable, lane.memory, strict=True)]
+        both = zip(lane.trainable, lane.memory, strict=True)
+        ahead = [_like(w, r.lookahead(w, m, t)) for w, m in both]
         slope = jax.value_and_grad(sliced(network.loss), has_aux=True)
         (loss, state), gradients = slope(ahead, lane.state, x, y)
         stepped = [
-            r.update(w, g, m, t)
+            _like((w, m), r.update(w, g, m, t))
             for w, g, m in zip(lane.trainable, r.together(gradients), lane.memory, strict=True)
         ]
         # Nothing is made of a dead lane's weights: to keep those it had would cost each step a
@@ -168,30 +173,36 @@ def export(
         return jax.tree.map(lambda a: jax.ShapeDtypeStruct(a.shape, a.dtype), tree)
 
     begin, advance = programs(network, rule, levers, anew)
-    hyper = {name: lanes_of(np.float32(0)) for name in numeric(rule)}
+    hyper = {name: lanes_of(jnp.zeros((), float)) for name in numeric(rule)}
     trainable, state = jax.tree.map(lanes_of, sample)
     train, held_out = like(data)
     begun = jax.export.export(jax.jit(begin))(hyper, trainable, state, held_out)
     leaves, _ = jax.tree.unflatten(begun.out_tree, begun.out_avals)
-    span = jax.ShapeDtypeStruct((), np.float32), jax.ShapeDtypeStruct((), np.int32)
+    span = jax.ShapeDtypeStruct((), _floats()), jax.ShapeDtypeStruct((), np.int32)
     rows = jax.ShapeDtypeStruct(shape, np.int32)
     advanced = jax.export.export(jax.jit(advance))(hyper, like(leaves), span, rows, train, held_out)
     return [bytes(program.serialize()) for program in (begun, advanced)]
 
 
 def computes_as_workers() -> bool:
-    """Whether JAX computes in this process as in a worker: on the CPU, with 32-bit numbers.
+    """Whether JAX computes in this process as in a worker: on the CPU, with its own settings.
 
-    And with the settings of its own that workers have, as far as they change numbers.
+    As far as those change numbers. How wide these are is the task's to say.
     """
-    if jax.default_backend() != "cpu" or jnp.asarray(1.0).dtype.itemsize != 4:
-        return False
-    return all(jax.config.values.get(name, at) == at for name, at in SETTINGS.items())
+    return jax.default_backend() == "cpu" and all(
+        jax.config.values.get(name, at) == at for name, at in SETTINGS.items()
+    )
 
 
 def network_of(task: Any) -> Any:
     """The task's model as functions of its weights."""
+    set_floats(getattr(task, "floats", "float32"))
     return task.network()
+
+
+def _floats() -> Any:
+    """What JAX makes of Python's float in this process."""
+    return jnp.zeros((), float).dtype
 
 
 def lanes(network: Any, drawn: Any, sample: Any) -> bool:
@@ -235,7 +246,7 @@ def learned(
     structure = jax.tree.structure(Lane(trainable, state, memory, True))
     lane = jax.tree.unflatten(structure, list(map(jnp.asarray, leaves)))
     both = zip(lane.trainable, lane.memory, strict=True)
-    return [np.asarray(rule.read(w, m, jnp.float32(taken))) for w, m in both], [
+    return [np.asarray(rule.read(w, m, jnp.asarray(float(taken)))) for w, m in both], [
         np.asarray(array) for array in lane.state
     ]
 
@@ -331,6 +342,11 @@ def _scan_some(function: Callable[..., Any], carry: Any, rows: Any, count: Any) 
     _, like = jax.eval_shape(function, carry, rows[0])
     nothing = jax.tree.map(lambda a: jnp.full((len(rows), *a.shape), jnp.nan, a.dtype), like)
     return lax.fori_loop(0, count, one, (carry, nothing))
+
+
+def _like(old: Any, new: Any) -> Any:
+    """As wide as before: a 64-bit learning rate would widen weights of 32 bits."""
+    return jax.tree.map(lambda a, b: jnp.asarray(b, a.dtype), old, new)
 
 
 def _as_arrays(memory: Any, w: Any) -> Any:

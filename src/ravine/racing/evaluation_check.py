@@ -70,6 +70,8 @@ def check_evaluation(engine: Any, network: Any, task: Any, data: Any, drawn: Any
         # Where a metric counts decisions, rounding may turn one of them, but hardly twice.
         again = _differences(network, evaluator, drawn, 1) if found else {}
         draws = bool(found) and _draws(network, evaluator, drawn)
+        if not draws:
+            _check_padding(engine, network, task, drawn)
     except WrongCall:
         raise
     except Exception as error:  # a comparison that cannot be made says nothing about the model
@@ -96,6 +98,36 @@ def check_evaluation(engine: Any, network: Any, task: Any, data: Any, drawn: Any
         return _expected(now, native)
 
     return Checked(start=start if whole else None)
+
+
+def _check_padding(engine: Any, network: Any, task: OwnTask, drawn: Any) -> None:
+    """Raises ``WrongCall`` if a batch gives another loss once it is padded on."""
+    weights = [_moved(np.random.default_rng(0), array, NOISE) for array in drawn.trainable]
+    others = _with_seeds_of(network, drawn, 1)
+    for narrow, padded in task.narrow:
+        count = len(leaves(list(narrow))[0])
+        before, after = (
+            engine.evaluator(network, tuple(one), tuple(one), count) for one in (narrow, padded)
+        )
+        now, native = before(weights, drawn.state)
+        ours, _ = after(weights, drawn.state)
+        pairs = [(_expected(now, native)[0], ours.at_once[0], "as validation rows")]
+        if not _apart(now.training, before(weights, others)[0].training, ABSOLUTE):  # none drawn
+            pairs.append((native.training, ours.training, "in training"))
+        for wanted, value, how in pairs:
+            if _apart(float(value), float(wanted), _slack(network, abs(float(wanted)))):
+                raise WrongCall(
+                    f"rows have different lengths and are padded to the longest of all, and the "
+                    f"model does not mask what is padded: the loss of a batch {how} is "
+                    f"{float(wanted):.5g} as it was given, {float(value):.5g} so; mask it, such as "
+                    "by Embedding(mask_zero=True), Masking() or by lengths next to x, or pad all "
+                    "rows to one length, such as by padded_batch(32, padded_shapes=([20], []))"
+                )
+
+
+def _with_seeds_of(network: Any, drawn: Any, seed: int) -> list[Any]:
+    pairs = zip(drawn.state, network.draw(seed).state, strict=True)
+    return [other if one.dtype.kind in "iu" else one for one, other in pairs]
 
 
 def check_starts(rule: Rule, given: Sequence[Mapping[str, Any]], start: Any, facts: Facts) -> None:
@@ -137,8 +169,7 @@ def _reads_weights(rule: Rule) -> bool:
 
 def _draws(network: Any, evaluator: Evaluator, drawn: Any) -> bool:
     """Whether held-out scores change with the seeds in the model's state alone."""
-    pairs = zip(drawn.state, network.draw(1).state, strict=True)
-    seeds = [other if one.dtype.kind in "iu" else one for one, other in pairs]
+    seeds = _with_seeds_of(network, drawn, 1)
     one, _ = evaluator(drawn.trainable, drawn.state)
     other, _ = evaluator(drawn.trainable, seeds)
     return not np.allclose(one.at_once, other.at_once, rtol=RELATIVE, equal_nan=True)

@@ -11,10 +11,18 @@ from typing import Any
 from ravine.errors import WrongCall
 from ravine.racing import engine, gpus
 from ravine.racing.durations import said_bytes
-from ravine.racing.engine import clock, lanes, learned, operations, resident, slopes
+from ravine.racing.engine import clock, lanes, learned, operations, resident, set_floats, slopes
 from ravine.racing.programs import Programs
 
-__all__ = ["clock", "lanes", "learned", "operations", "resident", "slopes"]  # are the same
+__all__ = [
+    "clock",
+    "lanes",
+    "learned",
+    "operations",
+    "resident",
+    "set_floats",
+    "slopes",
+]  # are the same
 
 LEVERS = engine.Levers(each=lambda measured: measured, evaluated=64, compiler={})
 export = partial(engine.export, levers=LEVERS)

@@ -23,8 +23,10 @@ class InProcess:
     def __init__(self, workbench: Mapping[str, Any]) -> None:
         _check(workbench.get("engine", JAX))
         self._bench = opened(**workbench)
+        task = self._bench.task
+        _check_floats(workbench.get("engine", JAX), getattr(task, "floats", "float32"))
         if "keras" in sys.modules:
-            settings.check_keras(sys.modules["keras"], self._bench.settings)
+            settings.check_keras(sys.modules["keras"], getattr(task, "settings", None))
 
     def seats(self) -> int:
         """See ``Crew``."""
@@ -56,11 +58,13 @@ class Here:
         """See ``Worker``: it ends with this process."""
 
 
+WAY = "leave out workers=0, so that it is raced in processes of its own"
+
+
 def _check(engine: str) -> None:
     """Raises ``WrongCall`` unless what this process has imported computes as a worker would."""
-    way = "leave out workers=0, so that it is raced in processes of its own"
     if engine == GPU:
-        raise WrongCall(f"workers=0 trains on the CPU of this process, not on a GPU: {way}")
+        raise WrongCall(f"workers=0 trains on the CPU of this process, not on a GPU: {WAY}")
     needed = framework(engine)
     if engine != TORCH:
         os.environ.setdefault("KERAS_BACKEND", needed)
@@ -70,12 +74,23 @@ def _check(engine: str) -> None:
         if has != needed:
             raise WrongCall(
                 f"workers=0 needs Keras on {CALLED[needed]} in this process, where it is on "
-                f"{CALLED.get(has, has)}: {way}"
+                f"{CALLED.get(has, has)}: {WAY}"
             )
     if engine == JAX and os.environ.get("XLA_FLAGS"):
-        raise WrongCall(f"workers=0 needs a process without XLA_FLAGS, which change numbers: {way}")
+        raise WrongCall(f"workers=0 needs a process without XLA_FLAGS, which change numbers: {WAY}")
     if engine == JAX and not engines.engine(engine).computes_as_workers():
         raise WrongCall(
-            f"workers=0 needs JAX on the CPU with 32-bit numbers and its settings as they are by "
-            f"default ({', '.join(engines.engine(engine).SETTINGS)}) in this process: {way}"
+            f"workers=0 needs JAX on the CPU with its settings as they are by default "
+            f"({', '.join(engines.engine(engine).SETTINGS)}) in this process: {WAY}"
+        )
+
+
+def _check_floats(engine: str, floats: str) -> None:
+    """Raises ``WrongCall`` unless this process computes with numbers as wide as the task's."""
+    if engine == TORCH:
+        settings.check_torch(floats)
+    if engine == JAX and settings.of_jax() != floats:
+        raise WrongCall(
+            f"workers=0 needs JAX with {floats.removeprefix('float')}-bit numbers in this process, "
+            f"as the task has them (jax_enable_x64): {WAY}"
         )

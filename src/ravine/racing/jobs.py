@@ -89,6 +89,8 @@ class Workbench:
 
     def do(self, name: str, arguments: Mapping[str, Any]) -> Any:
         """The answer of one of the jobs below, or that a file it needs is torn."""
+        if (plan := arguments.get("plan")) is not None:
+            self._engine.set_floats(plan.facts.floats)
         try:
             return getattr(self, name)(**arguments)
         except TornError as error:
@@ -105,8 +107,8 @@ class Workbench:
             if engines.framework(self._name) != engines.JAX:
                 raise
             return Bound(error.framework, str(error))
-        compare(variables, network.variables_there if variables else (), self._task.name)
-        data = self._task.load()
+        compare(variables, network.variables_there if variables else (), self.task.name)
+        data = self.task.load()
         arrays = {
             f"{name}_{part}": list(map(np.asanyarray, _listed(nest)))
             for name, split in zip(data._fields, data, strict=True)
@@ -114,12 +116,12 @@ class Workbench:
         }
         contents = [_digest(array) for array in arrays.values()]
         anew = [] if self._places is None else [_digest(self._places(1))]
-        at_random = getattr(self._task, "at_random", False)
+        at_random = getattr(self.task, "at_random", False)
         blocks = [] if anew else blocks_of(len(arrays["test_x"][0]), at_random)
         blocked = {BLOCKED: [blocks]} if len(blocks) else {}
         write(self._folder / DATA, arrays | blocked, self._durable)
         drawn = network.draw(0)
-        checked = check_evaluation(self._engine, network, self._task, data, drawn)
+        checked = check_evaluation(self._engine, network, self.task, data, drawn)
         self._start = checked.start
         x, y = ([array[:COUNTED] for array in arrays[f"train_{part}"]] for part in "xy")
         sample = one_or_all(x), one_or_all(y)
@@ -129,20 +131,21 @@ class Workbench:
             parameters=sum(w.size for w in drawn.trainable),
             rows=tuple(len(arrays[f"{name}_x"][0]) for name in data._fields),
             measures=network.measures,
-            digest=digest([network.config, contents, *anew, *map(described, self._task.told)]),
-            frozen_order=self._task.frozen_order,
+            digest=digest([network.config, contents, *anew, *map(described, self.task.told)]),
+            frozen_order=self.task.frozen_order,
             operations=operations / len(x[0]),
             shared=tuple(
                 shared_rows(*((arrays[f"{name}_x"], arrays[f"{name}_y"]) for name in data._fields))
             ),
             repeats=repeats(
-                len(arrays["train_x"][0]), self._task.batch_size, self._task.frozen_order
+                len(arrays["train_x"][0]), self.task.batch_size, self.task.frozen_order
             ),
             engine=self._name,
             lanes=self._engine.lanes(*given),
-            notes=cautions(self._task, network, checked.note, uncounted),
+            notes=cautions(self.task, network, checked.note, uncounted),
             anew=bool(anew),
             blocks=len(blocks),
+            floats=getattr(self.task, "floats", "float32"),
         )
 
     def draw(self, seeds: list[int]) -> None:
@@ -184,7 +187,7 @@ class Workbench:
         """
         # Unused lanes repeat the last run: a program has one width, whatever there is to do.
         lanes = runs + runs[-1:] * (plan.width - len(runs))
-        hyper = _hyper(plan, rule, lanes)
+        hyper, real = _hyper(plan, rule, lanes), np.dtype(plan.facts.floats).type
         places = self._places_of(lanes, plan)
         train, held_out = self._splits(plan).given(places)
         watch = Watch()
@@ -223,11 +226,11 @@ class Workbench:
             now = places[i][0][now] if places else now
             rows[i, :periods] = now.reshape(periods, plan.period, data[1])
         if evaluation:
-            nothing = np.float32(taken), np.int32(0)
+            nothing = real(taken), np.int32(0)
             calling = least(lambda: advance(hyper, carry, nothing, rows, train, held_out)[2])
             evaluation = max(0.0, evaluation - calling)
         with watch:
-            span = np.float32(taken), np.int32(periods)
+            span = real(taken), np.int32(periods)
             carry, *results = advance(hyper, carry, span, rows, train, held_out)
             losses, measures = map(np.asarray, results)
         if keep or segment + 2 < len(cuts):
@@ -281,6 +284,7 @@ class Workbench:
 
     def _trial(self, plan: Plan, program: str, rule: bytes, run: Run) -> Trial:
         hyper = _hyper(plan, rule, [run] * plan.width)
+        real = np.dtype(plan.facts.floats).type
         train, held_out = self._splits(plan).given(self._places_of([run] * plan.width, plan))
         begin, advance = self._program(program, rule)
         weights = [self._weights(run.seed, plan)[0]] * plan.width
@@ -289,14 +293,14 @@ class Workbench:
         rows = np.zeros((plan.width, plan.segment, plan.period, plan.choices.batch_size), np.int32)
         return Trial(
             lambda: begin(hyper, *drawn, held_out)[1],
-            lambda span: advance(hyper, carry, span, rows, train, held_out)[1],
+            lambda periods: advance(hyper, carry, (real(0), periods), rows, train, held_out)[1],
         )
 
     def replay(self, rule: bytes, learning_rates: Sequence[float], rows: Any) -> Any:
         """Runs along batches that are given."""
         from ravine.racing.replay import replay
 
-        data, held = self._task.load(), cloudpickle.loads(rule)
+        data, held = self.task.load(), cloudpickle.loads(rule)
         return replay(self._keras(), data, held, learning_rates, rows, self._programs)
 
     def try_out(self, variant: bytes, pretrain: Any) -> Any:
@@ -307,7 +311,7 @@ class Workbench:
 
     def _keras(self) -> Any:
         if self._network is None:
-            self._network = self._engine.network_of(self._task)
+            self._network = self._engine.network_of(self.task)
         return self._network
 
     @cached_property
@@ -315,13 +319,8 @@ class Workbench:
         """Whose framework a worker imports with its first job."""
         return engines.engine(self._name)
 
-    @property
-    def settings(self) -> Any:
-        """Those of the process that the task was made in, if it has any."""
-        return getattr(self._task, "settings", None)
-
     @cached_property
-    def _task(self) -> Any:
+    def task(self) -> Any:
         """For whoever builds the model: to open it may import what others do without."""
         return luggage.unpack(self._folder, self._packed).task
 
@@ -347,7 +346,7 @@ class Workbench:
     def _places(self) -> Any:
         """Which rows a seed has in each split, a function, where it is not the same for all."""
         device = engines.framework(self._name)
-        return getattr(self._task.load, "places", None) if device == engines.JAX else None
+        return getattr(self.task.load, "places", None) if device == engines.JAX else None
 
     def _places_of(self, lanes: Sequence[Run], plan: Plan) -> list[Any]:
         if not plan.facts.anew:
@@ -375,7 +374,7 @@ def _hyper(plan: Plan, rule: bytes, lanes: Sequence[Run]) -> dict[str, Any]:
     """The hyperparameters of each lane: a (W,) array each."""
     held = cloudpickle.loads(rule)
     settings = [numeric(held.replace(plan.settings(run))) for run in lanes]
-    return {k: np.array([s[k] for s in settings], np.float32) for k in settings[0]}
+    return {k: np.array([s[k] for s in settings], plan.facts.floats) for k in settings[0]}
 
 
 def _stack(drawn: list[dict[str, list[Any]]], groups: tuple[str, ...]) -> list[list[Any]]:

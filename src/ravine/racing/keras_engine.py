@@ -15,6 +15,8 @@ from typing import Any, NamedTuple
 import keras
 import numpy as np
 
+from ravine.errors import WrongCall
+from ravine.frameworks.names import CALLED
 from ravine.racing.evaluation_check import Evaluated, Evaluator
 from ravine.racing.programs import Programs, Shape, scored
 from ravine.tasks.intake import Network, Weights
@@ -92,12 +94,21 @@ class NativeNetwork(Network):
 
 
 def network_of(task: Task) -> NativeNetwork:
-    """The task's model, on the framework that this process was told."""
+    """The task's model, on the framework that this process was told. Raises ``WrongCall``."""
+    if getattr(task, "augment", None) is not None:
+        raise WrongCall(
+            f"augment= runs in JAX, and this model trains in {CALLED[_framework()]}: put into the "
+            "model what augments, such as keras.layers.RandomFlip"
+        )
     return NativeNetwork(task)
 
 
 def _framework() -> str:
     return os.environ["KERAS_BACKEND"]
+
+
+def set_floats(floats: str) -> None:
+    """Nothing: Keras's own settings travel with the task."""
 
 
 def lanes(network: NativeNetwork, drawn: Any, sample: Any) -> bool:

@@ -59,6 +59,7 @@ class Facts(NamedTuple):
     notes: tuple[str, ...] = ()  # what could not be found out, a line each
     anew: bool = False  # whether every seed splits the rows anew
     blocks: int = 0  # of test rows that are measured apart, where it does not
+    floats: str = "float32"  # that it is computed in
 
 
 @dataclass(frozen=True)

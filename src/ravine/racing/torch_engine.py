@@ -14,6 +14,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from ravine.frameworks.memory import over
 from ravine.racing.evaluation_check import Evaluated, Evaluator
 from ravine.racing.programs import Programs, Shape, scored
+from ravine.tasks import settings
 from ravine.tasks.own.module_network import AT_ONCE, ModuleNetwork, tensor, tensors
 from ravine.tasks.own.nested import leaves, mapped
 from ravine.tasks.own.reference_evaluation import Scores
@@ -22,6 +23,7 @@ from ravine.update_rule import Rule
 __all__ = ["AT_ONCE"]  # rows of a split that are predicted in one call
 
 clock = time.process_time  # as a worker has one thread
+set_floats = settings.set_torch
 
 
 class Lane(NamedTuple):
@@ -35,6 +37,7 @@ class Lane(NamedTuple):
 
 def network_of(task: Any) -> ModuleNetwork:
     """The task's module as functions of its weights."""
+    set_floats(task.floats)
     found: ModuleNetwork = task.network()
     return found
 

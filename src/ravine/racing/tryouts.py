@@ -144,10 +144,11 @@ def _pretrain(task: Task, network: Any, data: Any, how: Pretraining) -> Cost:
     begin, advance = engine.load(
         engine.export(network, rule, shape, tuple(drawn), splits), lambda: network, rule
     )
-    hyper = {name: np.full(1, v, np.float32) for name, v in numeric(rule).items()}
+    floats = getattr(task, "floats", "float32")
+    hyper = {name: np.full(1, v, floats) for name, v in numeric(rule).items()}
     lanes = [[array[None] for array in group] for group in drawn]
     carry, _ = begin(hyper, *lanes, held_out)
-    span = np.float32(0), np.int32(how.epochs)
+    span = np.dtype(floats).type(0), np.int32(how.epochs)
     carry, losses, _ = advance(hyper, carry, span, order, *splits)
     losses = np.asarray(losses)[0]
     if not np.isfinite(losses).all():

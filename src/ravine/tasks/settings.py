@@ -24,8 +24,11 @@ DEFAULTS = {
     "image_data_format": "channels_last",
     "dtype_policy": "float32",
 }
-POLICIES = ("float32", "mixed_bfloat16")  # whose variables are float32; float16 scales its loss
-TRAVELLING = ("epsilon", "image_data_format")
+WIDE, NARROW = "float64", "float32"
+ALLOWED = {
+    "floatx": (NARROW, WIDE),
+    "dtype_policy": (NARROW, "mixed_bfloat16", WIDE),  # float16 would scale its loss
+}
 
 
 @dataclass(frozen=True)
@@ -37,6 +40,12 @@ class Settings:
 
     keras: Mapping[str, Any] = field(default_factory=lambda: dict(DEFAULTS))
     custom: Mapping[str, bytes] = field(default_factory=dict)
+
+    @property
+    def floats(self) -> str:
+        """The widest numbers that a model may have by them."""
+        kinds = self.keras["floatx"], self.keras["dtype_policy"]
+        return WIDE if WIDE in kinds else NARROW
 
     @property
     def told(self) -> tuple[Any, ...]:
@@ -64,6 +73,8 @@ def agree(keras: Any, settings: Settings | None, own: bool) -> None:
     for name, value in wanted.items():
         if now[name] != value:
             getattr(keras.config, f"set_{name}")(value)
+    if settings is not None and settings.floats == WIDE and keras.backend.backend() == "jax":
+        set_jax(WIDE)
     if _now(keras)["dtype_policy"] != wanted["dtype_policy"]:  # it follows floatx
         keras.config.set_dtype_policy(wanted["dtype_policy"])
     for name, pickled in {} if settings is None else settings.custom.items():
@@ -85,30 +96,65 @@ def check_keras(keras: Any, settings: Settings | None = None) -> None:
             raise _refused(name, value, wanted[name])
 
 
+def set_jax(floats: str) -> None:
+    """Have JAX in this process compute with 64-bit numbers, or without."""
+    import jax
+
+    if of_jax() != floats:
+        jax.config.update("jax_enable_x64", floats == WIDE)  # type: ignore[no-untyped-call]  # it has no types
+
+
+def of_jax() -> str:
+    """The widest numbers that JAX has in this process."""
+    jax = sys.modules.get("jax")
+    if jax is None:  # whoever imports it finds what the environment says
+        told = os.environ.get("JAX_ENABLE_X64", "").lower()
+        return WIDE if told in ("y", "yes", "t", "true", "on", "1") else NARROW
+    return WIDE if jax.config.jax_enable_x64 else NARROW
+
+
 def checked(found: Mapping[str, Any]) -> Mapping[str, Any]:
     """The same settings. Raises ``WrongCall`` for those that no race computes with."""
     for name, value in found.items():
-        allowed = POLICIES if name == "dtype_policy" else (DEFAULTS[name],)
-        if name not in TRAVELLING and value not in allowed:
-            raise _refused(name, value, DEFAULTS[name])
+        if value not in ALLOWED.get(name, (value,)):
+            raise _refused(name, value, *ALLOWED[name])
     return found
 
 
-def check_torch() -> None:
-    """Raises ``WrongCall`` if this process builds modules otherwise than races do."""
+def of_torch() -> str:
+    """The default dtype of PyTorch in this process. Raises ``WrongCall`` for one of 16 bits."""
     import torch
 
-    if torch.get_default_dtype() != torch.float32:
+    name = str(torch.get_default_dtype()).removeprefix("torch.")
+    if name not in (NARROW, WIDE):
         raise WrongCall(
-            f"PyTorch has {torch.get_default_dtype()} as its default dtype in this process, and "
-            "races build modules with torch.float32: take torch.set_default_dtype back"
+            f"PyTorch has torch.{name} as its default dtype in this process, and races build "
+            "modules with torch.float32 or torch.float64: take torch.set_default_dtype back"
+        )
+    return name
+
+
+def set_torch(floats: str) -> None:
+    """Have PyTorch in this process build modules as the process did that made a task."""
+    import torch
+
+    torch.set_default_dtype(getattr(torch, floats))
+
+
+def check_torch(floats: str) -> None:
+    """Raises ``WrongCall`` if this process builds modules otherwise than the one of the task."""
+    if of_torch() != floats:
+        raise WrongCall(
+            f"PyTorch has torch.{of_torch()} as its default dtype in this process, and the task "
+            f"was made with torch.{floats}: call torch.set_default_dtype(torch.{floats})"
         )
 
 
-def _refused(name: str, value: Any, default: Any) -> WrongCall:
+def _refused(name: str, value: Any, *allowed: Any) -> WrongCall:
     return WrongCall(
         f"Keras has {name}={value!r} here (keras.config, keras.json), and races train with "
-        f"{default!r}: take it back, or give what needs it to the layers themselves"
+        f"{' or '.join(map(repr, allowed))}: take it back, or give what needs it to the layers "
+        "themselves"
     )
 
 

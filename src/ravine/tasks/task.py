@@ -75,9 +75,9 @@ class Task:
         """A task of your Keras model, or a function that builds one, on your data.
 
         ``data`` and the options ``loss``, ``metrics``, ``loss_weights``, ``validation_data``,
-        ``test_data``, ``split``, ``groups`` and ``class_weight`` are as in ``ravine.race``;
-        ``name``, ``epochs`` and ``batch_size`` are the task's own. Raises ``WrongCall`` for data
-        that cannot be trained on.
+        ``test_data``, ``split``, ``groups``, ``validation_split``, ``augment`` and ``class_weight``
+        are as in ``ravine.race``; ``name``, ``epochs`` and ``batch_size`` are the task's own.
+        Raises ``WrongCall`` for data that cannot be trained on.
 
         >>> import numpy as np
         >>> x = np.random.default_rng(0).normal(size=(50, 1))
@@ -96,9 +96,10 @@ validation and test are split off at random')
     ) -> "Task":
         """A task of two pure JAX functions.
 
-        ``init(key)`` gives the parameters, a nest of float32 arrays, ``loss(params, x, y)`` a
-        number a row or their mean. ``metrics``: functions such as ``loss``, by name. ``data``,
-        ``validation_data``, ``test_data``, ``split`` and ``groups`` are as in ``ravine.race``;
+        ``init(key)`` gives the parameters, a nest of float32 arrays (or float64, with
+        ``jax_enable_x64``), ``loss(params, x, y)`` a number a row or their mean. ``metrics``:
+        functions such as ``loss``, by name. ``data``, ``validation_data``, ``test_data``,
+        ``split``, ``groups``, ``validation_split`` and ``augment`` are as in ``ravine.race``;
         ``name``, ``epochs`` and ``batch_size`` are the task's own. Raises ``WrongCall``.
 
         >>> import numpy as np
@@ -124,8 +125,9 @@ validation and test are split off at random')
         number a row or their mean, such as ``torch.nn.functional.cross_entropy``. ``metrics``:
         functions such as ``loss``, by name. ``dataset`` is a PyTorch ``Dataset`` or ``DataLoader``
         of pairs, or ``(x, y)``, tensors or arrays; ``validation_data`` and ``test_data`` are such
-        too, ``split`` and ``groups`` as in ``ravine.race``; ``name``, ``epochs`` and
-        ``batch_size`` are the task's own. Raises ``WrongCall``.
+        too, ``split``, ``groups`` and ``validation_split`` as in ``ravine.race``; ``augment(x,
+        generator)`` gives the inputs of a training batch as they are trained on; ``name``,
+        ``epochs`` and ``batch_size`` are the task's own. Raises ``WrongCall``.
 
         >>> import torch
         >>> x = torch.linspace(-1, 1, 50)[:, None]

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from ravine.errors import WrongCall
-from ravine.tasks.own import checks, fitting
+from ravine.tasks.own import augmenting, checks, fitting
+from ravine.tasks.own.augmenting import Augment, Augmented
 from ravine.tasks.own.judge import Judge
 from ravine.tasks.own.moving import (
     Model,
@@ -52,6 +53,16 @@ class OwnModel(OwnTask):
         given = {"loss": self.loss, "metrics": self.metrics, "loss_weights": self.loss_weights}
         options = [f"{name}={spelled(v)}" for name, v in given.items() if v is not None]
         return ", ".join([self.name, "data", *options])
+
+    @property
+    def unfit(self) -> str:
+        """See ``Task.unfit``."""
+        return "" if self.augment is None else "its batches are augmented by a function in JAX"
+
+    def network(self) -> Any:
+        """See ``Task.network``."""
+        network = super().network()
+        return network if self.augment is None else Augmented(network, self)
 
     def build(self) -> Any:
         """A fresh model with all its variables."""
@@ -121,6 +132,8 @@ def own_model(
     test_data: Any = None,
     split: str | None = None,
     groups: Any = None,
+    validation_split: float | None = None,
+    augment: Augment | None = None,
     class_weight: Any = None,
     name: str | None = None,
     epochs: int = EPOCHS,
@@ -129,7 +142,13 @@ def own_model(
     """The task of a Keras model, or of a function that builds one. See ``ravine.race``."""
     settings = captured()
     prepared = splits_of(
-        data, validation_data, test_data, class_weight, split, groups, checks.masks_nan(loss)
+        *(data, validation_data, test_data),
+        class_weight=class_weight,
+        split=split,
+        groups=groups,
+        validation_split=validation_split,
+        holes=checks.masks_nan(loss),
+        floats=str(settings.keras["floatx"]),
     )
     like, said = prepared.like, prepared.said
     moved = move_model(model) if is_keras(model, "Model") else model
@@ -138,7 +157,7 @@ def own_model(
     y_like = {"y": like.y, "weights": like.weights}
     return OwnModel(
         name=name or name_of(model),
-        description=f"your model on your data; {said}",
+        description=f"your model on your data; {said}{augmenting.said(augment)}",
         make_model=moved,
         loss=portable(loss),
         metrics=portable(_listed(metrics)),
@@ -146,6 +165,8 @@ def own_model(
         batch_size=batch_size,
         loss_weights=loss_weights,
         settings=settings,
+        floats=settings.floats,
+        augment=augmenting.checked(augment),
         **of_data(prepared, {k: v for k, v in y_like.items() if v is not None}),
     )
 

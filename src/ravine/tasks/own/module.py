@@ -8,6 +8,8 @@ from typing import Any
 
 from ravine.errors import WrongCall, install
 from ravine.tasks import settings
+from ravine.tasks.own import augmenting
+from ravine.tasks.own.augmenting import Augment
 from ravine.tasks.own.checks import masks_nan
 from ravine.tasks.own.own_task import BATCH_SIZE, EPOCHS, OwnTask, name_of, of_data
 from ravine.tasks.own.splits import splits_of
@@ -58,6 +60,8 @@ def torch_task(
     test_data: Any = None,
     split: str | None = None,
     groups: Any = None,
+    validation_split: float | None = None,
+    augment: Augment | None = None,
     name: str | None = None,
     epochs: int = EPOCHS,
     batch_size: int = BATCH_SIZE,
@@ -65,7 +69,7 @@ def torch_task(
     """The task of a module. See ``Task.from_torch``."""
     if importlib.util.find_spec("torch") is None:
         raise WrongCall(f"PyTorch is not installed: {install('torch')}")
-    settings.check_torch()
+    floats = settings.of_torch()
     metrics = {} if metrics is None else metrics
     if not isinstance(metrics, Mapping):
         raise WrongCall(
@@ -82,17 +86,29 @@ def torch_task(
             raise WrongCall(f"{what} is the class {function.__name__}: give {function.__name__}()")
         if not callable(function):
             raise WrongCall(f"{what} is a {type(function).__name__}: give a function")
-    prepared = splits_of(dataset, validation_data, test_data, None, split, groups, masks_nan(loss))
+    prepared = splits_of(
+        *(dataset, validation_data, test_data),
+        split=split,
+        groups=groups,
+        validation_split=validation_split,
+        holes=masks_nan(loss),
+        floats=floats,
+    )
     like, said = prepared.like, prepared.said
     if like.weights is not None:
-        raise WrongCall("a loss of PyTorch weighs its rows itself: put the weights into x or y")
+        raise WrongCall(
+            "data has three parts, and a loss of PyTorch weighs its rows itself: put the weights "
+            "into x or y, and lengths next to x: ((x, lengths), y)"
+        )
     return TorchTask(
         name=name or name_of(make_module),
-        description=f"your module on your data; {said}",
+        description=f"your module on your data; {said}{augmenting.said(augment)}",
         make_model=make_module,
         loss=loss,
         metrics=metrics,
         epochs=epochs,
         batch_size=batch_size,
+        floats=floats,
+        augment=augmenting.checked(augment),
         **of_data(prepared, like.y),
     )

@@ -12,6 +12,7 @@ from torch.func import functional_call
 
 from ravine.errors import WrongCall
 from ravine.tasks.intake import Weights
+from ravine.tasks.own.augmenting import in_order
 from ravine.tasks.own.checks import line_of
 from ravine.tasks.own.module import TorchTask
 from ravine.tasks.own.nested import leaves, mapped
@@ -36,6 +37,7 @@ class ModuleNetwork:
     def __init__(self, task: TorchTask) -> None:
         torch.set_num_threads(1)
         self._task = task
+        self._floats: torch.dtype = getattr(torch, task.floats)
         self.measures: tuple[str, ...] = ("loss", *task.metrics)
         self.taken = ()  # layers that are pretrained: it has none
         # Two, as to switch one to and fro costs every step a walk through it.
@@ -45,7 +47,8 @@ class ModuleNetwork:
         self._others = [name for name, p in parameters.items() if not p.requires_grad]
         self._others += [name for name, _ in self._training.named_buffers()]
         self._check(parameters)
-        self.random = self._draws()
+        self._check_augment()
+        self.random = self._draws() or task.augment is not None
 
     @property
     def held(self) -> int:
@@ -93,7 +96,8 @@ class ModuleNetwork:
         # A copy: what batch normalisation writes into is its own.
         held = {name: one.clone() for name, one in zip(self._others, state, strict=False)}
         weights = dict(zip(self.names, trainable, strict=True))
-        output = functional_call(self._training, {**weights, **held}, self._given(x))
+        given = self._given(self._augmented(x))
+        output = functional_call(self._training, {**weights, **held}, given)
         loss = self._task.loss(output, self._task.targets(y)).mean()
         return loss, [*held.values(), *state[len(held) :]]
 
@@ -120,7 +124,7 @@ class ModuleNetwork:
         targets = self._task.targets(y)
         with torch.no_grad():
             return torch.stack(
-                [torch.as_tensor(f(output, targets)).float().mean() for f in functions]
+                [torch.as_tensor(f(output, targets)).to(self._floats).mean() for f in functions]
             )
 
     def framework_scores(self, held_out: Any, training: Any) -> ByWeights:
@@ -129,9 +133,10 @@ class ModuleNetwork:
 
         def called(train: bool, rows: Any) -> list[Any]:
             x, y = (mapped(tensor, part) for part in rows)
+            x = self._augmented(x) if train else x
             output, targets = module.train(train)(*self._given(x)), task.targets(y)
             functions = (task.loss, *task.metrics.values())
-            return [torch.as_tensor(f(output, targets)).float().mean() for f in functions]
+            return [torch.as_tensor(f(output, targets)).to(self._floats).mean() for f in functions]
 
         def at(trainable: Sequence[Any], state: Sequence[Any]) -> Scores:
             held = tensors(state)
@@ -143,6 +148,41 @@ class ModuleNetwork:
                 return Scores(scores, float(called(True, training)[0]))
 
         return at
+
+    def _augmented(self, x: Any) -> Any:
+        """A batch to train on, augmented by what the seed of a step draws."""
+        if (augment := self._task.augment) is None:
+            return x
+        with torch.no_grad():
+            given = self._task.inputs(x)
+            found = in_order(given, augment(given, torch.default_generator))
+        return found if isinstance(x, list | tuple) else found[0]
+
+    def _check_augment(self) -> None:
+        """Raises ``WrongCall`` for an augmentation that gives no batch, or draws by itself."""
+        if self._task.augment is None:
+            return
+        x, found = self._sample()[0], []
+        for _ in range(2):
+            torch.manual_seed(0)
+            try:
+                found.append(leaves(self._augmented(mapped(torch.clone, x))))
+            except Exception as error:
+                raise WrongCall(
+                    f"augment failed: {line_of(error)}: it is called with a batch of inputs and a "
+                    "torch.Generator"
+                ) from error
+        wanted, given = (", ".join(map(_said, part)) for part in (leaves(x), found[0]))
+        if wanted != given:
+            raise WrongCall(
+                f"augment gives {given} for {wanted}: give a batch of the same shape and dtype, "
+                "such as y.to(x.dtype)"
+            )
+        if not all(map(torch.equal, *found)):
+            raise WrongCall(
+                "augment draws elsewhere than from PyTorch's generator, so that no race could be "
+                "repeated: use torch.rand and the like"
+            )
 
     def seed(self, state: Tensors, t: float) -> None:
         """Have step ``t`` of a run draw what it draws under every rule, and after every pause."""
@@ -208,10 +248,11 @@ class ModuleNetwork:
             kind = type(self._training).__name__
             raise WrongCall(f"{kind} has no parameters to train: give it a layer that has")
         for name, p in parameters.items():
-            if p.dtype != torch.float32 or p.device.type != "cpu":
+            if p.dtype not in (torch.float32, self._floats) or p.device.type != "cpu":
                 raise WrongCall(
                     f"parameter '{name}' is {str(p.dtype).removeprefix('torch.')} on {p.device}: "
-                    "races are in float32 on the CPU; leave out .half(), .double(), .to(…)"
+                    "races are in float32 on the CPU, or in float64 if that is PyTorch's default "
+                    "(torch.set_default_dtype); leave out .half(), .double(), .to(…)"
                 )
         torch.manual_seed(0)
         output = self._called(self._training, "the module")

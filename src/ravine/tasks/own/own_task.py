@@ -1,12 +1,13 @@
 """What all tasks of users' own have in common: rows nested as they were given."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 from ravine.tasks.own.nested import filled, mapped
 from ravine.tasks.own.splits import Held, Prepared, sample_of
 from ravine.tasks.own.variables import Variable
-from ravine.tasks.task import Task
+from ravine.tasks.task import Split, Task
 
 EPOCHS, BATCH_SIZE = 20, 32
 
@@ -21,8 +22,16 @@ class OwnTask(Task):
     x_like: Any = None
     y_like: Any = None
     sample: Any = None  # a few rows, as a Split
+    floats: str = "float32"  # the widest numbers of it, as the process had it that made the task
+    augment: Callable[[Any, Any], Any] | None = None  # of a batch of inputs and a key
+    narrow: tuple[tuple[Split, Split], ...] = ()  # batches before and after they were padded on
     cautions: tuple[str, ...] = ()  # what a reader of the verdict should know, a line each
     at_random: bool = False  # whether test rows were split off so: any may be next to any
+
+    @property
+    def told(self) -> tuple[Any, ...]:
+        """See ``Task.told``."""
+        return () if self.floats == "float32" else (self.floats,)
 
     @property
     def variables(self) -> tuple[Variable, ...]:
@@ -48,6 +57,7 @@ def of_data(prepared: Prepared, y: Any) -> dict[str, Any]:
         "notes": (prepared.said,),
         "cautions": prepared.cautions,
         "at_random": prepared.at_random,
+        "narrow": prepared.narrow[:1],
     }
 
 

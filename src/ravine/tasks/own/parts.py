@@ -6,9 +6,8 @@ from ravine.errors import WrongCall
 from ravine.tasks.own.dependence import neighbours_alike
 from ravine.tasks.own.nested import leaves
 from ravine.tasks.own.rows import Rows
-from ravine.tasks.own.splitting import FEW, Splitting, splitting
+from ravine.tasks.own.splitting import FEW, SHARE, Splitting, splitting
 
-SHARE = 0.2  # of all rows, for each part that is split off
 CLASSES = 100  # more different labels than this are not classes to keep in proportion
 
 
@@ -35,14 +34,16 @@ def parted(
     test: Rows | None,
     split: Any = None,
     groups: Any = None,
+    validation_split: Any = None,
 ) -> Parted:
     """Split off what was not given, a fifth of the rows each.
 
     Every race of the same rows has the same parts. Where targets are classes, a random split has
-    each as frequent in every part. ``split`` and ``groups`` are as in ``ravine.race``.
+    each as frequent in every part. ``split``, ``groups`` and ``validation_split`` are as in
+    ``ravine.race``.
     """
     lacking = [name for name, part in (("validation", validation), ("test", test)) if part is None]
-    how = splitting(split, groups, rows.number, lacking)
+    how = splitting(split, groups, rows.number, lacking, validation_split)
     said = ""
     cautions: tuple[str, ...] = ()
     if lacking:
@@ -105,7 +106,7 @@ def _one_hot(labels: Any) -> bool:
     return bool(((labels == 0) | (labels == 1)).all() and (labels.sum(1) == 1).all())
 
 
-def class_weights(y: Any, weights: Any, given: Any) -> Any:
+def class_weights(y: Any, weights: Any, given: Any, floats: str) -> Any:
     """``sample_weight``, times the weight of each row's class.
 
     ``given`` maps a class's label, or its place in a one-hot row, to a weight; the others weigh 1.
@@ -130,7 +131,7 @@ def class_weights(y: Any, weights: Any, given: Any) -> Any:
             )
         if not 0 <= given[label] < float("inf"):
             raise WrongCall(f"class_weight of class {label!r} is {given[label]}: at least 0")
-    each = np.ones(len(labels), np.float32)
+    each = np.ones(len(labels), floats)
     for label, weight in given.items():
         each[labels == label] = weight
     return each if weights is None else each * weights

@@ -10,12 +10,15 @@ from typing import Any
 
 from ravine.errors import WrongCall
 from ravine.tasks.intake import Weights
+from ravine.tasks.own import augmenting
+from ravine.tasks.own.augmenting import Augment, Augmented
 from ravine.tasks.own.checks import masks_nan
 from ravine.tasks.own.own_task import BATCH_SIZE, EPOCHS, OwnTask, name_of, of_data
 from ravine.tasks.own.reference_evaluation import ByWeights, Scores
 from ravine.tasks.own.splits import splits_of
 from ravine.tasks.own.variables import Variable, built_here
 from ravine.tasks.saved import ARRAYS, Saved, open_arrays
+from ravine.tasks.settings import of_jax
 
 
 @dataclass(frozen=True)
@@ -24,7 +27,8 @@ class Pure(OwnTask):
 
     def network(self) -> Any:
         """See ``Task.network``."""
-        return PureNetwork(self)
+        network = PureNetwork(self)
+        return network if self.augment is None else Augmented(network, self)
 
     @property
     def variables(self) -> tuple[Variable, ...]:
@@ -64,6 +68,8 @@ def pure_task(
     test_data: Any = None,
     split: str | None = None,
     groups: Any = None,
+    validation_split: float | None = None,
+    augment: Augment | None = None,
     name: str | None = None,
     epochs: int = EPOCHS,
     batch_size: int = BATCH_SIZE,
@@ -73,18 +79,30 @@ def pure_task(
     for what, function in {"init": init, "loss": loss, **dict(metrics)}.items():
         if not callable(function):
             raise WrongCall(f"{what} is a {type(function).__name__}: give a function")
-    prepared = splits_of(data, validation_data, test_data, None, split, groups, masks_nan(loss))
+    prepared = splits_of(
+        *(data, validation_data, test_data),
+        split=split,
+        groups=groups,
+        validation_split=validation_split,
+        holes=masks_nan(loss),
+        floats=(floats := of_jax()),
+    )
     like, said = prepared.like, prepared.said
     if like.weights is not None:
-        raise WrongCall("a loss of your own weighs its rows itself: put the weights into x or y")
+        raise WrongCall(
+            "data has three parts, and a loss of your own weighs its rows itself: put the weights "
+            "into x or y, and lengths next to x: ((x, lengths), y)"
+        )
     return Pure(
         name=name or name_of(loss),
-        description=f"your loss on your data; {said}",
+        description=f"your loss on your data; {said}{augmenting.said(augment)}",
         make_model=init,  # type: ignore[arg-type]  # which takes a key here
         loss=loss,  # type: ignore[arg-type]
         metrics=metrics,  # type: ignore[arg-type]
         epochs=epochs,
         batch_size=batch_size,
+        floats=floats,
+        augment=augmenting.checked(augment),
         **of_data(prepared, like.y),
     )
 
@@ -103,9 +121,11 @@ class PureNetwork:
         drawn = self._tried("init", lambda: self._params(0))
         self._paths, leaves, self._structure = _flat(jax, drawn)
         for path, leaf in zip(self._paths, leaves, strict=True):
-            if getattr(leaf, "dtype", None) != "float32":
+            if getattr(leaf, "dtype", None) not in ("float32", task.floats):
                 kind = getattr(leaf, "dtype", type(leaf).__name__)
-                raise WrongCall(f"init gives {path or 'a number'} as {kind}: give float32 arrays")
+                raise WrongCall(
+                    f"init gives {path or 'a number'} as {kind}: give {task.floats} arrays"
+                )
         if not leaves:
             raise WrongCall("init gives no parameters: return an array or a nest of arrays")
         x, y = task.inputs(task.sample.x), task.targets(task.sample.y)
@@ -134,7 +154,9 @@ class PureNetwork:
         init: Callable[[Any], Any] = self._task.make_model  # type: ignore[assignment]
         made = init(self._jax.random.key(seed))
         # A plain number is a parameter too.
-        return self._jax.tree.map(lambda a: jnp.float32(a) if isinstance(a, float) else a, made)
+        return self._jax.tree.map(
+            lambda a: jnp.asarray(a, float) if isinstance(a, float) else a, made
+        )
 
     def _tried(self, what: str, call: Callable[[], Any]) -> Any:
         try:

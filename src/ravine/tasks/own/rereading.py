@@ -5,36 +5,42 @@ from typing import Any
 
 from ravine.errors import WrongCall
 from ravine.tasks.own.nested import leaves, mapped
-from ravine.tasks.own.rows import Rows, batches_of, read_rows
+from ravine.tasks.own.padding import row_shapes, widened_to
+from ravine.tasks.own.rows import Reading, Rows, batches_of, read_rows
 
 FEW = 32  # rows that are read again: an augmentation may leave most as they are
 PROBED = 8  # numbers of a row by which it is looked up
 WAY_OUT = (
     "a race reads rows once, and would train and judge on what was drawn then: put what draws into "
     "the model, where it draws anew at each step and rests in evaluation "
-    "(keras.layers.RandomFlip and the like; in a PyTorch module under self.training), or give the "
-    "rows as arrays to keep one reading"
+    "(keras.layers.RandomFlip and the like; in a PyTorch module under self.training), or into a "
+    "function given as augment=, or give the rows as arrays to keep one reading"
 )
 
 
-def check_rereading(given: Any, rows: Rows, what: str) -> None:
+def check_rereading(given: Any, reading: Reading, what: str, floats: str = "float32") -> None:
     """Raises ``WrongCall`` for data that draw what they give, such as an augmentation.
 
     Args:
         given: What the user gave; arrays are not read again.
-        rows: What a first reading gave.
+        reading: What a first reading gave.
         what: How errors name it.
+        floats: As in ``read_rows``.
     """
     said = f"of a row differs at a second reading: {WAY_OUT}"
     loader = "DataLoader" in _kinds(given)
     if loader and _by_index(given.dataset):
-        first, second = (list(_some(given.dataset, what)) for _ in range(2))
+        first, second = (list(_some(given.dataset, what, floats)) for _ in range(2))
         differing = [_apart(one, other) for one, other in zip(first, second, strict=True)]
         if name := next(filter(None, differing), ""):
             raise WrongCall(f"{what}: {name} {said}")
     if loader and not _all_rows(given):
         return  # others than before may be its turn
-    missing = [_missing(rows, row) for row in _some(given, what)]
+    rows, fills = reading.rows, reading.fills
+    shapes = row_shapes(list(rows))
+    again = [list(row) for row in _some(given, what, floats)]
+    # In another batch a row may be padded to another length.
+    missing = [_missing(rows, Rows(*widened_to(row, shapes, fills))) for row in again]
     names = [name for name in missing if name]
     if len(names) > len(missing) * _left_out(given, rows):
         raise WrongCall(f"{what}: {names[0]} {said}")
@@ -73,11 +79,11 @@ def _batch_sizes(spec: Any) -> Iterator[int | None]:
     return (one.shape[0] for one in leaves(spec) if getattr(one, "shape", None))
 
 
-def _some(given: Any, what: str) -> Iterator[Rows]:
+def _some(given: Any, what: str, floats: str) -> Iterator[Rows]:
     """Some rows of a new reading, each by itself; none of arrays."""
     left = FEW
     for batch in batches_of(given, what) or ():
-        rows = read_rows(tuple(batch), what)
+        rows = read_rows(tuple(batch), what, floats).rows
         for i in range(min(rows.number, left)):
             yield Rows(*(mapped(lambda array, i=i: array[i : i + 1], part) for part in rows))  # type: ignore[misc]  # at once
         left -= rows.number

@@ -1,14 +1,18 @@
 """What users give as data, as the three splits of a task."""
 
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from itertools import chain
+from math import prod
 from typing import Any, NamedTuple
 
 from ravine.errors import WrongCall
 from ravine.tasks.own import checks
 from ravine.tasks.own.nested import leaves, mapped
+from ravine.tasks.own.padding import common, row_shapes, widened_to
 from ravine.tasks.own.parts import class_weights, parted
 from ravine.tasks.own.rereading import check_rereading
-from ravine.tasks.own.rows import Rows, read_rows
+from ravine.tasks.own.rows import Reading, Rows, in_order, read_rows
 from ravine.tasks.own.spool import Place, gigabytes, placed
 from ravine.tasks.task import Data, Split
 
@@ -49,37 +53,53 @@ class Prepared(NamedTuple):
     said: str
     cautions: tuple[str, ...]
     at_random: bool  # whether test rows were split off so
+    narrow: tuple[tuple[Split, Split], ...] = ()  # see ``OwnTask``
 
 
 def splits_of(
     data: Any,
     validation_data: Any,
     test_data: Any,
+    *,
     class_weight: Any = None,
     split: Any = None,
     groups: Any = None,
+    validation_split: Any = None,
     holes: bool = False,
+    floats: str = "float32",
 ) -> Prepared:
-    """What users give as three splits. ``holes``: see ``checks.rows``.
+    """What users give as three splits. ``holes``: see ``checks.rows``; ``floats``: see
+    ``read_rows``.
 
     Raises ``WrongCall`` for data that cannot be trained on, naming the place.
     """
     if data is None:
         raise WrongCall("no data for your model: ravine.race(model, (x, y), loss=…)")
+    if validation_split is not None and not in_order(data):
+        raise WrongCall(
+            "validation_split takes the last rows of arrays, as in Keras, and data is a "
+            f"{type(data).__name__}, whose order may be another at each reading: give "
+            "validation_data"
+        )
     given = {"data": data, "validation_data": validation_data, "test_data": test_data}
-    rows = {what: read_rows(part, what) for what, part in given.items() if part is not None}
+    read = {what: read_rows(part, what, floats) for what, part in given.items() if part is not None}
+    for what, one in read.items():
+        check_rereading(given[what], one, what, floats)
+    rows, narrow, padded = _padded(read, {k for k in read if not in_order(given[k])})
     for what, part in rows.items():
-        check_rereading(given[what], part, what)
         checks.rows(part, what, holes)
         checks.alike(part, rows["data"], what)
     held_out = rows.get("validation_data"), rows.get("test_data")
-    parts, said, cautions, at_random = parted(rows["data"], *held_out, split, groups)
+    parts, said, cautions, at_random = parted(
+        rows["data"], *held_out, split, groups, validation_split
+    )
     if on_disk := sum(
         array.nbytes for p in parts for _, array in p.named() if placed(array) is not array
     ):
         said += f"; {gigabytes(on_disk)} of them on disk"
+    said += padded
     if class_weight is not None:
-        weights = class_weights(parts.train.y, parts.train.weights, class_weight)
+        weights = class_weights(parts.train.y, parts.train.weights, class_weight, floats)
         parts = parts._replace(train=parts.train._replace(weights=weights))
     if any(part.weights is not None for part in parts):
         parts = parts._replace(
@@ -88,7 +108,46 @@ def splits_of(
                 for name, part in parts._asdict().items()
             }
         )
-    return Prepared(Data(*(_split(part) for part in parts)), parts.train, said, cautions, at_random)
+    weighed = parts.train.weights is not None
+    pairs = tuple((_split(_weighed(a, weighed)), _split(_weighed(b, weighed))) for a, b in narrow)
+    return Prepared(
+        Data(*(_split(part) for part in parts)), parts.train, said, cautions, at_random, pairs
+    )
+
+
+def _padded(
+    read: Mapping[str, Reading], batched: Collection[str]
+) -> tuple[dict[str, Rows], list[tuple[Rows, Rows]], str]:
+    """Rows of all splits, as wide; some batches as they were and padded; and words."""
+    rows = {what: one.rows for what, one in read.items()}
+    shapes = {what: row_shapes(list(one)[:2]) for what, one in rows.items()}
+    wanted = common([*shapes.values()])
+    fills = next((one.fills for one in read.values() if one.fills), ())
+    if not fills and (not batched or all(one == wanted for one in shapes.values())):
+        return rows, [], ""
+
+    def widened(one: Rows) -> Rows:
+        arrays = row_shapes(list(one))
+        targets = common([arrays, [*wanted, *arrays[len(wanted) :]]])
+        return Rows(*widened_to(list(one), targets, [*fills][: len(targets)]))
+
+    narrow = [*chain.from_iterable(one.narrow for one in read.values())]
+    few = range(SAMPLE)
+    narrow += [rows[k].at(list(few[: rows[k].number])) for k in rows if shapes[k] != wanted]
+    names = [name for name, _ in rows["data"].named()]
+    before = [row_shapes(list(one)[:2]) for one in narrow]
+    longer = [i for i, shape in enumerate(wanted) if any(one[i] != shape for one in before)]
+    words = [f"{names[i]} to {wanted[i]} with {(fills[i] if fills else 0) or 0}" for i in longer]
+    narrow = sorted(narrow, key=lambda one: sum(map(prod, row_shapes(list(one)))))
+    return (
+        {what: widened(one) for what, one in rows.items()},
+        [(one, widened(one)) for one in narrow],
+        f"; padded: {', '.join(words)}",
+    )
+
+
+def _weighed(rows: Rows, weighed: bool) -> Rows:
+    return rows._replace(weights=_ones(rows)) if weighed and rows.weights is None else rows
 
 
 def sample_of(splits: Data) -> Split:

@@ -1,5 +1,6 @@
 """Which rows are held out: a pure function of the rows, how they are to be split, and a seed."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -7,6 +8,8 @@ from typing import Any
 from ravine.errors import WrongCall, unknown
 
 WAYS = ("random", "last")
+VALIDATION_SPLIT = "validation_split"
+SHARE = 0.2  # of all rows, for each part that is split off
 FEW = 5  # rows of a class, from which on it is kept in proportion
 
 
@@ -17,10 +20,13 @@ class Splitting:
     Attributes:
         way: ``"random"``, or ``"last"``: the last rows, or groups, in their order.
         groups: A label a row; rows of one label are never on both sides.
+        validation_split: The share of the last rows that validates, as in Keras's ``fit``; what
+            else is held out are the rows before them.
     """
 
     way: str = "random"
     groups: Any = None
+    validation_split: float | None = None
 
     @property
     def plain(self) -> bool:
@@ -36,6 +42,8 @@ class Splitting:
             classes: A class a row, to be kept in proportion, or None.
             seed: Of a random split.
         """
+        if self.validation_split is not None:
+            return _as_keras(number, self.validation_split, shares)
         if self.groups is not None:
             return _by_group(self.groups, shares, self.way == "last", seed)
         if self.way == "last":
@@ -44,6 +52,8 @@ class Splitting:
 
     def said(self, classes: Any) -> str:
         """The way in words."""
+        if self.validation_split is not None:
+            return f"in their order, the last rows to validate ({VALIDATION_SPLIT})"
         if self.groups is not None:
             order = "the last groups" if self.way == "last" else "at random"
             return f"by group, {order}"
@@ -52,10 +62,15 @@ class Splitting:
         return "at random" + ("" if classes is None else ", each class in its share")
 
 
-def splitting(split: Any, groups: Any, number: int, lacking: Sequence[str]) -> Splitting:
-    """How ``split=`` and ``groups=`` say it. Raises ``WrongCall``."""
+def splitting(
+    split: Any, groups: Any, number: int, lacking: Sequence[str], validation_split: Any = None
+) -> Splitting:
+    """How ``split=``, ``groups=`` and ``validation_split=`` say it. Raises ``WrongCall``."""
     import numpy as np
 
+    if validation_split is not None:
+        _check_share(validation_split, number, lacking, {"split": split, "groups": groups})
+        return Splitting("last", None, float(validation_split))
     if split is not None and split not in WAYS:
         raise unknown("split", str(split), WAYS)
     for name, value in {"split": split, "groups": groups}.items():
@@ -80,6 +95,43 @@ def splitting(split: Any, groups: Any, number: int, lacking: Sequence[str]) -> S
             "group stay together"
         )
     return Splitting(split or "random", labels)
+
+
+def _check_share(share: Any, number: int, lacking: Sequence[str], others: dict[str, Any]) -> None:
+    """Raises ``WrongCall`` for a ``validation_split`` that cannot be, or not with the others."""
+    for name, value in others.items():
+        if value is not None:
+            raise WrongCall(
+                f"{VALIDATION_SPLIT}= takes the last rows, as in Keras, and {name}= says otherwise "
+                "how rows are split off: leave one of them out"
+            )
+    if "validation" not in lacking:
+        raise WrongCall(
+            f"{VALIDATION_SPLIT}= splits validation data off, and validation_data= gives them: "
+            "leave one of them out"
+        )
+    if isinstance(share, bool) or not isinstance(share, int | float) or not 0 < share < 1:
+        raise WrongCall(
+            f"{VALIDATION_SPLIT}={share!r} is not allowed: give a share of the rows between 0 and "
+            "1, such as 0.2"
+        )
+    kept = math.floor(number * (1 - share))
+    test = round(number * SHARE) if len(lacking) > 1 else 0
+    if kept == number or kept <= test:
+        raise WrongCall(
+            f"{VALIDATION_SPLIT}={share:g} of {number} rows leaves {max(0, kept - test)} to train "
+            f"on, {number - kept} to validate and {test} to test: give another share, or test_data"
+        )
+
+
+def _as_keras(number: int, share: float, shares: Sequence[float]) -> list[Any]:
+    """Training rows; then those of the parts, of which validation is the first."""
+    import numpy as np
+
+    held = math.floor(number * (1 - share))  # as Keras rounds
+    begin = held - (round(number * shares[1]) if len(shares) > 1 else 0)
+    train, test, validation = np.split(np.arange(number), [begin, held])
+    return [train, validation, test][: 1 + len(shares)]
 
 
 def _random(number: int, shares: Sequence[float], classes: Any, seed: int) -> list[Any]:

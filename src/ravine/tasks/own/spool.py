@@ -83,10 +83,19 @@ class Columns:
                 at, name = tempfile.mkstemp(prefix=f"{os.getpid()}-", dir=self._folder)
                 self._files.append((os.fdopen(at, "wb"), name))
         if like != self._like:
-            raise WrongCall(f"{self._what} has rows of {self._like} and later of {like}")
+            raise WrongCall(
+                f"{self._what} has rows of {self._like} and later of {like}, and does not fit into "
+                "memory: pad all rows to one length"
+            )
         for (file, _), array in zip(self._files, arrays, strict=True):
             array.tofile(file)
         self.rows += len(arrays[0])
+
+    def discard(self) -> None:
+        """Remove what was written: there will be no more."""
+        for file, name in self._files:
+            file.close()
+            Path(name).unlink(missing_ok=True)
 
     def mapped(self) -> list[Any]:
         """All rows of each, as ``np.memmap``."""
