@@ -256,6 +256,11 @@ def resident(data: Any) -> Any:
     return jax.device_put(data)
 
 
+def by_lane(lanes: Sequence[Any]) -> Any:
+    """What is held out of lanes that have each splits of their own: stacked."""
+    return jax.tree.map(lambda *same: np.stack(same), *lanes)
+
+
 def clock() -> float:
     """Seconds that a computation takes, whoever else uses the machine.
 

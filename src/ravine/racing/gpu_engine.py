@@ -11,10 +11,20 @@ from typing import Any
 from ravine.errors import WrongCall
 from ravine.racing import engine, gpus
 from ravine.racing.durations import said_bytes
-from ravine.racing.engine import clock, lanes, learned, operations, resident, set_floats, slopes
+from ravine.racing.engine import (
+    by_lane,
+    clock,
+    lanes,
+    learned,
+    operations,
+    resident,
+    set_floats,
+    slopes,
+)
 from ravine.racing.programs import Programs
 
 __all__ = [
+    "by_lane",
     "clock",
     "lanes",
     "learned",

@@ -14,10 +14,10 @@ from ravine.racing.evaluation_check import EXPECTED, check_evaluation, check_sta
 from ravine.racing.files import TornError, one_or_all, read, write
 from ravine.racing.identity import described, digest
 from ravine.racing.inspection import cautions, counted, repeats, shared_rows
-from ravine.racing.plan import Facts, Plan, Run
+from ravine.racing.plan import FIRST_SEED, Facts, Plan, Run
 from ravine.racing.profile import Spent
 from ravine.racing.programs import Shape, numeric
-from ravine.racing.splits import BLOCKED, PLACES, Splits, blocks_of
+from ravine.racing.splits import BLOCKED, PLACES, Splits, blocks_of, data_at
 from ravine.racing.timing import Rehearsed, Trial, Watch, least
 from ravine.racing.work_files import DATA, checkpoint_file, weights_file
 from ravine.tasks.own.checks import Immovable
@@ -121,6 +121,8 @@ class Workbench:
         blocked = {BLOCKED: [blocks]} if len(blocks) else {}
         write(self._folder / DATA, arrays | blocked, self._durable)
         drawn = network.draw(0)
+        if self._places is not None:  # what the first run that is begun is judged on
+            data = data_at(arrays, self._places(FIRST_SEED["tuning"]))
         checked = check_evaluation(self._engine, network, self.task, data, drawn)
         self._start = checked.start
         x, y = ([array[:COUNTED] for array in arrays[f"train_{part}"]] for part in "xy")
@@ -153,7 +155,8 @@ class Workbench:
         for seed in seeds:
             drawn = self._keras().draw(seed)
             arrays = drawn._asdict()
-            if self._start is not None:  # once a race: what its first evaluation is to give
+            first = self._places is None or seed == FIRST_SEED["tuning"]
+            if self._start is not None and first:  # once a race: what its first evaluation is to be
                 arrays[EXPECTED], self._start = [self._start(*drawn)], None
             if self._places is not None:
                 arrays[PLACES] = self._places(seed)
@@ -339,14 +342,13 @@ class Workbench:
     def _splits(self, plan: Plan) -> Splits:
         if self._data is None:
             arrays = read(self._folder / DATA, follow=True)
-            self._data = Splits(arrays, plan.facts.anew, self._engine.resident)
+            self._data = Splits(arrays, plan.facts.anew, self._engine)
         return self._data
 
     @cached_property
     def _places(self) -> Any:
         """Which rows a seed has in each split, a function, where it is not the same for all."""
-        device = engines.framework(self._name)
-        return getattr(self.task.load, "places", None) if device == engines.JAX else None
+        return getattr(self.task.load, "places", None)
 
     def _places_of(self, lanes: Sequence[Run], plan: Plan) -> list[Any]:
         if not plan.facts.anew:

@@ -18,7 +18,7 @@ import numpy as np
 from ravine.errors import WrongCall
 from ravine.frameworks.names import CALLED
 from ravine.racing.evaluation_check import Evaluated, Evaluator
-from ravine.racing.programs import Programs, Shape, scored
+from ravine.racing.programs import PerLane, Programs, Shape, measured, of_lane
 from ravine.tasks.intake import Network, Weights
 from ravine.tasks.own.masks import Predicted, detached, joined
 from ravine.tasks.own.nested import leaves, mapped
@@ -116,7 +116,9 @@ def lanes(network: NativeNetwork, drawn: Any, sample: Any) -> bool:
     return False
 
 
-def export(network: NativeNetwork, rule: Rule, shape: Shape, sample: Any, data: Any) -> list[bytes]:
+def export(
+    network: NativeNetwork, rule: Rule, shape: Shape, sample: Any, data: Any, anew: bool = False
+) -> list[bytes]:
     """Nothing: every worker makes the programs of the rule with its own model."""
     return []
 
@@ -140,14 +142,14 @@ def programs(network: NativeNetwork, rule: Rule) -> Programs:
         known[key].optimizer.learning_rate = rate
         return known[key]
 
-    def measured(optimizer: Any, alive: bool, held_out: Any) -> Any:
-        count = sum(map(scored, held_out))
+    def scores_of(optimizer: Any, alive: bool, held_out: Any) -> Any:
+        count = measured(held_out)
         scores = np.full((1, count, len(network.measures)), np.nan, np.float32)
         if alive:
             with optimizer.settled():
                 found = [
                     _numpy(score(y, _by_parts(predict, x), tuple(*blocks)))
-                    for x, y, *blocks in held_out
+                    for x, y, *blocks in of_lane(held_out, 0)
                 ]
                 scores[0] = np.concatenate(found)
         return scores
@@ -158,7 +160,7 @@ def programs(network: NativeNetwork, rule: Rule) -> Programs:
         _put(network.variables, [a[0] for a in (*trainable, *kept)])
         at.optimizer.restart([a[0] for a in trainable])
         at = trained(hyper)
-        return _taken(network, at.optimizer, seed, True), measured(at.optimizer, True, held_out)
+        return _taken(network, at.optimizer, seed, True), scores_of(at.optimizer, True, held_out)
 
     def advance(hyper: Any, arrays: Any, span: Any, rows: Any, train: Any, held_out: Any) -> Any:
         optimizer = trained(hyper).optimizer
@@ -168,7 +170,7 @@ def programs(network: NativeNetwork, rule: Rule) -> Programs:
         alive, taken = bool(before[0]), int(span[0])
         _, most, period, _ = rows.shape
         losses = np.full((1, most * period), np.nan, np.float32)
-        splits, measures = sum(map(scored, held_out)), len(network.measures)
+        splits, measures = measured(held_out), len(network.measures)
         found = np.full((1, most, splits, measures), np.nan, np.float32)
         for i in range(int(span[1])):
             for j in range(period if alive else 0):
@@ -179,7 +181,7 @@ def programs(network: NativeNetwork, rule: Rule) -> Programs:
                 losses[0, i * period + j] = loss if alive else np.nan
                 if not alive:
                     break
-            found[:, i] = measured(optimizer, alive, held_out)
+            found[:, i] = scores_of(optimizer, alive, held_out)
         return _taken(network, optimizer, seed, alive), losses, found
 
     return Programs(begin, advance)
@@ -313,6 +315,11 @@ def learned(
 def resident(data: Any) -> Any:
     """The splits as they are: a batch is copied into a tensor when its turn comes."""
     return data
+
+
+def by_lane(lanes: Sequence[Any]) -> PerLane:
+    """What is held out of lanes that have each splits of their own."""
+    return PerLane(lanes)
 
 
 def operations(network: NativeNetwork, drawn: Any, batch: tuple[Any, Any]) -> float:

@@ -29,6 +29,12 @@ class Programs(NamedTuple):
     advance: Callable[..., Any]
 
 
+class PerLane(NamedTuple):
+    """What is held out of each lane, for programs that take one lane after another."""
+
+    lanes: Any  # of each, its splits
+
+
 class Shape(NamedTuple):
     """The sizes that a program is made for."""
 
@@ -38,10 +44,14 @@ class Shape(NamedTuple):
     batch_size: int
 
 
-def scored(split: Any) -> int:
-    """How many measurements a split of ``held_out`` gives: of itself and of each block of it."""
-    _, _, *blocks = split
-    return 1 + sum(map(len, blocks))
+def of_lane(held_out: Any, lane: int) -> Any:
+    """The splits of one lane."""
+    return held_out.lanes[lane] if isinstance(held_out, PerLane) else held_out
+
+
+def measured(held_out: Any) -> int:
+    """How many measurements it gives: of each split, and of each block of its rows."""
+    return sum(1 + sum(map(len, blocks)) for _, _, *blocks in of_lane(held_out, 0))
 
 
 def numeric(rule: Rule) -> dict[str, float]:

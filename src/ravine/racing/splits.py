@@ -1,12 +1,14 @@
 """The rows of each run as programs take them: the task's splits, or such as its seed draws."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from operator import itemgetter
 from typing import Any
 
 import numpy as np
 
 from ravine.racing.files import one_or_all
 from ravine.tasks.own.nested import mapped
+from ravine.tasks.task import Data, Split
 
 PLACES = "places"  # in a file of weights: the rows that a seed trains, tunes and is judged on
 NAMES = ("train", "validation", "test")
@@ -37,35 +39,44 @@ class Splits:
     Args:
         arrays: Those of each split's inputs and targets, ``train_x`` and so on.
         anew: Whether every seed has splits of its own.
-        resident: Brings arrays to where programs have them at hand.
+        engine: Has ``resident``, which brings arrays to where programs have them at hand, and
+            ``by_lane``, which makes what is held out of the splits of each lane.
     """
 
     def __init__(
         self,
         arrays: Mapping[str, list[Any]],
         anew: bool,
-        resident: Callable[[Any], Any] = lambda data: data,
+        engine: Any,
     ) -> None:
         splits = [tuple(one_or_all(arrays[f"{name}_{part}"]) for part in "xy") for name in NAMES]
-        self._anew = anew
+        self._anew, self._engine = anew, engine
         if anew:
-            self.all = tuple(one_or_all(joined(arrays, part)) for part in "xy")
-            self._train, _ = resident((self.all, []))
+            self._all = tuple(one_or_all(joined(arrays, part)) for part in "xy")
+            self._train, _ = engine.resident((self._all, []))
         else:
             train, validation, test = splits
             test = (*test, *arrays.get(BLOCKED, []))
-            self._train, self._held_out = resident((train, [validation, test]))
+            self._train, self._held_out = engine.resident((train, [validation, test]))
 
     def given(self, places: Sequence[Any]) -> tuple[Any, Any]:
         """The training data and what is held out, as ``Programs`` have them.
 
-        ``places`` has those of each lane. Where they differ by seed, training data are all rows,
-        and what is held out has the lanes' axis before that of the rows.
+        ``places`` has those of each lane. Where they differ by seed, training data are all rows.
         """
         if not self._anew:
             return self._train, self._held_out
-        return self._train, [self._of([lane[i] for lane in places]) for i in (1, 2)]
+        lanes = [[split_at(self._all, part) for part in lane[1:]] for lane in places]
+        return self._train, self._engine.by_lane(lanes)
 
-    def _of(self, lanes: Sequence[Any]) -> Any:
-        """The rows in each lane's places."""
-        return tuple(mapped(lambda rows: np.stack([rows[at] for at in lanes]), p) for p in self.all)
+
+def data_at(arrays: Mapping[str, list[Any]], places: Sequence[Any]) -> Data:
+    """The rows in these places of all splits."""
+    rows = [one_or_all(joined(arrays, part)) for part in "xy"]
+    return Data(*(Split(*split_at(rows, at)) for at in places))
+
+
+def split_at(rows: Any, at: Any) -> tuple[Any, Any]:
+    """Some rows of inputs and targets."""
+    x, y = (mapped(itemgetter(at), part) for part in rows)
+    return x, y

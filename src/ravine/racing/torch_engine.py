@@ -13,7 +13,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from ravine.frameworks.memory import over
 from ravine.racing.evaluation_check import Evaluated, Evaluator
-from ravine.racing.programs import Programs, Shape, scored
+from ravine.racing.programs import PerLane, Programs, Shape, measured, of_lane
 from ravine.tasks import settings
 from ravine.tasks.own.module_network import AT_ONCE, ModuleNetwork, tensor, tensors
 from ravine.tasks.own.nested import leaves, mapped
@@ -55,7 +55,9 @@ def lanes(network: ModuleNetwork, drawn: Any, sample: Any) -> bool:
     return True
 
 
-def export(network: ModuleNetwork, rule: Rule, shape: Shape, sample: Any, data: Any) -> list[bytes]:
+def export(
+    network: ModuleNetwork, rule: Rule, shape: Shape, sample: Any, data: Any, anew: bool = False
+) -> list[bytes]:
     """Nothing: every worker makes the programs of the rule with its own model."""
     return []
 
@@ -82,7 +84,7 @@ def programs(network: ModuleNetwork, rule: Rule) -> Programs:
         taken, periods = float(span[0]), int(span[1])
         width, most, period, _ = rows.shape
         losses = np.full((width, most * period), np.nan, np.float32)
-        splits, measures = sum(map(scored, held_out)), len(network.measures)
+        splits, measures = measured(held_out), len(network.measures)
         found = np.full((width, most, splits, measures), np.nan, np.float32)
         step = _alone(network, rule, hyper) if width == 1 else _together(network, rule, hyper)
         for i in range(periods):
@@ -168,7 +170,8 @@ def _measured(
             both = zip(lane.trainable, lane.memory, strict=True)
             weights = [r.read(w, m, t) for w, m in both]
             network.seed(lane.state, 0)
-            scores = [one for split in held_out for one in _scores(network, weights, lane, *split)]
+            splits = of_lane(held_out, i)
+            scores = [one for split in splits for one in _scores(network, weights, lane, *split)]
             found.append(torch.where(lane.alive, torch.stack(scores), torch.nan).numpy())
     return np.stack(found)
 
@@ -206,6 +209,11 @@ def resident(data: Any) -> Any:
     """The splits as tensors."""
     train, held_out = data
     return _tensors(train), [_tensors(split) for split in held_out]
+
+
+def by_lane(lanes: Sequence[Any]) -> PerLane:
+    """What is held out of lanes that have each splits of their own."""
+    return PerLane([[_tensors(split) for split in lane] for lane in lanes])
 
 
 def _tensors(split: Any) -> Any:

@@ -10,6 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
+from tests.tasks.own.split_rows import data_of
 
 import ravine
 from ravine.errors import WrongCall
@@ -87,8 +88,6 @@ def test_it_trains_as_with_optax(tmp_path: Path, no_pages: None) -> None:
         progress=False,
         out=tmp_path / "out",
     )
-    data = task.load()
-    train = dict(zip(X, data.train.x, strict=True)), data.train.y
     store = Store(tmp_path / "out", reading=True)
     curves = [c for c in store.curves() if c.run.rule == "adam" and not c.stopped]
     plan = store.plan
@@ -96,6 +95,8 @@ def test_it_trains_as_with_optax(tmp_path: Path, no_pages: None) -> None:
     assert plan.facts.measures == ("loss", "away")
     ends, rules = {}, {rate: optax.adam(rate) for rate in (0.01, 0.03)}
     for curve in curves:
+        data = data_of(task, curve.run.seed)
+        train = dict(zip(X, data.train.x, strict=True)), data.train.y
         rows = batch_rows(curve.run.seed, len(data.train.y), 10, plan.steps)
         params, losses = by_optax(rules[curve.run.learning_rate], curve.run.seed, rows, train)
         # Sums in another order, each rounded to 6e-8, over 48 steps.
@@ -111,7 +112,8 @@ def test_it_trains_as_with_optax(tmp_path: Path, no_pages: None) -> None:
     kept = race.winner.model()
     assert isinstance(kept["layers"][0], Layer)
     for ours, theirs in zip(jax.tree.leaves(kept), jax.tree.leaves(ends[best["run"]]), strict=True):
-        np.testing.assert_allclose(ours, theirs, rtol=1e-4, atol=1e-6)
+        # Weights near 1 are rounded to 6e-8 at each of 48 steps, small ones by as much.
+        np.testing.assert_allclose(ours, theirs, rtol=1e-4, atol=48 * 6e-8)
     elsewhere = ravine.Race.open(tmp_path / "out").winner.model()
     np.testing.assert_array_equal(elsewhere["layers"][0]["w"], kept["layers"][0].w)
     assert json.loads(race.results.to_json())["best"]["file"] == "best.npz"

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.tasks.own.split_rows import data_of
 
 import ravine
 from ravine.errors import WrongCall
@@ -113,3 +114,37 @@ def test_a_class_of_few_rows_is_said() -> None:
     assert "at random, each class in its share" in task(y=classes, x=NOISE).description
     classes[:2] = 7
     assert "not in proportion: class 7 has 2 rows" in task(y=classes, x=NOISE).description
+
+
+def test_rows_that_are_split_off_at_random_are_so_anew_for_each_seed() -> None:
+    labels = np.arange(100) % 3
+    found = task(y=labels.astype("float32"))
+    assert found.description.endswith(
+        "split off at random, each class in its share, anew for each seed"
+    )
+    seeds = [[split.x[:, 0].tolist() for split in data_of(found, seed)] for seed in (0, 1, 2)]
+    assert seeds[0] == rows(found)
+    for parts in seeds:
+        assert [len(part) for part in parts] == [60, 20, 20]
+        assert sorted(row for part in parts for row in part) == [*range(100)]
+        for part in parts:
+            shares = np.bincount(labels[np.array(part, int)]) / len(part)
+            np.testing.assert_allclose(shares, 1 / 3, atol=1 / len(part))
+    assert len({tuple(parts[2]) for parts in seeds}) == 3
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"split": "last"},
+        {"groups": np.arange(100)},
+        {"test_data": (X[:5], Y[:5])},
+        {"validation_data": (X[:5], Y[:5])},
+        {"class_weight": {0: 1.0, 1: 2.0}},
+    ],
+    ids=str,
+)
+def test_rows_are_the_same_for_all_seeds_where_their_split_is_not_drawn(given: Any) -> None:
+    found = task(y=(X[:, 0] > 50).astype("float32"), **given)
+    assert found.load.places is None
+    assert "anew" not in found.description

@@ -50,7 +50,7 @@ class OwnTask(Task):
 def of_data(prepared: Prepared, y: Any) -> dict[str, Any]:
     """The fields of a task that follow from its data; y is nested as that of a split."""
     return {
-        "load": Held(prepared.splits),
+        "load": Held(prepared.splits, prepared.places),
         "x_like": mapped(lambda _: 0, prepared.like.x),
         "y_like": mapped(lambda _: 0, y),
         "sample": sample_of(prepared.splits),

@@ -1,5 +1,6 @@
 """Train, validation and test: what users give, and what is split off for them."""
 
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from ravine.errors import WrongCall
@@ -7,6 +8,7 @@ from ravine.tasks.own.dependence import neighbours_alike
 from ravine.tasks.own.nested import leaves
 from ravine.tasks.own.rows import Rows
 from ravine.tasks.own.splitting import FEW, SHARE, Splitting, splitting
+from ravine.tasks.own.spool import placed
 
 CLASSES = 100  # more different labels than this are not classes to keep in proportion
 
@@ -19,6 +21,28 @@ class Parts(NamedTuple):
     test: Rows
 
 
+@dataclass(frozen=True)
+class Anew:
+    """Which rows a seed trains on, tunes on and is judged on, int32 arrays of places.
+
+    ``classes``: a label a row, to be kept in proportion, or None.
+    """
+
+    how: Splitting
+    number: int
+    classes: Any
+
+    def __call__(self, seed: int) -> list[Any]:
+        """Numbered as seed 0 puts the rows, training data first; see ``tables.Table``."""
+        import numpy as np
+
+        at = np.argsort(np.concatenate(self._parts(0)))
+        return [at[part].astype(np.int32) for part in self._parts(seed)]
+
+    def _parts(self, seed: int) -> list[Any]:
+        return list(self.how.held_out(self.number, [SHARE, SHARE], self.classes, seed))
+
+
 class Parted(NamedTuple):
     """The parts, what was done in words, and what a reader should be warned of."""
 
@@ -26,6 +50,7 @@ class Parted(NamedTuple):
     said: str
     cautions: tuple[str, ...] = ()
     at_random: bool = False  # whether any row could have been a test row
+    places: Anew | None = None
 
 
 def parted(
@@ -35,16 +60,18 @@ def parted(
     split: Any = None,
     groups: Any = None,
     validation_split: Any = None,
+    fixed: bool = False,
 ) -> Parted:
     """Split off what was not given, a fifth of the rows each.
 
     Every race of the same rows has the same parts. Where targets are classes, a random split has
     each as frequent in every part. ``split``, ``groups`` and ``validation_split`` are as in
-    ``ravine.race``.
+    ``ravine.race``. Where all is split off at random, every seed does it anew, unless it is to be
+    ``fixed`` or the rows are on disk.
     """
     lacking = [name for name, part in (("validation", validation), ("test", test)) if part is None]
     how = splitting(split, groups, rows.number, lacking, validation_split)
-    said = ""
+    said, anew = "", None
     cautions: tuple[str, ...] = ()
     if lacking:
         if rows.number < 10:
@@ -55,17 +82,21 @@ def parted(
         classes, rare = _classes(rows.y)
         cautions = _cautions(rows, how, classes)
         kept, *off = how.held_out(rows.number, [SHARE] * len(lacking), classes)
+        on_disk = any(placed(array) is not array for _, array in rows.named())
         found = {name: rows.at(part) for name, part in zip(lacking, off, strict=True)}
         validation, test = found.get("validation", validation), found.get("test", test)
         rows, verb = rows.at(kept), "are" if len(lacking) > 1 else "is"
         said = f"; {' and '.join(lacking)} {verb} split off {how.said(classes)}"
         said += f", not in proportion: {rare}" if rare and how.plain else ""
+        if len(lacking) > 1 and how.plain and not fixed and not on_disk:
+            anew = Anew(how, sum(p.number for p in (rows, validation, test) if p), classes)
+            said += ", anew for each seed"
     assert validation is not None
     assert test is not None
     parts = Parts(rows, validation, test)
     counts = ", ".join(f"{p.number:,} {name}" for name, p in zip(parts._fields, parts, strict=True))
     at_random = "test" in lacking and how.plain
-    return Parted(parts, f"rows: {counts}{said}", cautions, at_random)
+    return Parted(parts, f"rows: {counts}{said}", cautions, at_random, anew)
 
 
 def _cautions(rows: Rows, how: Splitting, classes: Any) -> tuple[str, ...]:

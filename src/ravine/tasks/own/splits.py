@@ -1,6 +1,6 @@
 """What users give as data, as the three splits of a task."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from math import prod
@@ -21,9 +21,14 @@ SAMPLE = 4  # rows with which a model is tried before anything is trained
 
 @dataclass(frozen=True)
 class Held:
-    """Data in memory, to be handed over as it is."""
+    """Data in memory, to be handed over as it is.
+
+    ``places``: which rows a seed has in each split, where every seed splits them anew; they are
+    numbered as ``data`` has them, the training data first and the test data last.
+    """
 
     data: Data
+    places: Callable[[int], Sequence[Any]] | None = None
 
     def __call__(self) -> Data:
         """The data."""
@@ -31,10 +36,11 @@ class Held:
 
     def __reduce__(self) -> Any:
         """Arrays on disk travel as where they are."""
-        return _held, (Data(*(Split(*(mapped(placed, part) for part in s)) for s in self.data)),)
+        data = Data(*(Split(*(mapped(placed, part) for part in s)) for s in self.data))
+        return _held, (data, self.places)
 
 
-def _held(places: Data) -> Held:
+def _held(places: Data, anew: Any) -> Held:
     def there(part: Any) -> Any:
         return part.opened() if isinstance(part, Place) else part
 
@@ -42,7 +48,7 @@ def _held(places: Data) -> Held:
     def each(part: Any) -> Any:
         return [there(one) for one in part] if isinstance(part, list) else there(part)
 
-    return Held(Data(*(Split(*map(each, split)) for split in places)))
+    return Held(Data(*(Split(*map(each, split)) for split in places)), anew)
 
 
 class Prepared(NamedTuple):
@@ -53,6 +59,7 @@ class Prepared(NamedTuple):
     said: str
     cautions: tuple[str, ...]
     at_random: bool  # whether test rows were split off so
+    places: Callable[[int], Sequence[Any]] | None  # see ``Held``
     narrow: tuple[tuple[Split, Split], ...] = ()  # see ``OwnTask``
 
 
@@ -90,8 +97,8 @@ def splits_of(
         checks.rows(part, what, holes)
         checks.alike(part, rows["data"], what)
     held_out = rows.get("validation_data"), rows.get("test_data")
-    parts, said, cautions, at_random = parted(
-        rows["data"], *held_out, split, groups, validation_split
+    parts, said, cautions, at_random, places = parted(
+        rows["data"], *held_out, split, groups, validation_split, fixed=class_weight is not None
     )
     if on_disk := sum(
         array.nbytes for p in parts for _, array in p.named() if placed(array) is not array
@@ -111,7 +118,13 @@ def splits_of(
     weighed = parts.train.weights is not None
     pairs = tuple((_split(_weighed(a, weighed)), _split(_weighed(b, weighed))) for a, b in narrow)
     return Prepared(
-        Data(*(_split(part) for part in parts)), parts.train, said, cautions, at_random, pairs
+        Data(*(_split(part) for part in parts)),
+        parts.train,
+        said,
+        cautions,
+        at_random,
+        places,
+        pairs,
     )
 
 
