@@ -2,8 +2,8 @@
 
 ``python -m benchmarks.calibration.rows digits-mlp --splits 24 --out FILE``. Each split of the rows
 is given to a race of its own, of a few rules at one learning rate each. What all splits say is
-taken for the truth: how many of the intervals, one at a time, hold it, by seeds alone and with a
-jackknife over blocks of test rows too?
+taken for the truth: how many of the intervals, one at a time, hold it, by seeds alone and with
+half-samples of the test rows too?
 """
 
 import argparse
@@ -23,7 +23,7 @@ from ravine.racing.configuration import Configuration
 from ravine.tasks import find
 from ravine.tasks.task import Data, Split
 from ravine.verdict.comparing import TOLERANCE, Tuned, compare, shared
-from ravine.verdict.statistics import jackknife_variance
+from ravine.verdict.statistics import half_sample_variance
 from ravine.verdict.studies import studied
 
 RULES = {"sgd": 0.5, "adam": 0.005, "nadam": 0.005, "rmsprop": 0.003}
@@ -32,7 +32,7 @@ WAYS = {"seeds alone": 1, "rows too": None}  # how much of what is known of a co
 
 
 def raced(name: str, seed: int) -> dict[str, NDArray[np.float64]]:
-    """Differences of log times to the reference's, (1 + blocks, seeds), of a race on one split."""
+    """Differences of log times to the reference's, (1 + halves, seeds), of a race on one split."""
     task = find(name)
     load: Any = task.load
     rows = [np.concatenate(part) for part in zip(*load(), strict=True)]
@@ -71,7 +71,7 @@ def summary(splits: list[dict[str, NDArray[np.float64]]]) -> dict[str, Any]:
             "sd_between_splits": float(middles.std(ddof=1)),
             "sd_by_seeds": math.sqrt(np.mean([one[0].var(ddof=1) / one.shape[1] for one in every])),
             "sd_by_rows": math.sqrt(
-                np.mean([jackknife_variance(one[1:].mean(axis=1)) for one in every])
+                np.mean([half_sample_variance(one.mean(axis=1)) for one in every])
             ),
             "held": {way: _held(every, middles.mean(), count) for way, count in WAYS.items()},
         }

@@ -59,7 +59,7 @@ class Curve:
     """What a run did. ``measures`` is (evaluations + 1, splits, measures), from before step one.
 
     The splits are validation and test; the first measure is the loss. ``blocks``, (evaluations + 1,
-    blocks, measures), is of tenths of the test rows, where those are the same for every seed.
+    blocks, measures), is of blocks of the test rows, where those are the same for every seed.
     ``losses`` is the training loss of each step, taken where the gradient was. float32, NaN once a
     run has diverged.
 

@@ -15,7 +15,7 @@ from ravine.racing.store import Curve
 from ravine.verdict.comparing import FASTER, Tuned, compare
 from ravine.verdict.curves import Target
 from ravine.verdict.evaluation import ALPHA, LEAST, times_of
-from ravine.verdict.left_out import blocks, without
+from ravine.verdict.half_samples import halves, on_half
 from ravine.verdict.naming import called, title
 from ravine.verdict.standings import Verdict
 from ravine.verdict.statistics import Spread
@@ -114,7 +114,7 @@ def checked(check: Check, plan: Plan, curves: Sequence[Curve]) -> Checked:
     logs = []
     for rule in (reference, check.rule):
         runs = [c for c in own if c.run.rule == rule]
-        ways = [runs, *([without(plan, c, b) for c in runs] for b in range(blocks(plan, goal)))]
+        ways = [runs, *([on_half(c, half) for c in runs] for half in halves(plan, goal))]
         times = np.stack([times_of(plan, aim, goal, way)[known] for way in ways])
         logs.append({check.chosen[rule]: mean_log_time(times, plan.evaluations)})
     if not known.any():

@@ -9,8 +9,8 @@ rate of the reference against every contender of the rule.
 All differences are of paired runs, which begin with the same weights and batches. The variance of
 each is shrunk towards the mean of the others' at a look, which counts for 4 degrees of freedom.
 
-Log times have shape (seeds,); or (1 + blocks, seeds) where all seeds are judged on the same rows:
-first those on all rows, then those without each block of them. See ``left_out``.
+Log times have shape (seeds,); or (1 + halves, seeds) where all seeds are judged on the same rows:
+first those on all rows, then those on half-samples of them. See ``half_samples``.
 """
 
 import math
@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 
 from ravine.racing.configuration import Configuration
 from ravine.racing.endpoint import HOPELESS
-from ravine.verdict.statistics import Spread, jackknife_variance
+from ravine.verdict.statistics import Spread, half_sample_variance
 
 FASTER, SLOWER, EQUAL, UNDECIDED = "faster", "slower", "as fast", "undecided"  # conclusions
 MARGIN = math.log(1.25)  # within which two times are called equal
@@ -274,14 +274,14 @@ def _half(differences: Iterable[Floats], level: float) -> Callable[[Floats], flo
         return float(stdtrit(freedom + prior, level / 2)) ** 2 * total / (prior + freedom)
 
     def half(difference: Floats) -> float:
-        seeds, parts = difference.shape[-1], len(np.atleast_2d(difference)) - 1
+        seeds, halves = difference.shape[-1], len(np.atleast_2d(difference)) - 1
         if seeds < 2:
             return math.inf
         of_seeds, of_rows = _variances(difference)
         others = [(s, r) for d, s, r in known if d is not difference]
         found = squared(seeds - 1, of_seeds, [s for s, _ in others]) / seeds
-        if parts:
-            found += squared(parts - 1, of_rows, [r for _, r in others])
+        if halves:
+            found += squared(halves, of_rows, [r for _, r in others])
         return math.sqrt(found)
 
     return half
@@ -290,5 +290,4 @@ def _half(differences: Iterable[Floats], level: float) -> Callable[[Floats], flo
 def _variances(difference: Floats) -> tuple[float, float]:
     """Between seeds; and of the mean, between choices of the rows."""
     every = np.atleast_2d(difference)
-    of_rows = jackknife_variance(every[1:].mean(axis=1)) if len(every) > 1 else 0.0
-    return float(every[0].var(ddof=1)), of_rows
+    return float(every[0].var(ddof=1)), half_sample_variance(every.mean(axis=1))

@@ -16,7 +16,7 @@ from ravine.racing.plan import Plan
 from ravine.racing.store import Curve
 from ravine.verdict.curves import TEST, final
 from ravine.verdict.evaluation import ALPHA, LEAST, levels
-from ravine.verdict.left_out import without
+from ravine.verdict.half_samples import halves, on_half
 from ravine.verdict.standings import Standing
 from ravine.verdict.statistics import Spread, student_interval
 from ravine.verdict.studies import Studies, Study
@@ -85,20 +85,16 @@ def ratio(
     else:
         looks = levels(studies.plan, comparisons)
         level = looks[min(n for n in looks if n >= seeds)]
-    interval = student_interval(logs[0], level, logs[1:].mean(axis=1))
-    return Spread(*(math.exp(min(value, MOST)) for value in interval))
+    return Spread(*(math.exp(min(value, MOST)) for value in student_interval(logs, level)))
 
 
 def _logs(
     study: Study, rules: tuple[str, str], losses: tuple[LossOf, LossOf], plan: Plan
 ) -> Floats:
-    """Logarithms of the ratios of two rules' losses, (1 + blocks of rows left out, seeds)."""
+    """Logarithms of the ratios of two rules' losses, (1 + half-samples of rows, seeds)."""
     one, other = (study.fresh[rule] for rule in rules)
     seeds = sorted(s for s in one if s in other and not (one[s].failure or other[s].failure))
-    ways: list[Way] = [
-        _whole,
-        *(partial(_left_out, plan, block) for block in range(plan.facts.blocks)),
-    ]
+    ways: list[Way] = [_whole, *(partial(on_half, half=half) for half in halves(plan))]
     pairs = [
         [(losses[0](way(one[seed])), losses[1](way(other[seed]))) for seed in seeds] for way in ways
     ]
@@ -109,10 +105,6 @@ def _logs(
 
 def _whole(curve: Curve) -> Curve:
     return curve
-
-
-def _left_out(plan: Plan, block: int, curve: Curve) -> Curve:
-    return without(plan, curve, block)
 
 
 def ends_lower(studies: Studies, ranked: Sequence[Standing]) -> Mapping[str, Spread]:

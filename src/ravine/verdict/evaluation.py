@@ -3,6 +3,7 @@
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
@@ -12,7 +13,7 @@ from ravine.racing.plan import CONTENDER, Plan, Run
 from ravine.racing.store import Curve
 from ravine.verdict.comparing import Difference, Tuned, compare, look, shared
 from ravine.verdict.curves import Target
-from ravine.verdict.left_out import blocks, without
+from ravine.verdict.half_samples import halves, on_half
 from ravine.verdict.looks import nominal_levels
 from ravine.verdict.tuning import goal_of, judging_aim, lowest_of
 
@@ -28,8 +29,8 @@ class Evaluation:
 
     ``wanted``: all runs that are to be done, as far as is known; ``missing``: whether some are not
     there. ``times``: evaluations to each target, (seeds, targets), by rule and configuration, on
-    the seeds on which the reference could be run; ``left_out``, (blocks, seeds, targets): the same
-    without each block of test rows. ``said``: of each rule against the reference.
+    the seeds on which the reference could be run; ``on_halves``, (halves, seeds, targets): the
+    same on half-samples of the test rows. ``said``: of each rule against the reference.
     """
 
     plan: Plan
@@ -39,7 +40,7 @@ class Evaluation:
     goal: Target = NOTHING
     aim: Aim | None = None
     times: Mapping[Key, Floats] = field(default_factory=dict)
-    left_out: Mapping[Key, Floats] = field(default_factory=dict)
+    on_halves: Mapping[Key, Floats] = field(default_factory=dict)
     said: Mapping[str, Difference] = field(default_factory=dict)
 
     def difference(
@@ -59,7 +60,7 @@ class Evaluation:
         return compare(logs[one], logs[other], self.tuned, (one, other), level)
 
     def middles(self, one: str, other: str, paces: tuple[float, float]) -> Floats | None:
-        """The mean difference over the seeds that both have; then without each block of rows."""
+        """The mean difference over the seeds that both have; then on half-samples of the rows."""
         logs = self.logs(one, other, paces)
         if not logs:
             return None
@@ -76,7 +77,7 @@ class Evaluation:
         for (rule, k), times in self.times.items():
             for name, pace in zip((one, other), paces, strict=True):
                 if name == rule:
-                    every = np.concatenate([times[None], self.left_out[rule, k]])
+                    every = np.concatenate([times[None], self.on_halves[rule, k]])
                     found[rule][k] = mean_log_time(every * pace, most)
         there = all(self.tuned.chosen[rule] in own for rule, own in found.items())
         return found if there else {}
@@ -125,8 +126,8 @@ def evaluation(
     if not known[: looks[0]].any():
         return Evaluation(plan, tuned, tuple(wanted), missing=False, goal=goal, aim=aim)
     times: dict[Key, Floats] = {}
-    left_out: dict[Key, Floats] = {}
-    ways = _without(plan, target, goal, aim, there, wanted, way)
+    on_halves: dict[Key, Floats] = {}
+    ways = _ways(plan, target, goal, aim, there, wanted, way)
 
     def asked(rule: str, rate: Configuration, seeds: int) -> Floats | None:
         runs = _runs(plan, tuned, (rule, rate), seeds, study)
@@ -135,11 +136,11 @@ def evaluation(
         own, kept = [there[run.id] for run in runs], known[:seeds]
         times[rule, rate] = found = times_of(plan, aim, goal, own)[kept]
         parts = [
-            times_of(plan, part, goal, [without(plan, curve, b) for curve in own])[kept]
-            for b, part in enumerate(ways)
+            times_of(plan, part, goal, [on_half(curve, half) for curve in own])[kept]
+            for half, part in ways
         ]
-        left_out[rule, rate] = np.array(parts).reshape(len(ways), *found.shape)
-        every = np.concatenate([found[None], left_out[rule, rate]])
+        on_halves[rule, rate] = np.array(parts).reshape(len(ways), *found.shape)
+        every = np.concatenate([found[None], on_halves[rule, rate]])
         return mean_log_time(every, plan.evaluations)
 
     looked = look(reference, others, tuned, levels(plan, len(others)), asked)
@@ -149,11 +150,11 @@ def evaluation(
         asked(reference, tuned.chosen[reference], looks[0])
     wanted = list(dict.fromkeys(wanted))
     return Evaluation(
-        plan, tuned, tuple(wanted), looked.missing, goal, aim, times, left_out, looked.differences
+        plan, tuned, tuple(wanted), looked.missing, goal, aim, times, on_halves, looked.differences
     )
 
 
-def _without(
+def _ways(
     plan: Plan,
     target: Target | None,
     goal: Target,
@@ -161,17 +162,14 @@ def _without(
     there: Mapping[str, Curve],
     wanted: Sequence[Run],
     way: Sequence[Run],
-) -> list[Aim]:
-    """The targets as they would be without each block of test rows."""
+) -> list[tuple[Any, Aim]]:
+    """Half-samples of the test rows, and the targets as they would be on each."""
     found = []
-    for block in range(blocks(plan, goal)):
-        runs = [without(plan, there[r.id], block) for r in wanted if r.stage == "reference"]
-        own = judging_aim(
-            plan,
-            target or goal_of(plan, runs),
-            [without(plan, there[run.id], block) for run in way],
-        )
-        found.append(aim if own is None else own)
+    for half in halves(plan, goal):
+        runs = [on_half(there[run.id], half) for run in wanted if run.stage == "reference"]
+        along = [on_half(there[run.id], half) for run in way]
+        own = judging_aim(plan, target or goal_of(plan, runs), along)
+        found.append((half, aim if own is None else own))
     return found
 
 

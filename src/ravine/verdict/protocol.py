@@ -86,9 +86,9 @@ def _split(plan: Plan) -> str:
     if not plan.facts.blocks:
         return "the same for all seeds"
     return (
-        f"the same for all seeds; intervals allow for the choice of the test rows, by leaving out "
-        f"each of {plan.facts.blocks} blocks of them (jackknife), except where the target is not "
-        "measured on the test data"
+        "the same for all seeds; intervals allow for the choice of the test rows, by half-samples "
+        f"of {plan.facts.blocks} blocks of them, except where the target is not measured on the "
+        "test data"
     )
 
 

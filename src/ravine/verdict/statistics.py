@@ -22,33 +22,32 @@ class Spread(NamedTuple):
         return Spread(*(factor * value for value in self))
 
 
-def jackknife_variance(without: ArrayLike) -> float:
-    """The variance of an estimate, from what it is without each of some equal parts of the data.
+def half_sample_variance(every: ArrayLike) -> float:
+    """The variance of an estimate, from what it is on all data, first, and on balanced halves.
 
-    Args:
-        without: The estimates, (parts,).
-
-    >>> jackknife_variance([2.5, 2.0, 1.5])  # means of [1, 2, 3] without one: their variance / 3
-    0.333...
+    >>> half_sample_variance([2.5, 2, 1.5, 2.5])  # means of 1, 2, 3, 4 and of halves: 5/3 / 4
+    0.4166...
     """
-    found = np.asarray(without, float)
-    return float((len(found) - 1) / len(found) * ((found - found.mean()) ** 2).sum())
+    whole, *halves = np.asarray(every, float)
+    return float(np.mean([(half - whole) ** 2 for half in halves])) if halves else 0.0
 
 
-def student_interval(values: ArrayLike, level: float, without: ArrayLike = ()) -> Spread:
+def student_interval(values: ArrayLike, level: float) -> Spread:
     """The mean with Student's interval at a two-sided level.
 
-    ``without``: the mean without each block of the rows that the values are of; see ``left_out``.
+    ``values`` are (n,); or (1 + halves, n), with what they are on half-samples of the rows that
+    they are of.
 
     >>> student_interval([1.0, 2.0, 3.0], 0.05).low  # 2 - 4.303 / √3
     -0.484...
     """
     from scipy.special import stdtrit  # scipy.stats takes a second to import
 
-    found, parts = np.asarray(values, dtype=float), np.asarray(without, dtype=float)
+    every = np.atleast_2d(np.asarray(values, dtype=float))
+    found, halves = every[0], len(every) - 1
     squared = stdtrit(len(found) - 1, level / 2) ** 2 * found.var(ddof=1) / len(found)
-    if len(parts):
-        squared += stdtrit(len(parts) - 1, level / 2) ** 2 * jackknife_variance(parts)
+    if halves:
+        squared += stdtrit(halves, level / 2) ** 2 * half_sample_variance(every.mean(axis=1))
     middle, half = float(found.mean()), math.sqrt(squared)
     return Spread(middle, middle - half, middle + half)
 

@@ -1,4 +1,4 @@
-"""What the choice of test rows contributes to an interval: a jackknife over blocks of them."""
+"""What the choice of test rows contributes to an interval, by half-samples of them."""
 
 import math
 from dataclasses import replace
@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
+from scipy.linalg import hadamard
 from scipy.stats import t as student
 
 from ravine.racing.configuration import Configuration
@@ -17,33 +18,33 @@ from ravine.racing.store import Curve
 from ravine.verdict.comparing import TOLERANCE, Tuned, compare
 from ravine.verdict.curves import TEST
 from ravine.verdict.endings import final_loss, ratio
-from ravine.verdict.left_out import without
-from ravine.verdict.statistics import jackknife_variance
+from ravine.verdict.half_samples import halves, on_half
+from ravine.verdict.statistics import half_sample_variance
 from ravine.verdict.studies import studied
 
 X = Configuration(1.0)
 TUNED = Tuned({"a": X, "b": X}, {"a": (X,), "b": (X,)})
-ROWS = 43  # in ten blocks of four; three rows are in none
+ROWS = 67  # in 16 blocks of four; three rows are in none
+HALVES = hadamard(16)[1:] > 0
 
 
-@given(st.lists(st.floats(-1e3, 1e3), min_size=3, max_size=12))
+@given(st.lists(st.floats(-1e3, 1e3), min_size=16, max_size=16))
 def test_of_a_mean_it_is_the_variance_of_the_mean(values: list[float]) -> None:
     x = np.array(values)
-    means = (x.sum() - x) / (len(x) - 1)
-    expected = x.var(ddof=1) / len(x)
-    assert jackknife_variance(means) == pytest.approx(expected, rel=1e-6, abs=1e-9)
+    found = half_sample_variance([x.mean(), *(x[half].mean() for half in HALVES)])
+    assert found == pytest.approx(x.var(ddof=1) / 16, rel=1e-6, abs=1e-9)
 
 
 @pytest.mark.parametrize("at_random", [False, True])
 def test_blocks_have_each_row_once_and_neighbours_are_apart_only_at_random(at_random: bool) -> None:
     blocks = blocks_of(ROWS, at_random)
-    assert blocks.shape == (10, 4)
-    assert sorted(blocks.ravel()) == list(range(40))
+    assert blocks.shape == (16, 4)
+    assert sorted(blocks.ravel()) == list(range(64))
     assert (np.diff(blocks[0]) == 1).all() != at_random
 
 
 def test_too_few_rows_have_no_blocks() -> None:
-    assert [len(blocks_of(rows, at_random=False)) for rows in (0, 1, 2, 7)] == [0, 0, 2, 7]
+    assert [len(blocks_of(rows, at_random=False)) for rows in (0, 1, 15, 16)] == [0, 0, 0, 16]
 
 
 def blocked(curve: Curve, losses: NDArray[Any]) -> Curve:
@@ -56,22 +57,24 @@ def blocked(curve: Curve, losses: NDArray[Any]) -> Curve:
     return replace(curve, measures=measures, blocks=parts)
 
 
-def test_without_a_block_a_curve_is_the_mean_of_the_other_rows(made: Any) -> None:
+def test_on_a_half_a_curve_is_the_mean_of_its_rows(made: Any) -> None:
     plan = made.planned("sgd")
-    plan = replace(plan, facts=plan.facts._replace(rows=(3200, 10, ROWS), blocks=10))
+    plan = replace(plan, facts=plan.facts._replace(rows=(3200, 10, ROWS), blocks=16))
     (curve, *_) = made.timed(plan, {"sgd": [50] * 12})
     losses = np.random.default_rng(0).uniform(0.1, 2, (101, ROWS))
-    changed = without(plan, blocked(curve, losses), 3)
-    rest = np.delete(losses, range(12, 16), axis=1)
-    np.testing.assert_allclose(changed.measures[:, TEST, 0], rest.mean(axis=1), rtol=1e-12)
+    np.testing.assert_array_equal(halves(plan), HALVES)
+    changed = on_half(blocked(curve, losses), HALVES[4])
+    rows = [row for row in range(64) if HALVES[4][row // 4]]
+    assert len(rows) == 32
+    np.testing.assert_allclose(changed.measures[:, TEST, 0], losses[:, rows].mean(axis=1))
     np.testing.assert_array_equal(changed.measures[:, 0], curve.measures[:, 0])
 
 
-def test_the_interval_is_students_for_seeds_and_for_blocks() -> None:
-    every = np.random.default_rng(1).normal(0.3, 0.1, (11, 6))
+def test_the_interval_is_students_for_seeds_and_for_rows() -> None:
+    every = np.random.default_rng(1).normal(0.3, 0.1, (16, 6))
     found = compare({X: every}, {X: np.zeros_like(every)}, TUNED, ("a", "b"), 0.05)
     of_seeds = student.ppf(0.975, 5) ** 2 * every[0].var(ddof=1) / 6
-    of_rows = student.ppf(0.975, 9) ** 2 * jackknife_variance(every[1:].mean(axis=1))
+    of_rows = student.ppf(0.975, 15) ** 2 * half_sample_variance(every.mean(axis=1))
     half = math.sqrt(of_seeds + of_rows) + TOLERANCE
     assert found.middle == pytest.approx(every[0].mean())
     assert found.low == pytest.approx(every[0].mean() - half)
@@ -79,15 +82,14 @@ def test_the_interval_is_students_for_seeds_and_for_blocks() -> None:
 
 
 def test_it_covers_the_truth_about_all_rows_where_seeds_alone_do_not() -> None:
-    """Of 43 rows drawn anew in each of 1,000 races, whose luck all 12 seeds of a race share."""
+    """Of 64 rows drawn anew in each of 1,000 races, whose luck all 12 seeds of a race share."""
     draw = np.random.default_rng(2)
     covered = {"seeds alone": 0, "rows too": 0}
-    blocks = blocks_of(ROWS, at_random=True)
     for _ in range(1000):
-        luck = draw.normal(0, 0.5, ROWS)
+        luck = draw.normal(0, 0.6, 64)
         seeds = draw.normal(0, 0.1, 12)
-        left_out = [np.delete(luck, block).mean() + seeds for block in blocks]
-        every = np.array([luck.mean() + seeds, *left_out])
+        blocks = luck.reshape(16, 4).mean(axis=1)
+        every = np.array([luck.mean() + seeds, *(blocks[half].mean() + seeds for half in HALVES)])
         for name, logs in {"seeds alone": every[:1], "rows too": every}.items():
             found = compare({X: logs}, {X: np.zeros_like(logs)}, TUNED, ("a", "b"), 0.05)
             covered[name] += found.low + TOLERANCE < 0 < found.high - TOLERANCE
@@ -98,7 +100,7 @@ def test_it_covers_the_truth_about_all_rows_where_seeds_alone_do_not() -> None:
 def test_a_race_is_judged_by_rows_too_where_its_split_is_given(made: Any) -> None:
     """Whose rows have each a pace of their own, the same in every run."""
     plan = made.planned("sgd", "adam")
-    plan = replace(plan, facts=plan.facts._replace(rows=(3200, 10, ROWS), blocks=10))
+    plan = replace(plan, facts=plan.facts._replace(rows=(3200, 10, ROWS), blocks=16))
     narrow = plan.facts._replace(blocks=0)
     times = {"sgd": [50 + i % 3 for i in range(12)], "adam": [30 + i % 2 for i in range(12)]}
     pace = np.exp(np.random.default_rng(3).normal(0, 0.6, (2, ROWS)))
