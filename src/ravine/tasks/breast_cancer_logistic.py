@@ -3,12 +3,12 @@
 from typing import Any
 
 from ravine.tasks.scores import binary_accuracy, binary_cross_entropy
-from ravine.tasks.tables import Rows, Table
-from ravine.tasks.task import Task
+from ravine.tasks.tables import parted
+from ravine.tasks.task import Data, Task
 
 
-def read() -> Rows:
-    """569 tumours: 30 measurements less their means over all rows, and whether benign.
+def load() -> Data:
+    """569 tumours: 30 measurements less their means over the training rows, and whether benign.
 
     Their spreads, from 0.002 (a standard error of fractal dimension) to 600 (an area in pixels),
     are left as they are: a rate for each weight, as AdaGrad has, is made for that, and to
@@ -17,8 +17,9 @@ def read() -> Rows:
     from sklearn.datasets import load_breast_cancer
 
     x, benign = load_breast_cancer(return_X_y=True)
-    centred = (x - x.mean(0)).astype("float32")
-    return Rows(centred, benign[:, None].astype("float32"), benign)
+    data = parted(x, benign[:, None].astype("float32"), classes=benign)
+    mean = data.train.x.mean(0)
+    return Data(*(split._replace(x=(split.x - mean).astype("float32")) for split in data))
 
 
 def make_model() -> Any:
@@ -39,7 +40,7 @@ task = Task(
     name="breast-cancer-logistic",
     description="569 tumours, logistic regression on 30 measurements in their own units: convex",
     make_model=make_model,
-    load=Table(read),
+    load=load,
     loss=binary_cross_entropy,
     metrics={"accuracy": binary_accuracy},
     epochs=30,

@@ -3,14 +3,14 @@
 from typing import Any
 
 from ravine.tasks.scores import absolute_error, squared_error
-from ravine.tasks.tables import Rows, Table
-from ravine.tasks.task import Task
+from ravine.tasks.tables import parted
+from ravine.tasks.task import Data, Split, Task
 
 
-def read() -> Rows:
+def load() -> Data:
     """442 patients: ten measurements, and how far the disease went in a year.
 
-    All have mean 0 and variance 1 over all rows: what is left of the conditioning, some
+    All have mean 0 and variance 1 over the training rows: what is left of the conditioning, some
     hundreds, comes from measurements that go together, which no rate for each weight mends. What
     is wanted is spread alike over the parts, by its fifths: 88 rows are few.
     """
@@ -18,12 +18,16 @@ def read() -> Rows:
     from sklearn.datasets import load_diabetes
 
     x, y = load_diabetes(return_X_y=True, scaled=False)
-    fifths = np.digitize(y, np.quantile(y, [0.2, 0.4, 0.6, 0.8]))
+    data = parted(x, y[:, None], classes=np.digitize(y, np.quantile(y, [0.2, 0.4, 0.6, 0.8])))
 
-    def standardised(array: Any) -> Any:
-        return ((array - array.mean(0)) / array.std(0)).astype("float32")
+    def standardised(split: Split) -> Split:
+        both = [
+            ((part - train.mean(0)) / train.std(0)).astype("float32")
+            for part, train in zip(split, data.train, strict=True)
+        ]
+        return Split(*both)
 
-    return Rows(standardised(x), standardised(y[:, None]), fifths)
+    return Data(*map(standardised, data))
 
 
 def make_model() -> Any:
@@ -38,7 +42,7 @@ task = Task(
     name="diabetes-linear",
     description="442 patients, linear regression on 10 standardised measurements: convex",
     make_model=make_model,
-    load=Table(read),
+    load=load,
     loss=squared_error,
     metrics={"absolute_error": absolute_error},
     # Longer, or with smaller batches, every rule arrives where chance decides who is first.

@@ -84,7 +84,7 @@ class Task:
         >>> task = Task.from_model(lambda: None, (x, x[:, 0] ** 2), loss="mse", name="parabola")
         >>> task.name, task.description
         ('parabola', 'your model on your data; rows: 30 train, 10 validation, 10 test; \
-validation and test are split off at random, anew for each seed')
+validation and test are split off at random')
         """
         from ravine.tasks.own.model import own_model
 

@@ -116,17 +116,19 @@ def test_a_class_of_few_rows_is_said() -> None:
     assert "not in proportion: class 7 has 2 rows" in task(y=classes, x=NOISE).description
 
 
-def test_rows_that_are_split_off_at_random_are_so_anew_for_each_seed() -> None:
-    labels = np.arange(100) % 3
-    found = task(y=labels.astype("float32"))
-    assert found.description.endswith(
-        "split off at random, each class in its share, anew for each seed"
-    )
+MANY = np.arange(1500, dtype="float32")[:, None]
+
+
+def test_many_rows_that_are_split_off_at_random_are_so_anew_for_each_seed() -> None:
+    labels = np.arange(1500) % 3
+    found = task(x=MANY, y=labels.astype("float32"))
+    said = "split off at random, each class in its share, anew for each seed"
+    assert found.description.endswith(said)
     seeds = [[split.x[:, 0].tolist() for split in data_of(found, seed)] for seed in (0, 1, 2)]
     assert seeds[0] == rows(found)
     for parts in seeds:
-        assert [len(part) for part in parts] == [60, 20, 20]
-        assert sorted(row for part in parts for row in part) == [*range(100)]
+        assert [len(part) for part in parts] == [900, 300, 300]
+        assert sorted(row for part in parts for row in part) == [*range(1500)]
         for part in parts:
             shares = np.bincount(labels[np.array(part, int)]) / len(part)
             np.testing.assert_allclose(shares, 1 / 3, atol=1 / len(part))
@@ -137,14 +139,15 @@ def test_rows_that_are_split_off_at_random_are_so_anew_for_each_seed() -> None:
     "given",
     [
         {"split": "last"},
-        {"groups": np.arange(100)},
+        {"groups": np.arange(1500)},
         {"test_data": (X[:5], Y[:5])},
         {"validation_data": (X[:5], Y[:5])},
         {"class_weight": {0: 1.0, 1: 2.0}},
+        {"x": X, "y": (X[:, 0] > 50).astype("float32")},
     ],
-    ids=str,
+    ids=lambda given: "few rows" if "x" in given else next(iter(given)),
 )
 def test_rows_are_the_same_for_all_seeds_where_their_split_is_not_drawn(given: Any) -> None:
-    found = task(y=(X[:, 0] > 50).astype("float32"), **given)
+    found = task(**{"x": MANY, "y": (MANY[:, 0] > 700).astype("float32"), **given})
     assert found.load.places is None
     assert "anew" not in found.description
