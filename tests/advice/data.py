@@ -625,6 +625,11 @@ FOLLOWED: list[tuple[str, Any, Any]] = [
         "tests/tasks/own/test_rereading.py::test_the_advice_of_a_layer_that_draws_holds",
     ),
     (
+        "call keras.config.set_floatx('float64') before",
+        None,
+        "tests/tasks/own/test_wide.py::test_a_layer_of_64_bits_needs_floatx",
+    ),
+    (
         "give the dtype to what makes the array",
         None,
         "tests/tasks/own/test_settings.py::test_64_bit_numbers_of_jax_are_named",
