@@ -520,6 +520,11 @@ FOLLOWED: list[tuple[str, Any, Any]] = [
         lambda: without_memory(lines().padded_batch(7, padded_shapes=([4], []))),
     ),
     (
+        "cannot be evaluated: {}: {}: pad all rows to one length",
+        None,
+        "tests/tasks/own/test_lengths.py::test_a_model_of_one_length_is_named",
+    ),
+    (
         "does not mask what is padded",
         None,
         "tests/tasks/own/test_lengths.py::"
