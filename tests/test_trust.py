@@ -50,7 +50,7 @@ ALLOWED = {
     ("racing/replay.py", "engine.load"): "what was exported in the same call",
     ("racing/gpu_engine.py", "engine.load"): "as racing/engine.py",
     ("racing/jobs.py", "self._engine.load"): "programs that this race's worker has traced",
-    ("racing/jobs.py", "self._task.load"): DATA,
+    ("racing/jobs.py", "self.task.load"): DATA,
     ("racing/tryouts.py", "task.load"): DATA,
     ("tasks/own/model.py", "self.load"): DATA,
     ("tasks/own/entry.py", "load"): DATA,

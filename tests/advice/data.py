@@ -520,6 +520,11 @@ FOLLOWED: list[tuple[str, Any, Any]] = [
         lambda: without_memory(lines().padded_batch(7, padded_shapes=([4], []))),
     ),
     (
+        "cannot be evaluated: {}: {}: pad all rows to one length",
+        None,
+        "tests/tasks/own/test_lengths.py::test_a_model_of_one_length_is_named",
+    ),
+    (
         "does not mask what is padded",
         None,
         "tests/tasks/own/test_lengths.py::"
@@ -623,6 +628,11 @@ FOLLOWED: list[tuple[str, Any, Any]] = [
         "put what draws into the model",
         None,
         "tests/tasks/own/test_rereading.py::test_the_advice_of_a_layer_that_draws_holds",
+    ),
+    (
+        "call keras.config.set_floatx('float64') before",
+        None,
+        "tests/tasks/own/test_wide.py::test_a_layer_of_64_bits_needs_floatx",
     ),
     (
         "give the dtype to what makes the array",

@@ -106,11 +106,18 @@ def _check_padding(engine: Any, network: Any, task: OwnTask, drawn: Any) -> None
     others = _with_seeds_of(network, drawn, 1)
     for narrow, padded in task.narrow:
         count = len(leaves(list(narrow))[0])
-        before, after = (
-            engine.evaluator(network, tuple(one), tuple(one), count) for one in (narrow, padded)
-        )
-        now, native = before(weights, drawn.state)
-        ours, _ = after(weights, drawn.state)
+        try:
+            before, after = (
+                engine.evaluator(network, tuple(one), tuple(one), count) for one in (narrow, padded)
+            )
+            now, native = before(weights, drawn.state)
+            ours, _ = after(weights, drawn.state)
+        except Exception as error:
+            raise WrongCall(
+                "rows have different lengths and are padded to the longest of all, and a batch as "
+                f"it was given cannot be evaluated: {type(error).__name__}: "
+                f"{next(iter(str(error).splitlines()), '')}: pad all rows to one length"
+            ) from error
         pairs = [(_expected(now, native)[0], ours.at_once[0], "as validation rows")]
         if not _apart(now.training, before(weights, others)[0].training, ABSOLUTE):  # none drawn
             pairs.append((native.training, ours.training, "in training"))

@@ -116,10 +116,38 @@ def test_rows_that_are_padded_to_one_length_are_the_models_own_affair() -> None:
 def test_splits_are_as_wide_as_the_widest() -> None:
     short = [i for i, size in enumerate(SIZES) if size < 5]
     few = keras.utils.pad_sequences([ROWS[i] for i in short[:10]], padding="post"), Y[short[:10]]
-    found = task(embedding(layers.GlobalAveragePooling1D), batched(slice(60), 60), few)
+    found = task(embedding(layers.GlobalAveragePooling1D), batched(slice(60)), few)
     assert [split.x.shape[1] for split in found.load()] == [9, 9, 9]
     network = engine.network_of(found)
     assert check_evaluation(engine, network, found, found.load(), network.draw(0)).note == ""
+
+
+def test_rows_that_are_narrower_without_being_padded_are_named() -> None:
+    short = np.zeros((12, 7), "int32"), Y[:12]
+    data = loader_of(np.zeros((60, 9), "int32"))
+    with pytest.raises(WrongCall, match=r"x have shape \(7,\), those of the data \(9,\)"):
+        task(embedding(layers.GlobalAveragePooling1D), data, short)
+
+
+def test_a_model_of_one_length_is_named() -> None:
+    def flat() -> Any:
+        first = layers.Embedding(10, 4, mask_zero=False)
+        return keras.Sequential([first, layers.Lambda(flatten), layers.Dense(1, "sigmoid")])
+
+    found = task(flat, batched(slice(30)), batched(HELD))
+    network = engine.network_of(found)
+    said = "a batch as it was given cannot be evaluated: .*: pad all rows to one length"
+    with pytest.raises(WrongCall, match=said):
+        check_evaluation(engine, network, found, found.load(), network.draw(0))
+
+
+def flatten(x: Any) -> Any:
+    return keras.ops.reshape(x, (-1, 36))
+
+
+def loader_of(x: Any) -> Any:
+    pairs = [(torch.tensor(row), y) for row, y in zip(x, Y, strict=True)]
+    return DataLoader(pairs, 6)
 
 
 def padding(pairs: list[Any]) -> Any:

@@ -93,6 +93,7 @@ def test_the_split_that_draws_is_named() -> None:
         lambda: torch_data.DataLoader(
             still(), 16, sampler=torch_data.WeightedRandomSampler([1.0] * 60, 60)
         ),
+        lambda: torch_data.DataLoader(torch_data.TensorDataset(*map(torch.tensor, (Y, Y))), 16),
         lambda: as_tensorflow(False),
         lambda: torch_data.DataLoader(still(), 20, shuffle=True, drop_last=True),
         lambda: as_tensorflow(False).unbatch().batch(20, drop_remainder=True),

@@ -72,7 +72,7 @@ def as_a_keras_dataset() -> Any:
     ids=["arrays", "lists", "pandas", "tf.data", "tensors", "DataLoader", "Dataset", "PyDataset"],
 )
 def test_the_same_rows_in_their_order(made: Any) -> None:
-    rows = read_rows(made())
+    rows = read_rows(made()).rows
     np.testing.assert_array_equal(rows.x, X.astype(np.float32))
     np.testing.assert_array_equal(rows.y, Y)
     np.testing.assert_allclose(rows.weights, WEIGHTS.astype(np.float32))
@@ -82,7 +82,7 @@ def test_the_same_rows_in_their_order(made: Any) -> None:
 
 
 def test_nests_keep_their_shape() -> None:
-    rows = read_rows(({"left": X, "right": Y}, [Y, X]))
+    rows = read_rows(({"left": X, "right": Y}, [Y, X])).rows
     assert set(rows.x) == {"left", "right"}
     np.testing.assert_array_equal(rows.y[1], X)
 

@@ -144,6 +144,34 @@ def test_a_policy_of_64_bits_travels() -> None:
     assert task.load().train.x.dtype == "float32"  # which Keras hands data over in
 
 
+def partly(wide: str | None = "float64") -> Any:
+    end = keras.layers.Dense(1, dtype="float32")
+    return keras.Sequential([keras.Input((4,)), keras.layers.Dense(3, dtype=wide), end])
+
+
+@pytest.mark.filterwarnings("ignore:Explicitly requested dtype float64")
+def test_a_layer_of_64_bits_needs_floatx() -> None:
+    with pytest.raises(
+        WrongCall, match=r"layer 'dense.*' is of dtype float64, and the race comput"
+    ):
+        ravine.Task.from_model(partly, (X - FAR, Y), loss="mse").network()
+    narrow = ravine.Task.from_model(lambda: partly(None), (X - FAR, Y), loss="mse")
+    assert {v.dtype for v in narrow.network().variables_there} == {"float32"}
+    keras.config.set_floatx("float64")
+    task = ravine.Task.from_model(partly, (X - FAR, Y), loss="mse")
+    network = engine.network_of(task)
+    drawn, data = network.draw(0), task.load()
+    losses = advanced(engine, network, data.train, ADAM)  # though some weights are of 32 bits
+    model = partly()
+    model.set_weights(drawn.trainable)
+    model.compile(keras.optimizers.Adam(0.1, epsilon=1e-8), "mse")
+    x, y = data.train
+    expected = [float(model.train_on_batch(x[b], y[b])) for b in ROWS[0, :, 0]]
+    np.testing.assert_allclose(losses[0], expected, rtol=1e-4)
+    assert {a.dtype.name for a in drawn.trainable} == {"float32", "float64"}
+    assert check_evaluation(engine, network, task, data, drawn).note == ""
+
+
 def module() -> Any:
     return torch.nn.Linear(4, 1)
 

@@ -7,7 +7,9 @@ from typing import Any
 from ravine.errors import RavineError, WrongCall, unknown
 from ravine.tasks.own.checks import line_of, stuck
 from ravine.tasks.own.judge import Judge
+from ravine.tasks.own.moving import layers_in
 from ravine.tasks.own.nested import leaves, mapped, named_leaves
+from ravine.tasks.settings import WIDE, of_jax
 
 
 def outputs_of(model: Any, x: Any) -> Any:
@@ -17,6 +19,21 @@ def outputs_of(model: Any, x: Any) -> Any:
         return model.predict_on_batch(x)
     except Exception as error:
         raise stuck(error, "the model's first call") from error
+
+
+def widths(model: Any) -> None:
+    """Raises ``WrongCall`` for a layer of 64 bits where JAX would quietly compute in 32."""
+    import keras
+
+    if keras.backend.backend() != "jax" or of_jax() == WIDE:
+        return
+    for layer in layers_in(model):
+        if WIDE in (getattr(layer, "compute_dtype", ""), getattr(layer, "variable_dtype", "")):
+            raise WrongCall(
+                f"layer '{layer.name}' is of dtype float64, and the race computes in float32: "
+                "call keras.config.set_floatx('float64') before the task is made, or leave out "
+                "the layer's dtype"
+            )
 
 
 def judge_of(model: Any, wanted: dict[str, Any], y: Any, y_pred: Any) -> Judge:

@@ -96,6 +96,7 @@ class OwnModel(OwnTask):
                 "same network for every seed"
             )
         y, x = self.targets(self.sample.y), self.inputs(self.sample.x)
+        fitting.widths(model)
         y_pred = fitting.outputs_of(model, x)
         judge = fitting.judge_of(model, wanted, y, y_pred)
         judge.notes = fitting.cautions(model, y["y"], y_pred, judge.given["loss"])

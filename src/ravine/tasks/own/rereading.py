@@ -103,7 +103,8 @@ def _missing(rows: Rows, row: Rows) -> str:
         probes = np.unravel_index(places, wanted.shape)
         probed = (slice(None), *probes[1:])
         if len(at) == rows.number:  # all rows: first by a few of their numbers
-            at = np.flatnonzero(_equal(array[probed], wanted[probed]).all(-1))
+            same = _equal(array[probed], wanted[probed])
+            at = np.flatnonzero(same.reshape(rows.number, -1).all(-1))
         at = np.array([i for i in at if _equal(array[i], wanted[0]).all()], int)
         if not len(at):
             return name

@@ -1,6 +1,6 @@
 """What users give as data, as the three splits of a task."""
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from math import prod
@@ -92,7 +92,7 @@ def splits_of(
     read = {what: read_rows(part, what, floats) for what, part in given.items() if part is not None}
     for what, one in read.items():
         check_rereading(given[what], one, what, floats)
-    rows, narrow, padded = _padded(read, {k for k in read if not in_order(given[k])})
+    rows, narrow, padded = _padded(read)
     for what, part in rows.items():
         checks.rows(part, what, holes)
         checks.alike(part, rows["data"], what)
@@ -129,34 +129,34 @@ def splits_of(
 
 
 def _padded(
-    read: Mapping[str, Reading], batched: Collection[str]
+    read: Mapping[str, Reading],
 ) -> tuple[dict[str, Rows], list[tuple[Rows, Rows]], str]:
-    """Rows of all splits, as wide; some batches as they were and padded; and words."""
+    """Rows of all splits; some batches as they were and padded; and words.
+
+    What was padded in one split is as wide in all.
+    """
     rows = {what: one.rows for what, one in read.items()}
-    shapes = {what: row_shapes(list(one)[:2]) for what, one in rows.items()}
-    wanted = common([*shapes.values()])
-    fills = next((one.fills for one in read.values() if one.fills), ())
-    if not fills and (not batched or all(one == wanted for one in shapes.values())):
+    shapes = {what: row_shapes(list(one)) for what, one in rows.items()}
+    told = [one.fills for one in read.values() if one.fills]
+    if not told or len({len(one) for one in shapes.values()}) > 1:
         return rows, [], ""
+    fills = [next((f for f in same if f is not None), None) for same in zip(*told, strict=True)]
+    widest = common([*shapes.values()])
 
     def widened(one: Rows) -> Rows:
-        arrays = row_shapes(list(one))
-        targets = common([arrays, [*wanted, *arrays[len(wanted) :]]])
-        return Rows(*widened_to(list(one), targets, [*fills][: len(targets)]))
+        own = row_shapes(list(one))
+        both = zip(fills, widest, own, strict=True)
+        wanted = [shape if fill is not None else as_is for fill, shape, as_is in both]
+        return Rows(*widened_to(list(one), wanted, fills))
 
-    narrow = [*chain.from_iterable(one.narrow for one in read.values())]
     few = range(SAMPLE)
-    narrow += [rows[k].at(list(few[: rows[k].number])) for k in rows if shapes[k] != wanted]
-    names = [name for name, _ in rows["data"].named()]
-    before = [row_shapes(list(one)[:2]) for one in narrow]
-    longer = [i for i, shape in enumerate(wanted) if any(one[i] != shape for one in before)]
-    words = [f"{names[i]} to {wanted[i]} with {(fills[i] if fills else 0) or 0}" for i in longer]
+    narrow = [*chain.from_iterable(one.narrow for one in read.values())]
+    narrow += [rows[k].at(list(few[: rows[k].number])) for k in rows if shapes[k] != widest]
+    named = zip([name for name, _ in rows["data"].named()], widest, fills, strict=True)
+    words = [f"{name} to {shape} with {f}" for name, shape, f in named if f is not None]
     narrow = sorted(narrow, key=lambda one: sum(map(prod, row_shapes(list(one)))))
-    return (
-        {what: widened(one) for what, one in rows.items()},
-        [(one, widened(one)) for one in narrow],
-        f"; padded: {', '.join(words)}",
-    )
+    pairs = [(one, widened(one)) for one in narrow]
+    return {k: widened(one) for k, one in rows.items()}, pairs, f"; padded: {', '.join(words)}"
 
 
 def _weighed(rows: Rows, weighed: bool) -> Rows:

@@ -71,8 +71,8 @@ def compare(here: Sequence[Variable], there: Sequence[Variable], name: str) -> N
         found = f"{one} in this process and {other} in a worker"
     if one is not None and other is not None and one[:2] == other[:2] and one.dtype != other.dtype:
         why = (
-            "64-bit numbers of this process do not reach the worker, as races are in float32; give "
-            "the dtype to what makes the array"
+            "64-bit numbers of this process do not reach the worker, as it had none when the task "
+            "was made; give the dtype to what makes the array"
         )
     else:
         why = (
