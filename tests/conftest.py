@@ -38,8 +38,15 @@ if (beside := os.environ.get("PYTEST_XDIST_WORKER")) and hasattr(os, "sched_seta
     cores = sorted(os.sched_getaffinity(0))
     if (number := int(beside.removeprefix("gw"))) < len(cores):
         os.sched_setaffinity(0, {cores[number]})
+# How many cases Hypothesis tries of what costs little; of races that are judged a tenth.
+EXAMPLES = int(os.environ.get("RAVINE_TEST_EXAMPLES", "100"))
 # No test asserts a time, and a busy machine is no failure.
-settings.register_profile("ravine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile(
+    *("ravine",),
+    max_examples=EXAMPLES,
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow],
+)
 settings.load_profile("ravine")
 
 # Those that take twenty seconds or more, the longest first.
