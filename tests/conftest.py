@@ -1,6 +1,7 @@
 """What every test stands on: one Keras backend for this process, quiet libraries, own cache."""
 
 import atexit
+import gc
 import os
 import shutil
 import tempfile
@@ -37,8 +38,15 @@ if (beside := os.environ.get("PYTEST_XDIST_WORKER")) and hasattr(os, "sched_seta
     cores = sorted(os.sched_getaffinity(0))
     if (number := int(beside.removeprefix("gw"))) < len(cores):
         os.sched_setaffinity(0, {cores[number]})
+# How many cases Hypothesis tries of what costs little; of races that are judged a tenth.
+EXAMPLES = int(os.environ.get("RAVINE_TEST_EXAMPLES", "100"))
 # No test asserts a time, and a busy machine is no failure.
-settings.register_profile("ravine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile(
+    *("ravine",),
+    max_examples=EXAMPLES,
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow],
+)
 settings.load_profile("ravine")
 
 # Those that take twenty seconds or more, the longest first.
@@ -85,6 +93,15 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     ranks = {here / name: rank for rank, name in enumerate(LONG)}
     assert all(path.exists() for path in ranks), "a file of LONG has another name"
     items.sort(key=lambda item: ranks.get(item.path, len(LONG)))
+
+
+def pytest_collection_finish() -> None:
+    """What all files have imported stays: the garbage collector need not look at it time and again.
+
+    Each look takes half a second of it, and pytest alone has five at its end.
+    """
+    gc.collect()
+    gc.freeze()
 
 
 def same(ours: "Sequence[Curve]", theirs: "Sequence[Curve]", ids: bool = True) -> None:

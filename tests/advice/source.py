@@ -34,22 +34,23 @@ def pattern(text: str) -> re.Pattern[str]:
 
 
 def _texts(tree: ast.Module) -> Iterator[str]:
-    skipped: set[int] = set()
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant):
-            skipped.add(id(node.value))  # documentation
-        elif isinstance(node, ast.JoinedStr):
-            skipped |= {id(part) for part in ast.walk(node) if part is not node}
-        elif _is_help(node):
-            skipped |= {id(part) for part in ast.walk(node)}
-    for node in ast.walk(tree):
-        if id(node) in skipped:
+    left: list[ast.AST] = [tree]
+    while left:
+        node = left.pop()
+        if _is_help(node) or _is_documentation(node):
             continue
-        if isinstance(node, ast.Constant) and isinstance(node.value, str):
-            yield node.value
+        if isinstance(node, ast.Constant):
+            if isinstance(node.value, str):
+                yield node.value
         elif isinstance(node, ast.JoinedStr):
             parts = [x.value if isinstance(x, ast.Constant) else "{}" for x in node.values]
             yield "".join(map(str, parts))
+        else:
+            left += ast.iter_child_nodes(node)
+
+
+def _is_documentation(node: ast.AST) -> bool:
+    return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
 
 
 def _is_help(node: ast.AST) -> bool:

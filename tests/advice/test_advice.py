@@ -20,7 +20,7 @@ pytestmark = pytest.mark.filterwarnings(
 )
 HERE = Path(__file__).parent
 SOURCE: dict[str, Any] = runpy.run_path(str(HERE / "source.py"))
-ADVICE: set[tuple[str, str]] = SOURCE["advice"]()
+Texts = set[tuple[str, str]]
 Entry = tuple[str, Callable[[], Any] | None, Callable[[], Any] | str]
 FOLLOWED: list[Entry] = [
     entry
@@ -56,9 +56,16 @@ vary: {} has '{}' twice
 So this race goes on in {} itself, run after run""".splitlines()
 
 
+@pytest.fixture(scope="module")
+def advice() -> Texts:
+    """Every file's texts that give advice."""
+    found: Texts = SOURCE["advice"]()
+    return found
+
+
 @pytest.mark.parametrize(("part", "wrong", "right"), FOLLOWED, ids=[part for part, *_ in FOLLOWED])
-def test_advice_works(part: str, wrong: Any, right: Any) -> None:
-    texts = [text for _, text in ADVICE if part in text]
+def test_advice_works(advice: Texts, part: str, wrong: Any, right: Any) -> None:
+    texts = [text for _, text in advice if part in text]
     assert texts, f"no text says {part!r}"
     if wrong is not None:
         with pytest.raises((RavineError, ValueError)) as error:
@@ -71,12 +78,12 @@ def test_advice_works(part: str, wrong: Any, right: Any) -> None:
         right()
 
 
-def test_every_advice_has_a_test_that_follows_it() -> None:
+def test_every_advice_has_a_test_that_follows_it(advice: Texts) -> None:
     known = [*(part for part, *_ in FOLLOWED), *UNFOLLOWED, *NO_ADVICE]
-    lacking = {found for found in ADVICE if not any(part in found[1] for part in known)}
+    lacking = {found for found in advice if not any(part in found[1] for part in known)}
     assert not lacking
 
 
-def test_the_exceptions_are_still_there() -> None:
+def test_the_exceptions_are_still_there(advice: Texts) -> None:
     for part in [*UNFOLLOWED, *NO_ADVICE]:
-        assert any(part in text for _, text in ADVICE), part
+        assert any(part in text for _, text in advice), part

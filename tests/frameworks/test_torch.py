@@ -644,16 +644,16 @@ def test_complex_parameters_are_refused() -> None:
 def test_16_bits_train(name: str, dtype: torch.dtype) -> None:
     p = torch.nn.Parameter(torch.ones(4, dtype=dtype))
     optimizer = to_torch(RULES[name](learning_rate=0.01), [p])
-    for t in range(1, 3001):
+    for t in range(1, 601):
         p.grad = torch.ones(4, dtype=dtype)
         optimizer.step()
         if t == 10:
             # Around 1 the numbers of bfloat16 are 0.004 apart: a step of 0.01 is 0.008 or 0.012.
             np.testing.assert_allclose(p.detach().float(), 0.9, atol=0.02)
-    # Nothing but 0.999³⁰⁰⁰ = 0.05 is missing; float32 rounds off 3,000 times 6e-8 of it.
+    # In bfloat16 it would stick at 0.25; float32 rounds off 600 times 6e-8 of it at most.
     v = optimizer.state[p]["memory.v"]
     assert v.dtype == torch.float32
-    np.testing.assert_allclose(v, 1 - 0.999**3000, rtol=2e-5)
+    np.testing.assert_allclose(v, 1 - 0.999**600, rtol=2e-5)
 
 
 def test_16_bit_weights_behind_a_lookahead_are_not_rounded_twice() -> None:

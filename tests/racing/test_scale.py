@@ -83,7 +83,7 @@ def work_for_a_segment(folder: Path, plan: Plan, workers: int = 40) -> float:
 @pytest.mark.parametrize(
     ("few", "many"),
     [
-        ({"studies": 2}, {"studies": 7}),
+        ({"studies": 1}, {"studies": 4}),
         ({"studies": 1, "seeds": 10}, {"studies": 1, "seeds": 40}),
     ],
     ids=["more studies", "more seeds of one study"],
@@ -96,11 +96,11 @@ def test_the_work_for_a_segment_does_not_grow(
     )
     assert large.count > 3 * small.count
     before = work_for_a_segment(tmp_path / "small", small)
-    assert work_for_a_segment(tmp_path / "large", large) < 1.05 * before
+    assert work_for_a_segment(tmp_path / "large", large) < before  # to begin is shared by more
 
 
 def test_the_work_for_a_segment_does_not_grow_with_the_workers(tmp_path: Path) -> None:
-    plan = CROWD["plan_of"](studies=3, fresh_seeds=2, rules=["sgd", "adam"])
+    plan = CROWD["plan_of"](studies=2, fresh_seeds=2, rules=["sgd", "adam"])
     few = work_for_a_segment(tmp_path / "few", plan, workers=20)
     # To hire them, once, is what is left.
     assert work_for_a_segment(tmp_path / "many", plan, workers=1000) < 1.25 * few
@@ -161,7 +161,7 @@ def test_memory_is_flat_while_segments_arrive(
 def test_every_segment_is_stored_once_and_many_at_once(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    plan, said, connect = CROWD["plan_of"](studies=2), Counter[str](), sqlite3.connect
+    plan, said, connect = CROWD["plan_of"](studies=1), Counter[str](), sqlite3.connect
 
     def heard(*args: Any, **options: Any) -> sqlite3.Connection:
         made = connect(*args, **options)

@@ -7,17 +7,19 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.conftest import EXAMPLES
 
 from ravine.verdict.judging import pairwise
 from ravine.verdict.studies import studied
 
+few = settings(max_examples=EXAMPLES // 10)  # each is a whole race or two, judged
 PACES = st.fixed_dictionaries(
     {"sgd": st.floats(2, 9), "adam": st.floats(2, 20), "nadam": st.floats(2, 20)}
 )
 
 
 @given(PACES, st.randoms(use_true_random=False))
-@settings(max_examples=30)
+@few
 def test_the_order_of_runs_and_of_rules_changes_nothing(made, paces, random) -> None:
     plan = made.planned("sgd", "adam", "nadam")
     curves = made.raced(plan, made.noisy(paces))
@@ -35,7 +37,7 @@ def test_not_even_where_rules_are_equal(made) -> None:
 
 
 @given(PACES, st.integers(-20, 20))
-@settings(max_examples=30)
+@few
 def test_the_unit_of_the_loss_does_not_matter(made, paces, power) -> None:
     """Of another scale: by a power of two, which rounds nothing."""
     plan, unit = made.planned("sgd", "adam", "nadam"), np.float32(2.0**power)
@@ -65,7 +67,7 @@ def test_but_its_scale_does() -> None:
 
 
 @given(PACES, st.sampled_from([0.1, 3.0, 1e6]))
-@settings(max_examples=20)
+@few
 def test_the_unit_of_time_does_not_matter(made, paces, unit) -> None:
     """Steps, or seconds of equal steps: one speed-up."""
     plan = made.planned("sgd", "adam", "nadam")
@@ -79,7 +81,7 @@ def test_the_unit_of_time_does_not_matter(made, paces, unit) -> None:
 
 
 @given(PACES)
-@settings(max_examples=15)
+@few
 def test_a_rule_that_never_arrives_changes_nobodys_result(made, paces) -> None:
     """Nor anything else that was measured; intervals allow for one rule more."""
     plan, more = (
@@ -115,7 +117,7 @@ def test_the_estimate_of_a_rule_is_of_its_curves_alone(made) -> None:
 
 
 @given(PACES, st.booleans())
-@settings(max_examples=30)
+@few
 def test_what_is_said_of_a_rule_is_what_its_interval_bears_out(made, paces, looks) -> None:
     plan = made.planned("sgd", "adam", "nadam", looks=looks)
     found = made.judged(plan, made.raced(plan, made.noisy(paces)))
@@ -129,7 +131,7 @@ def test_what_is_said_of_a_rule_is_what_its_interval_bears_out(made, paces, look
 
 
 @given(PACES)
-@settings(max_examples=30)
+@few
 def test_a_pair_the_other_way_round_is_one_over_it(made, paces) -> None:
     plan = made.planned("sgd", "adam", "nadam", looks=True)
     studies = studied(plan, made.raced(plan, made.noisy(paces)))

@@ -4,8 +4,9 @@ from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.conftest import EXAMPLES
 
 from ravine import verdict
 from ravine.racing.choices import choose
@@ -160,6 +161,7 @@ def test_what_a_race_that_grew_no_longer_asks_for_counts_no_more() -> None:
 
 
 @given(st.randoms(use_true_random=False), st.integers(0, 30))
+@settings(max_examples=EXAMPLES // 4)
 def test_the_order_of_arrival_decides_nothing(random: object, missing: int) -> None:
     plan = planned("sgd", "adam")
     curves = tuned(plan, towards({"sgd": 10.0, "adam": 1e-3}))[missing:]

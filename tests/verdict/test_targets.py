@@ -6,6 +6,7 @@ from itertools import pairwise
 import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.conftest import EXAMPLES
 
 from ravine import verdict
 from ravine.racing.configuration import Configuration
@@ -30,7 +31,7 @@ def test_a_quick_starter_is_overtaken(made) -> None:
 
 
 @given(st.integers(0, 10_000), st.integers(1, 5))
-@settings(max_examples=50)
+@settings(max_examples=EXAMPLES // 5)
 def test_it_is_what_each_target_alone_would_give(made, seed: int, runs: int) -> None:
     """Random walks that rise and fall, some lost on their way; ties are between whoever ties."""
     rng = np.random.default_rng(seed)

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.conftest import EXAMPLES
 
 from ravine.racing.choices import choose
 from ravine.racing.configuration import Configuration
@@ -253,7 +254,7 @@ def _cut(curve: Curve, rung: int, period: int) -> Curve:
 
 
 @given(st.integers(0, 10_000), st.integers(1, 3), st.booleans(), st.sampled_from([0, 0.3, 1.0]))
-@settings(max_examples=30)
+@settings(max_examples=EXAMPLES // 10)
 def test_early_stopping_never_changes_what_is_chosen(
     made, seed: int, seeds: int, own_grids: bool, spread: float
 ) -> None:

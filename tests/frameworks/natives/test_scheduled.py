@@ -29,11 +29,14 @@ from ravine.wrapping import Scheduled
 
 WALKING: dict[str, Any] = runpy.run_path(str(Path(__file__).with_name("walking.py")))
 STEPS: int = WALKING["STEPS"]
-pytestmark = pytest.mark.filterwarnings(
-    # Keras's own, whenever it reads a variable as NumPy 2 has it; and old Keras's.
-    "ignore:__array__ implementation doesn't accept a copy",
-    "ignore:The `lr` argument is deprecated",
-)
+pytestmark = [
+    pytest.mark.usefixtures("compiled_quickly"),
+    pytest.mark.filterwarnings(
+        # Keras's own, whenever it reads a variable as NumPy 2 has it; and old Keras's.
+        "ignore:__array__ implementation doesn't accept a copy",
+        "ignore:The `lr` argument is deprecated",
+    ),
+]
 
 
 @contextmanager
