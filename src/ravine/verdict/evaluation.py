@@ -169,7 +169,9 @@ def _ways(
         runs = [on_half(there[run.id], half) for run in wanted if run.stage == "reference"]
         along = [on_half(there[run.id], half) for run in way]
         own = judging_aim(plan, target or goal_of(plan, runs), along)
-        found.append((half, aim if own is None else own))
+        # A half on which the reference does not get there has no way of its own that leads there.
+        same = own is not None and own.targets.shape == aim.targets.shape
+        found.append((half, own if own is not None and same else aim))
     return found
 
 
