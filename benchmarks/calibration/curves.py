@@ -2,14 +2,15 @@
 
 Of a task, real runs: first the coarse grid on three seeds, then on all seeds that grid and eighths
 of a decade around each rule's best; of a rule whose weight decay is tuned, other decays near its
-best rate too. ``TASK:cosine``: whole schedules of several lengths. ``synthetic``: a formula whose
-speed-ups are known.
+best rate too. ``TASK:cosine``: whole schedules of several lengths; ``TASK:anew``: every seed splits
+the rows of a classification anew, as is done by itself where they are many. ``synthetic``: a
+formula whose speed-ups are known.
 """
 
 import math
 import tempfile
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,8 @@ from ravine.racing.endpoint import joined, lowest_so_far
 from ravine.racing.plan import FIRST_SEED
 from ravine.rules import RULES
 from ravine.tasks import find
+from ravine.tasks.tables import Rows, Table
+from ravine.tasks.task import Task
 
 POINTS = 9  # of the coarse grid
 NEAR = (-2, -1, 1, 2)  # eighths of a decade
@@ -116,8 +119,19 @@ def of(name: str, seeds: int = SEEDS) -> Curves:
     """The curves of a built-in task, or of the formula."""
     if name == "synthetic":
         return by_formula(seeds)
-    task, _, schedule = name.partition(":")
-    return of_schedules(task, schedule) if schedule else of_task(task, seeds)
+    task, _, way = name.partition(":")
+    return of_schedules(task, way) if way not in ("", "anew") else of_task(name, seeds)
+
+
+def task_of(name: str) -> Task:
+    """A built-in task, or that with its rows split anew by every seed: see above."""
+    base, _, anew = name.partition(":")
+    task = find(base)
+    if not anew:
+        return task
+    x, y = (np.concatenate(part) for part in zip(*task.load(), strict=True))
+    rows = Rows(x - x.mean(axis=0), y, y.reshape(len(y)))
+    return replace(task, name=f"{base}-anew", load=Table(lambda: rows))
 
 
 def of_schedules(name: str, schedule: str, seeds: int = SCHEDULED_SEEDS) -> Curves:
@@ -144,7 +158,7 @@ def of_schedules(name: str, schedule: str, seeds: int = SCHEDULED_SEEDS) -> Curv
 
 def of_task(name: str, seeds: int) -> Curves:
     """Real runs, none of them stopped early. Minutes."""
-    task = find(name)
+    task = task_of(name)
     coarse = {r: grids.own_grid(task, r, kind(), POINTS) for r, kind in RULES.items()}
     rates = _near(coarse, _raced(name, coarse, 3))
     runs = _raced(name, rates, seeds)
@@ -208,7 +222,7 @@ def _raced(
     with tempfile.TemporaryDirectory() as place:
         conduct.publish_pages = lambda race: None  # type: ignore[attr-defined]
         race = ravine.race(
-            name,
+            task_of(name),
             rules=list(rates),
             learning_rates={r: list(own) for r, own in rates.items()},
             seeds=1,  # or rates that are far behind on the first seed are not run on the others
