@@ -48,7 +48,8 @@ class Race:
         try:
             self.plan = store.plan
             self.stored = store.curves()
-            meta = {key: store.read_meta(key) for key in ("machine", "versions", "command")}
+            kinds = {"machine": dict, "versions": dict, "command": str}
+            meta = {key: store.read_meta(key) or kind() for key, kind in kinds.items()}
             self.meta: dict[str, Any] = meta
             self.best: dict[str, Any] | None = store.read_meta(BEST)
             self.checks = [Check.from_json(kept) for kept in store.read_meta(CHECKS) or ()]
@@ -60,7 +61,7 @@ class Race:
             there = payload is not None and luggage.has(self.folder / WORK, payload)
             self.payload = payload if there else None
             self._elsewhere = store.elsewhere()
-            self._rules = store.read_meta("rules")
+            self._rules = store.rules
             self._step_seconds = store.read_meta(STEP_SECONDS) or {}
         finally:
             store.close()

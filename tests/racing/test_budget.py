@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from ravine.errors import WrongCall
 from ravine.racing import provenance
+from ravine.racing.border import read_plan
 from ravine.racing.budget import fitted
 from ravine.racing.choices import choose
 from ravine.racing.cost import Cost, estimate
@@ -87,7 +88,7 @@ def test_it_fits_or_says_what_would(seconds: float, names: str) -> None:
     assert bool(found.choices.fitted) == (found.count < plan.count)
     assert (found.steps, found.choices.rules) == (plan.steps, plan.choices.rules)
     # The same plan to the last bit, when it is read from where it was kept.
-    assert Plan.from_json(found.to_json()) == found
+    assert read_plan(found.to_json()) == found
 
 
 def test_what_was_given_up_is_said() -> None:

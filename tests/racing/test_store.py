@@ -44,7 +44,9 @@ def test_what_is_added_comes_back(tmp_path: Path, plan: Plan) -> None:
         for k, periods in reversed(list(enumerate(segments(plan)))):
             steps = slice(periods.start * plan.period, periods.stop * plan.period)
             store.add([(run.id, k, losses[steps], measures[periods])])
-    store.add([(unfinished.id, 0, losses[:1], measures[:1])])
+    first = segments(plan)[0]
+    steps = slice(first.start * plan.period, first.stop * plan.period)
+    store.add([(unfinished.id, 0, losses[steps], measures[first])])
     store.close()
 
     store = Store(tmp_path)
@@ -133,11 +135,14 @@ def test_what_failed_or_was_narrowed_is_marked(tmp_path: Path, plan: Plan) -> No
 def test_a_run_that_was_stopped_early_is_over(tmp_path: Path, plan: Plan) -> None:
     store = Store.create(tmp_path, {"plan": plan.to_json()})
     stopped, waiting, *_ = plan.tuning()
-    measures = np.random.default_rng(0).random((7, 2, 2), np.float32)
+    first, second = segments(plan)[:2]
+    measures = np.random.default_rng(0).random((second.stop + 1, 2, 2), np.float32)
+    losses = np.zeros(second.stop * plan.period, np.float32)
     for run in (stopped, waiting):
         store.begin([(run, ("weights", "batches", measures[0]))])
-        store.add([(run.id, 1, np.zeros(40, np.float32), measures[3:])])
-        store.add([(run.id, 0, np.zeros(20, np.float32), measures[1:3])])
+        for k, part in ((1, second), (0, first)):
+            steps = slice(part.start * plan.period, part.stop * plan.period)
+            store.add([(run.id, k, losses[steps], measures[1:][part])])
     for run, found in store.measured([stopped, waiting]).items():
         np.testing.assert_array_equal(found, measures, err_msg=str(run))
     for _ in range(2):
@@ -147,5 +152,5 @@ def test_a_run_that_was_stopped_early_is_over(tmp_path: Path, plan: Plan) -> Non
     store.close()
     assert curve.run == stopped
     assert curve.stopped
-    assert len(curve.losses) == 60
+    assert len(curve.losses) == len(losses)
     np.testing.assert_array_equal(curve.measures, measures)

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from tests.conftest import EXAMPLES
 
 from ravine import verdict
+from ravine.racing.border import read_plan
 from ravine.racing.choices import choose
 from ravine.racing.configuration import Configuration
 from ravine.racing.plan import Facts, Plan, Run, settle
@@ -175,6 +176,6 @@ def test_a_plan_with_all_of_it_survives_as_text() -> None:
     plan = planned(
         "sgd", "adam", schedule="linear", target=0.3, studies=3, search="beta_2=0.9:0.99", trials=4
     )
-    assert Plan.from_json(plan.to_json()) == plan
+    assert read_plan(plan.to_json()) == plan
     assert plan.decaying == ("sgd", "adam")
     assert replace(plan, decaying=()).horizons("adam") == (plan.steps,)

@@ -7,6 +7,7 @@ import pytest
 
 from ravine import verdict
 from ravine.errors import WrongCall
+from ravine.racing.border import read_plan
 from ravine.racing.choices import read_target
 from ravine.racing.plan import Plan, Run
 from ravine.racing.store import Curve
@@ -53,7 +54,7 @@ def test_the_first_is_first_to_what_was_asked_for(
     made, target: Any, metric: str, first: str, speedup: float
 ) -> None:
     plan = made.planned("sgd", "adam", "rmsprop", target=target)
-    assert Plan.from_json(plan.to_json()) == plan
+    assert read_plan(plan.to_json()) == plan
     found = made.judged(plan, raced(made, plan))
     assert found.metric == metric
     assert found.leader.rule == first

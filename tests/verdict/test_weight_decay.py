@@ -9,6 +9,7 @@ import pytest
 
 from ravine import verdict
 from ravine.errors import WrongCall
+from ravine.racing.border import read_plan
 from ravine.racing.choices import choose, joined
 from ravine.racing.configuration import Configuration
 from ravine.racing.plan import Facts, Plan, Run, settle
@@ -148,4 +149,4 @@ def test_decays_that_change_nothing_do_not_narrow_the_spread_between_rates() -> 
 
 def test_a_plan_with_decays_survives_as_text() -> None:
     plan = planned(AdamW())
-    assert Plan.from_json(plan.to_json()) == plan
+    assert read_plan(plan.to_json()) == plan

@@ -226,13 +226,18 @@ class Plan:
         """The ``seed``-th run of a stage of a study; ``steps``: by default all that a run has."""
         seed += FIRST_SEED[stage] + study * STUDY_SEEDS
         steps = steps or self.steps
+        stage = stage if steps == self.steps else SHORTER
+        id_ = self.id_of(rule, configuration, seed, steps)
+        return Run(id_, stage, rule, configuration, seed, steps)
+
+    def id_of(self, rule: str, configuration: Configuration, seed: int, steps: int) -> str:
+        """A digest of everything that decides a run's result."""
         decisive = [self.facts[:DECISIVE], self.sources[rule], configuration.learning_rate, seed]
         decisive.append(self.choices.batch_size)
         decisive += [steps, self.period, self.segment, self.width]
         if configuration.others:
             decisive.append(dict(configuration.others))
-        stage = stage if steps == self.steps else SHORTER
-        return Run(digest(decisive)[:16], stage, rule, configuration, seed, steps)
+        return digest(decisive)[:16]
 
     def settings(self, run: Run) -> dict[str, float]:
         """The hyperparameters in which a run departs from its rule."""
@@ -261,27 +266,6 @@ class Plan:
     def to_json(self) -> str:
         """The plan as text; equal plans give equal text."""
         return json.dumps(asdict(self) | {"facts": self.facts._asdict()}, sort_keys=True)
-
-    @classmethod
-    def from_json(cls, text: str) -> "Plan":
-        """The plan that ``to_json`` wrote."""
-        fields = json.loads(text)
-        choices = fields.pop("choices")
-        choices["rules"] = tuple(choices["rules"])
-        choices["learning_rates"] = {k: tuple(v) for k, v in choices["learning_rates"].items()}
-        choices["search"] = {
-            name: interval and tuple(interval)
-            for name, interval in choices.get("search", {}).items()
-        }
-        choices["others"] = {
-            rule: {name: tuple(values) for name, values in columns.items()}
-            for rule, columns in choices.get("others", {}).items()
-        }
-        choices["decays"] = {rule: tuple(v) for rule, v in choices.get("decays", {}).items()}
-        fields["decaying"] = tuple(fields.get("decaying", ()))
-        facts = fields.pop("facts")
-        facts |= {k: tuple(v) for k, v in facts.items() if isinstance(v, list)}
-        return cls(Choices(**choices), Facts(**facts), **fields)
 
 
 def settle(choices: Choices, rules: Mapping[str, Rule], facts: Facts) -> Plan:

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ravine.errors import RavineError, WrongCall
-from ravine.racing import signing
+from ravine.racing import border, signing
 from ravine.racing.configuration import Configuration
 from ravine.racing.plan import STAGES, Plan, Run
 
@@ -28,30 +28,6 @@ CONFIRM = "confirm"  # the framework in which a race is to be confirmed once it 
 WORK = "work"  # the folder, inside that of the race, through which workers share files
 FORMAT = 6  # before, races were tuned and judged by another protocol
 SPLITS = 2  # that are evaluated: validation, test
-_SCHEMA = """
-CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL);
-CREATE TABLE runs (
-    id TEXT PRIMARY KEY, stage TEXT NOT NULL, rule TEXT NOT NULL,
-    learning_rate REAL NOT NULL, others TEXT NOT NULL, seed INTEGER NOT NULL,
-    steps INTEGER NOT NULL, weights_digest TEXT NOT NULL, batches_digest TEXT NOT NULL,
-    start BLOB NOT NULL
-);
-CREATE TABLE segments (
-    run TEXT NOT NULL REFERENCES runs(id), segment INTEGER NOT NULL,
-    losses BLOB NOT NULL, measures BLOB NOT NULL,
-    PRIMARY KEY (run, segment)
-);
-CREATE TABLE marks (
-    run TEXT PRIMARY KEY, stage TEXT NOT NULL, rule TEXT NOT NULL,
-    learning_rate REAL NOT NULL, others TEXT NOT NULL, seed INTEGER NOT NULL,
-    steps INTEGER NOT NULL, width INTEGER NOT NULL, failure TEXT NOT NULL
-);
-CREATE TABLE stopped (run TEXT PRIMARY KEY);
-CREATE TABLE elsewhere (
-    framework TEXT NOT NULL, run TEXT NOT NULL, random INTEGER NOT NULL,
-    measures BLOB NOT NULL, seconds BLOB NOT NULL, PRIMARY KEY (framework, run)
-);
-"""
 
 
 @dataclass(frozen=True)
@@ -106,6 +82,8 @@ class Store:
         except sqlite3.Error as error:
             raise RavineError(f"'{path}' cannot be opened: {error}") from error
         try:
+            with self._known():
+                border.check_tables(dict(self._db.execute("SELECT name, type FROM sqlite_master")))
             found = self.read_meta("format")
             if found != FORMAT:
                 raise RavineError(f"'{path}' {_why_not(found)}")
@@ -127,7 +105,7 @@ class Store:
             folder.mkdir(parents=True, exist_ok=True)
             made.unlink(missing_ok=True)
             with closing(sqlite3.connect(made)) as db, db:
-                db.executescript(_SCHEMA)
+                db.executescript(border.SCHEMA)
                 rows = {"format": FORMAT, **meta}.items()
                 db.executemany(
                     "INSERT INTO meta VALUES (?, ?)", [(k, json.dumps(v)) for k, v in rows]
@@ -149,7 +127,8 @@ class Store:
     def read_meta(self, key: str) -> Any:
         """A value that the race was created with."""
         row = self._db.execute("SELECT value FROM meta WHERE key = ?", (key,)).fetchone()
-        return None if row is None else json.loads(row[0])
+        with self._known():
+            return None if row is None else border.read(row[0], key)
 
     def write_meta(self, key: str, value: Any) -> None:
         """Keep a value, in the place of the one before."""
@@ -159,7 +138,14 @@ class Store:
     @property
     def plan(self) -> Plan:
         """What the race set out to do."""
-        return Plan.from_json(self.read_meta("plan"))
+        with self._known():
+            return border.read_plan(self.read_meta("plan") or "")
+
+    @property
+    def rules(self) -> dict[str, dict[str, Any]]:
+        """The hyperparameters of each rule, as it was raced."""
+        with self._known():
+            return border.check_rules(self.read_meta("rules"), self.plan)
 
     def replan(self, plan: Plan) -> None:
         """The race sets out to do more."""
@@ -257,7 +243,7 @@ class Store:
 
     def curves(self) -> list[Curve]:
         """Every run that is over, in the order of the plan's rules, rates and seeds."""
-        with self._reading_from():
+        with self._reading_from(), self._known():
             return self._curves()
 
     def keep_elsewhere(
@@ -273,17 +259,16 @@ class Store:
 
     def elsewhere(self) -> dict[tuple[str, str], tuple[Any, Any, bool]]:
         """By framework and run id: measures, (evaluations + 1, measures), seconds, random."""
-        count = len(self.plan.facts.measures)
-        return {
-            (framework, run): (
-                np.frombuffer(measures, "<f4").reshape(-1, count),
-                np.frombuffer(seconds, "<f4"),
-                bool(random),
-            )
-            for framework, run, random, measures, seconds in self._db.execute(
-                "SELECT * FROM elsewhere"
-            )
-        }
+        count, found = len(self.plan.facts.measures), {}
+        with self._reading_from(), self._known():
+            for columns in self._db.execute("SELECT * FROM elsewhere"):
+                framework, run, random, measures, seconds = border.row(columns, "elsewhere")
+                evaluations = len(seconds) // 4
+                border.expect_bytes(seconds, evaluations, "elsewhere")
+                border.expect_bytes(measures, (evaluations + 1) * count, "elsewhere")
+                arrays = np.frombuffer(measures, "<f4"), np.frombuffer(seconds, "<f4")
+                found[framework, run] = arrays[0].reshape(-1, count), arrays[1], bool(random)
+        return found
 
     def _put(self, key: str, value: Any) -> None:
         self._db.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (key, json.dumps(value)))
@@ -293,12 +278,19 @@ class Store:
         shape = _shape(plan)
         narrowed, failed, stopped = self.narrowed(), self.failed(), self.stopped()
         parts: dict[str, list[tuple[bytes, bytes]]] = {}
-        query = "SELECT run, losses, measures FROM segments ORDER BY run, segment"
-        for run, losses, measures in self._db.execute(query):
-            parts.setdefault(run, []).append((losses, measures))
+        query = "SELECT run, segment, losses, measures FROM segments ORDER BY run, segment"
+        for row in self._db.execute(query):
+            run, segment, losses, measures = border.row(row, "segments")
+            own = parts.setdefault(run, [])
+            if segment != len(own):
+                raise border.Foreign(f"segments: {segment} of the run '{run}' after {len(own)}")
+            own.append((losses, measures))
         curves, starts = [], {}
-        for *columns, weights, batches, start in self._db.execute("SELECT * FROM runs"):
+        for row in self._db.execute("SELECT * FROM runs"):
+            *columns, weights, batches, start = border.row(row, "runs")
             run = _run(*columns)
+            border.check_run(run, plan)
+            border.check_sizes(run, plan, shape, start, parts.get(run.id, []))
             starts[run.stage, run.seed, run.steps] = (weights, batches, start)
             segments = parts.get(run.id, [])
             early = run.id in stopped
@@ -314,6 +306,7 @@ class Store:
         for *columns, _, failure in self._marks():
             if failure:
                 run = _run(*columns)
+                border.check_run(run, plan)
                 start = starts.get((run.stage, run.seed, run.steps))
                 curves.append(_failed(run, failure, plan, start))
         order = {rule: i for i, rule in enumerate(plan.choices.rules)}
@@ -329,7 +322,8 @@ class Store:
         )
 
     def _marks(self) -> list[tuple[Any, ...]]:
-        return self._db.execute("SELECT * FROM marks").fetchall()
+        with self._known():
+            return [border.row(r, "marks") for r in self._db.execute("SELECT * FROM marks")]
 
     def _mark(self, runs: Sequence[Run], width: int, failure: str) -> None:
         with self._writing():
@@ -349,6 +343,15 @@ class Store:
                 yield
         except sqlite3.Error as error:
             raise RavineError(f"cannot write to '{self.folder / FILE}': {error}") from error
+
+    @contextmanager
+    def _known(self) -> Iterator[None]:
+        """What is read is what a race writes, or it is refused in one line."""
+        try:
+            yield
+        except border.Foreign as error:
+            path = self.folder / FILE
+            raise RavineError(f"'{path}' is not a race that can be read: {error}") from error
 
     @contextmanager
     def _reading_from(self) -> Iterator[None]:
@@ -372,7 +375,8 @@ def _columns(run: Run) -> tuple[Any, ...]:
 def _run(
     id_: str, stage: str, rule: str, learning_rate: float, others: str, seed: int, steps: int
 ) -> Run:
-    return Run(id_, stage, rule, Configuration.read(learning_rate, others), seed, steps)
+    configuration = Configuration.of(learning_rate, border.read(others, "others"))
+    return Run(id_, stage, rule, configuration, seed, steps)
 
 
 def _signed(plan: str, payload: str) -> tuple[str, str]:
