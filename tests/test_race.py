@@ -138,7 +138,8 @@ def test_a_race_of_own_rules_says_how_it_goes_on(tmp_path: Path) -> None:
 
     choices, rules = choose(TASKS["digits-mlp"], [Mine()], None, 1, 1, 1, 32)
     settled = plan.settle(choices, rules, plan.Facts(10, (64, 8, 8), ("loss",), "0"))
-    meta = {"plan": settled.to_json(), "rules": {}, "versions": {}}
+    held = {name: rule.values() for name, rule in rules.items()}
+    meta = {"plan": settled.to_json(), "rules": held, "versions": {}}
     Store.create(tmp_path, meta).close()
     with pytest.raises(
         WrongCall, match=r"go on from Python: ravine\.resume\('.*', rules=\[mine\]\)"
