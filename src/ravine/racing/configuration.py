@@ -36,8 +36,3 @@ class Configuration(NamedTuple):
     def others_json(self) -> str:
         """The other hyperparameters as text, as the store keeps them; equal ones give the same."""
         return json.dumps(dict(self.others), sort_keys=True)
-
-    @classmethod
-    def read(cls, learning_rate: float, others_json: str) -> "Configuration":
-        """What ``others_json`` wrote, with its learning rate."""
-        return cls.of(learning_rate, json.loads(others_json))
