@@ -147,6 +147,7 @@ class Workbench:
             notes=cautions(self.task, network, checked.note, uncounted),
             anew=bool(anew),
             blocks=len(blocks),
+            split=getattr(self.task, "split", ""),
             floats=getattr(self.task, "floats", "float32"),
         )
 

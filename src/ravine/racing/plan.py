@@ -60,6 +60,7 @@ class Facts(NamedTuple):
     anew: bool = False  # whether every seed splits the rows anew
     blocks: int = 0  # of test rows that are measured apart, where it does not
     floats: str = "float32"  # that it is computed in
+    split: str = ""  # how rows were split, in words, where they are a user's
 
 
 @dataclass(frozen=True)

@@ -5,11 +5,11 @@ import math
 from ravine.racing import endpoint, stopping
 from ravine.racing.plan import REFERENCE_SEEDS, Plan
 from ravine.verdict import comparing, tuning
-from ravine.verdict.curves import UNTRAINED
+from ravine.verdict.curves import TEST, UNTRAINED
 from ravine.verdict.evaluation import ALPHA, LEAST
 from ravine.verdict.naming import called
 from ravine.verdict.sensitivity import FORGIVEN
-from ravine.verdict.tuning import TARGET_QUANTILE
+from ravine.verdict.tuning import TARGET_QUANTILE, goal_among
 
 
 def protocol(plan: Plan) -> dict[str, str]:
@@ -78,17 +78,19 @@ def protocol(plan: Plan) -> dict[str, str]:
 
 
 def _split(plan: Plan) -> str:
+    said = f"{plan.facts.split}; " if plan.facts.split else ""
     if plan.facts.anew:
         return (
-            "anew for each seed, in parts of one size: what is concluded is about all rows, not "
-            "about those that happened to be held out"
+            f"{said}anew for each seed, in parts of one size: what is concluded is about all rows, "
+            "not about those that happened to be held out"
         )
-    if not plan.facts.blocks:
-        return "the same for all seeds"
+    said += "the same for all seeds"
+    goal = goal_among(plan)
+    if not plan.facts.blocks or (goal is not None and goal.split != TEST):
+        return f"{said}: what is concluded is about the rows that were held out"
     return (
-        "the same for all seeds; intervals allow for the choice of the test rows, by half-samples "
-        f"of {plan.facts.blocks} blocks of them, except where the target is not measured on the "
-        "test data"
+        f"{said}; intervals allow for the choice of the test rows, by half-samples of "
+        f"{plan.facts.blocks} blocks of them"
     )
 
 

@@ -31,6 +31,7 @@ class OwnModel(OwnTask):
 
     loss_weights: Any = None
     settings: Settings | None = None  # of the process that it was made in
+    options: tuple[str, ...] = ()  # about the data, as code
 
     @property
     def variables(self) -> tuple[Variable, ...]:
@@ -52,7 +53,7 @@ class OwnModel(OwnTask):
         """See ``Task.call``."""
         given = {"loss": self.loss, "metrics": self.metrics, "loss_weights": self.loss_weights}
         options = [f"{name}={spelled(v)}" for name, v in given.items() if v is not None]
-        return ", ".join([self.name, "data", *options])
+        return ", ".join([self.name, "data", *options, *self.options])
 
     @property
     def unfit(self) -> str:
@@ -168,7 +169,26 @@ def own_model(
         settings=settings,
         floats=settings.floats,
         augment=augmenting.checked(augment),
+        options=_options(
+            validation_data=validation_data,
+            test_data=test_data,
+            split=split,
+            groups=groups,
+            validation_split=validation_split,
+            augment=augment,
+            class_weight=class_weight,
+        ),
         **of_data(prepared, {k: v for k, v in y_like.items() if v is not None}),
+    )
+
+
+def _options(**given: Any) -> tuple[str, ...]:
+    """What was said about the data, as code; rows and labels by the name of the option."""
+    words = str, float, Mapping
+    return tuple(
+        f"{name}={spelled(v) if isinstance(v, words) or callable(v) else name}"
+        for name, v in given.items()
+        if v is not None
     )
 
 
