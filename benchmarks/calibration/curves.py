@@ -3,8 +3,8 @@
 Of a task, real runs: first the coarse grid on three seeds, then on all seeds that grid and eighths
 of a decade around each rule's best; of a rule whose weight decay is tuned, other decays near its
 best rate too. ``TASK:cosine``: whole schedules of several lengths; ``TASK:anew``: every seed splits
-the rows of a classification anew, as is done by itself where they are many. ``synthetic``: a
-formula whose speed-ups are known.
+the rows of a classification anew, as is done by itself where they are many. ``TASK:other``: the
+runs of other seeds. ``synthetic``: a formula whose speed-ups are known.
 """
 
 import math
@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 import ravine
 from ravine import conduct
 from ravine.racing import grids
+from ravine.racing.choices import STUDY_SEEDS
 from ravine.racing.endpoint import joined, lowest_so_far
 from ravine.racing.plan import FIRST_SEED
 from ravine.rules import RULES
@@ -33,6 +34,7 @@ SEEDS = 60
 SCHEDULED = ("sgd", "nesterov", "adam")  # rules of a race with a schedule
 SCHEDULED_SEEDS = 12
 EVALUATIONS = 100
+OTHER = "other"  # seeds
 # Of the formula: how many times faster than the reference each rule is at its best learning rate.
 SPEEDUPS = {"a": 1.0, "b": 1.1, "c": 0.9, "d": 1.25, "e": 0.8, "f": 1.5, "g": 2.0}
 Floats = NDArray[np.floating]
@@ -120,14 +122,14 @@ def of(name: str, seeds: int = SEEDS) -> Curves:
     if name == "synthetic":
         return by_formula(seeds)
     task, _, way = name.partition(":")
-    return of_schedules(task, way) if way not in ("", "anew") else of_task(name, seeds)
+    return of_schedules(task, way) if way not in ("", "anew", OTHER) else of_task(name, seeds)
 
 
 def task_of(name: str) -> Task:
     """A built-in task, or that with its rows split anew by every seed: see above."""
     base, _, anew = name.partition(":")
     task = find(base)
-    if not anew:
+    if anew != "anew":
         return task
     x, y = (np.concatenate(part) for part in zip(*task.load(), strict=True))
     rows = Rows(x - x.mean(axis=0), y, y.reshape(len(y)))
@@ -221,6 +223,8 @@ def _raced(
     """
     with tempfile.TemporaryDirectory() as place:
         conduct.publish_pages = lambda race: None  # type: ignore[attr-defined]
+        if name.endswith(f":{OTHER}"):
+            FIRST_SEED["tuning"] = STUDY_SEEDS // 2  # one seed a study is run
         race = ravine.race(
             task_of(name),
             rules=list(rates),

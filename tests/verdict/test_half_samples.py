@@ -1,6 +1,7 @@
 """What the choice of test rows contributes to an interval, by half-samples of them."""
 
 import math
+import re
 from dataclasses import replace
 from typing import Any
 
@@ -19,6 +20,7 @@ from ravine.verdict.comparing import TOLERANCE, Tuned, compare
 from ravine.verdict.curves import TEST
 from ravine.verdict.endings import final_loss, ratio
 from ravine.verdict.half_samples import halves, on_half
+from ravine.verdict.protocol import protocol
 from ravine.verdict.statistics import half_sample_variance
 from ravine.verdict.studies import studied
 
@@ -124,3 +126,23 @@ def test_a_race_is_judged_by_rows_too_where_its_split_is_given(made: Any) -> Non
     assert ends[1] is not None
     assert ends[0].median == pytest.approx(ends[1].median)
     assert ends[0].high / ends[0].low > ends[1].high / ends[1].low
+
+
+@pytest.mark.parametrize(
+    ("facts", "target", "said"),
+    [
+        ({"anew": True, "blocks": 0}, "", "anew for each seed, in parts of one size: .* all rows"),
+        ({"blocks": 16}, "", "same for all seeds; .* half-samples of 16 blocks"),
+        ({"blocks": 0}, "", "same for all seeds: .* about the rows that were held out"),
+        ({"blocks": 16}, "validation loss<=0.1", "same for all seeds: .* that were held out"),
+    ],
+    ids=["anew", "given", "few", "another split's target"],
+)
+def test_the_protocol_says_how_rows_were_split(
+    made: Any, facts: dict[str, Any], target: str, said: str
+) -> None:
+    plan = made.planned("sgd", "adam")
+    told = plan.facts._replace(split="split off by group, at random", **facts)
+    plan = replace(plan, facts=told, choices=replace(plan.choices, target=target))
+    words = protocol(plan)["split"]
+    assert re.search(f"^split off by group, at random; (the )?{said}", words)

@@ -126,8 +126,7 @@ class Workbench:
         checked = check_evaluation(self._engine, network, self.task, data, drawn)
         self._start = checked.start
         x, y = ([array[:COUNTED] for array in arrays[f"train_{part}"]] for part in "xy")
-        sample = one_or_all(x), one_or_all(y)
-        given = network, tuple(drawn), sample
+        given = network, tuple(drawn), (one_or_all(x), one_or_all(y))
         operations, uncounted = counted(lambda: self._engine.operations(*given))
         return Facts(
             parameters=sum(w.size for w in drawn.trainable),
@@ -147,7 +146,7 @@ class Workbench:
             notes=cautions(self.task, network, checked.note, uncounted),
             anew=bool(anew),
             blocks=len(blocks),
-            split=getattr(self.task, "split", ""),
+            split="; ".join(self.task.notes),
             floats=getattr(self.task, "floats", "float32"),
         )
 

@@ -123,6 +123,40 @@ def test_a_model_that_is_another_when_rebuilt_is_named(tmp_path: Path) -> None:
     assert advice
 
 
+def lazily_built() -> Any:
+    model = keras.Sequential([layers.Dense(3), layers.Dense(1)])
+    model.build((None, 4))
+    return model
+
+
+def layered(*inner: Any) -> Any:
+    return keras.Sequential([keras.Input((4,)), *inner, layers.Dense(1)])
+
+
+GIVEN = {
+    "sequential": lambda: layered(layers.Dense(3)),
+    "built later": lazily_built,
+    "models in models": lambda: layered(*(keras.Sequential([layers.Dense(4)]) for _ in range(3))),
+    "wrapped layers": lambda: layered(
+        layers.Reshape((2, 2)), layers.Bidirectional(layers.LSTM(2)), layers.BatchNormalization()
+    ),
+}
+
+
+@pytest.mark.parametrize("make", GIVEN.values(), ids=GIVEN)
+def test_a_model_of_any_form_is_that_which_was_given(make: Any) -> None:
+    task = ravine.Task.from_model(make(), (X, Y), loss="mse")
+    network, _ = begun(task)
+    compare(task.variables, network.variables_there, task.name)
+    assert {v.path for v in task.variables} != {v.path for v in network.variables_there}
+
+
+def test_a_sequential_model_is_raced_as_it_is(tmp_path: Path) -> None:
+    model = layered(layers.Dense(3))
+    race = ravine.race(model, (X, Y), loss="mse", **SMALL, workers=0, out=tmp_path / "race")
+    assert race.stored
+
+
 MODULE = """
 UNITS = 2
 

@@ -50,6 +50,34 @@ def test_rows_of_one_group_are_on_one_side(labels: list[int], last: bool, seed: 
     assert not groups[0] & groups[1] | groups[0] & groups[2] | groups[1] & groups[2]
 
 
+def make_model() -> None:
+    """Is not called here."""
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"split": "last"},
+        {"groups": np.arange(100) // 5, "split": "random"},
+        {"validation_split": 0.3},
+        {"validation_data": (X[:5], Y[:5]), "test_data": (X[5:9], Y[5:9])},
+        {"class_weight": {0: 1.0, 1: 3.0}},
+        {"augment": lambda x, key: x},
+    ],
+    ids=lambda options: next(iter(options)),
+)
+def test_what_to_run_again_splits_the_same_rows(options: Any) -> None:
+    y = Y if "class_weight" not in options else (Y > 0).astype(int)
+    found = ravine.Task.from_model(make_model, (X, y), loss="mse", **options)
+    # A function without a name is for whoever reads it to fill in.
+    code = found.call.replace("make_model", "model", 1).replace("augment=…", "augment=augment")
+    told = {"Task": ravine.Task, "model": make_model, "data": (X, y), **options}
+    again = eval(f"Task.from_model({code})", told)  # our own words
+    assert again.description == found.description
+    assert rows(again) == rows(found)
+    assert [name for name in options if f"{name}=" not in found.call] == []
+
+
 def test_groups_of_equal_size_have_their_share() -> None:
     found = task(groups=np.arange(100) // 5)
     assert [len(part) for part in rows(found)] == [60, 20, 20]

@@ -34,6 +34,20 @@ def canonical_paths(paths: Sequence[str]) -> list[str]:
     return ["/".join(names[part] for part in path.split("/")) for path in paths]
 
 
+def same_place(path: str, other: str) -> bool:
+    """Whether two paths may be of one variable of a model, given and restored.
+
+    Keras names a variable by the scopes that its layer was first called in: a model that is
+    restored builds its layers outside of it.
+
+    >>> same_place("net/bidirectional/forward_lstm/kernel", "forward_lstm/kernel")
+    True
+    """
+    shorter, longer = sorted(([_base(p) for p in x.split("/")] for x in (path, other)), key=len)
+    rest = iter(longer)
+    return shorter[-1] == longer[-1] and all(part in rest for part in shorter)
+
+
 def _count(config: Any, names: dict[str, str]) -> None:
     """Note the new name of every layer that has an automatic one, in their order."""
     if isinstance(config, list | tuple):

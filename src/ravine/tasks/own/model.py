@@ -206,4 +206,5 @@ def spelled(value: Any) -> str:
         return repr(value)
     if isinstance(value, Moved):
         return f"{value.config['class_name']}(…)"
-    return str(getattr(value, "__name__", None) or f"{type(value).__name__}(…)")
+    name = str(getattr(value, "__name__", ""))
+    return name if name.isidentifier() else "…" if name else f"{type(value).__name__}(…)"

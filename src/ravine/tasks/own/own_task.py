@@ -27,7 +27,6 @@ class OwnTask(Task):
     narrow: tuple[tuple[Split, Split], ...] = ()  # batches before and after they were padded on
     cautions: tuple[str, ...] = ()  # what a reader of the verdict should know, a line each
     at_random: bool = False  # whether test rows were split off so: any may be next to any
-    split: str = ""  # how rows were split, in words
 
     @property
     def told(self) -> tuple[Any, ...]:
@@ -58,7 +57,6 @@ def of_data(prepared: Prepared, y: Any) -> dict[str, Any]:
         "notes": (prepared.said,),
         "cautions": prepared.cautions,
         "at_random": prepared.at_random,
-        "split": prepared.said,
         "narrow": prepared.narrow[:1],
     }
 

@@ -7,7 +7,7 @@ from contextlib import contextmanager, suppress
 from typing import Any, NamedTuple
 
 from ravine.errors import WrongCall
-from ravine.tasks.own.canonical import canonical_paths
+from ravine.tasks.own.canonical import canonical_paths, same_place
 
 RANDOM = "seed_generator_state"  # whose dtype is the backend's
 
@@ -61,15 +61,20 @@ def built_here(framework: str, build: Callable[[], Sequence[Variable]]) -> tuple
 
 def compare(here: Sequence[Variable], there: Sequence[Variable], name: str) -> None:
     """Raises ``WrongCall`` if a worker's model has other variables than the one here, if any."""
-    if not here or list(here) == list(there):
-        return
     pairs = zip(here, there, strict=False)
-    one, other = next(((a, b) for a, b in pairs if a != b), (None, None))
+    one, other = next(((a, b) for a, b in pairs if not _alike(a, b)), (None, None))
+    if not here or (one is None and len(here) == len(there)):
+        return
     if one is None:
         found = f"{len(here)} variables in this process and {len(there)} in a worker"
     else:
         found = f"{one} in this process and {other} in a worker"
-    if one is not None and other is not None and one[:2] == other[:2] and one.dtype != other.dtype:
+    if (
+        one is not None
+        and other is not None
+        and one.shape == other.shape
+        and one.dtype != other.dtype
+    ):
         why = (
             "64-bit numbers of this process do not reach the worker, as it had none when the task "
             "was made; give the dtype to what makes the array"
@@ -81,6 +86,10 @@ def compare(here: Sequence[Variable], there: Sequence[Variable], name: str) -> N
             "model, such as functools.partial(make_model, units=64)"
         )
     raise WrongCall(f"the model of '{name}' has {found}: {why}")
+
+
+def _alike(one: Variable, other: Variable) -> bool:
+    return one[1:] == other[1:] and same_place(one.path, other.path)
 
 
 @contextmanager
