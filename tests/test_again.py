@@ -87,7 +87,7 @@ def test_a_step_of_every_rule_was_timed(raced: Path) -> None:
 def test_where_steps_take_longer_the_speedup_in_seconds_is_lower(finished: Path) -> None:
     """By as much, as Adam has all targets behind it before gradient descent's runs end."""
     with closing(Store(finished)) as store:
-        store.write_meta(STEP_SECONDS, {"sgd": 1e-6, "adam": 1.25e-6})
+        store.write_meta(STEP_SECONDS, {"sgd": [1e-6], "adam": [1.25e-6]})
     adam = next(s for s in ravine.Race.open(finished).verdict.standings if s.rule == "adam")
     assert adam.steps_to_target.high < 40 / 1.25
     assert adam.speedup_seconds is not None

@@ -14,6 +14,7 @@ from ravine.pages.explorer.entries import Entry
 from ravine.racing.choices import choose, scheduled
 from ravine.racing.durations import read_seconds
 from ravine.racing.grids import log_grid, own_grid, read_rates, read_search, scattered
+from ravine.racing.target import check_not_met
 from ravine.rules import SGD, Adam, AdamW
 from ravine.surfaces import find
 from ravine.tasks import TASKS
@@ -130,6 +131,19 @@ FOLLOWED: list[tuple[str, Any, Any]] = [
         lambda: chosen(Adam(), target="training accuracy>=0.9"),
         lambda: [
             chosen(Adam(), target=x) for x in ("training loss<=0.1", "validation accuracy>=0.9")
+        ],
+    ),
+    (
+        "a loss falls in training; write",
+        lambda: chosen(Adam(), target="loss>=0.5"),
+        lambda: chosen(Adam(), target="loss<=0.5"),
+    ),
+    (
+        "is met before step one, where the",
+        lambda: check_not_met("accuracy<=0.9", ("loss", "accuracy"), [[2.3, 0.1]] * 2),
+        lambda: [
+            check_not_met(x, ("loss", "accuracy"), [[2.3, 0.1]] * 2)
+            for x in ("accuracy>=0.9", "loss<=0.5", "training loss<=3.0", "")
         ],
     ),
     (

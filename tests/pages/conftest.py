@@ -15,8 +15,8 @@ from ravine.racing.choices import Choices
 from ravine.racing.configuration import Configuration
 from ravine.racing.plan import Facts, Plan, Run
 from ravine.racing.store import Curve
+from ravine.racing.target import Target
 from ravine.verdict.confirming import Confirmation, confirmed
-from ravine.verdict.curves import Target
 
 HOSTILE = "</script><script>alert(1)</script>"
 # What a rule gains a step at the middle one of its three learning rates; best is the hostile one.
@@ -109,8 +109,10 @@ def make_results() -> Make:
     def make(
         change: Callable[[Curve], Curve] = lambda curve: curve,
         speed: Mapping[str, float] = SPEED,
+        step_seconds: Mapping[str, float] | None = None,
         **more: object,
     ) -> Results:
+        more["step_seconds"] = {rule: [each] for rule, each in (step_seconds or {}).items()}
         plan = make_plan(speed)
         curves: list[Curve] = []
         while runs := verdict.due(plan, curves):

@@ -1,7 +1,7 @@
 """Races made of formulas: the verdict is tested without running one."""
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -108,7 +108,14 @@ class Made:
 
         return self.raced(plan, losses)
 
-    def judged(self, plan: Plan, curves: Sequence[Curve], **more: object) -> verdict.Verdict:
+    def judged(
+        self,
+        plan: Plan,
+        curves: Sequence[Curve],
+        step_seconds: Mapping[str, float | Sequence[float]] | None = None,
+        **more: object,
+    ) -> verdict.Verdict:
+        more["step_seconds"] = {r: np.atleast_1d(s) for r, s in (step_seconds or {}).items()}
         rules = {rule: RULES[rule]().values() for rule in plan.choices.rules}
         return verdict.judge(plan, rules, curves, **more)  # type: ignore[arg-type]
 

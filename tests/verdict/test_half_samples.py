@@ -16,8 +16,8 @@ from scipy.stats import t as student
 from ravine.racing.configuration import Configuration
 from ravine.racing.splits import blocks_of
 from ravine.racing.store import Curve
+from ravine.racing.target import TEST
 from ravine.verdict.comparing import TOLERANCE, Tuned, compare
-from ravine.verdict.curves import TEST
 from ravine.verdict.endings import final_loss, ratio
 from ravine.verdict.half_samples import halves, on_half
 from ravine.verdict.protocol import protocol

@@ -58,8 +58,8 @@ def test_no_difference_is_said_to_be_none(made) -> None:
     assert adam.finding == "as fast"
     assert adam.speedup == pytest.approx((1, 1 / 1.03, 1.03))  # rates in between may be 3 % better
     assert str(found) == (
-        "No rule was found to be faster than gradient descent (the best, Adam: 1.00× the steps "
-        "[0.97, 1.03]); Adam is as fast, within 25 %."
+        "No rule was found to be faster than gradient descent (the fastest of the others, Adam, "
+        "takes 1.00× the steps [0.97, 1.03]); Adam is as fast, within 25 %."
     )
 
 
@@ -85,7 +85,8 @@ def test_a_slower_rule_is_found_so(made) -> None:
     assert adam.finding == "slower"
     assert adam.speedup.median == pytest.approx(0.5, rel=0.03)
     assert str(found).startswith(
-        "No rule was found to be faster than gradient descent (the best, Adam: 1.9"
+        "No rule was found to be faster than gradient descent (the fastest of the others, Adam, "
+        "takes 1.9"
     )
     assert "undecided" not in str(found)
     assert "as fast" not in str(found)
@@ -406,6 +407,12 @@ def test_three_clocks(made) -> None:
         math.exp(np.subtract(*np.log(seconds)).mean()), rel=0.02
     )
     assert adam.speedup_seconds.high < 1
+    # A machine that something else keeps busy: in one round of three Adam was as fast again.
+    rounds = {"sgd": [0.001] * 3, "adam": [0.003, 0.0015, 0.0033]}
+    noisy = made.standing(made.judged(plan, curves, step_seconds=rounds), "adam")
+    assert noisy.step_seconds == 0.003
+    ends = adam.speedup_seconds.low / 1.1, adam.speedup_seconds.high * 2
+    assert noisy.speedup_seconds[1:] == pytest.approx(ends)
     # At the target after the 50th evaluation: in the mean that ends at the 51st.
     assert adam.steps_to_target == adam.gradients_to_target == (510, 510, 510)
     assert adam.seconds_to_target == pytest.approx((1.53,) * 3)

@@ -1,17 +1,19 @@
 """A target may be of the test data, of the validation data, or of the training loss."""
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
+import ravine
 from ravine import verdict
 from ravine.errors import WrongCall
 from ravine.racing.border import read_plan
-from ravine.racing.choices import read_target
 from ravine.racing.plan import Plan, Run
 from ravine.racing.store import Curve
-from ravine.verdict.curves import TRAINING, series
+from ravine.racing.target import TRAINING, read_target
+from ravine.verdict.curves import series
 
 # Evaluations until 0.5, by rule and what is measured: another rule is first on each.
 LATE = {
@@ -93,6 +95,12 @@ def test_what_cannot_be_a_target_is_told(made, target: str, said: str) -> None:
     with pytest.raises(WrongCall) as error:
         made.planned("sgd", target=target)
     assert said in str(error.value)
+
+
+def test_a_target_that_is_met_before_step_one_ends_the_race(tiny_task: Any, tmp_path: Path) -> None:
+    wrong: Any = {"rules": "sgd", "out": tmp_path / "race", "workers": 0, "progress": False}
+    with pytest.raises(WrongCall, match=r"'loss<=10.0' is met before step one, where the test"):
+        ravine.race(tiny_task, target=10, **wrong)
 
 
 def test_the_advice_is_a_target() -> None:

@@ -129,7 +129,7 @@ def test_a_rule_that_joins_has_its_decay_tuned_as_well() -> None:
 @pytest.mark.parametrize(
     ("asked", "said"),
     [
-        ({"tune": "rate"}, "unknown what to tune 'rate'"),
+        ({"tune": "rate"}, "unknown way to tune 'rate'"),
         ({"tune": "full", "learning_rates": [0.1]}, "learning_rates says what is tried"),
         ({"tune": "full", "search": "beta_2"}, "search='weight_decay' tunes the decay"),
     ],

@@ -19,9 +19,10 @@ from ravine.levers.variants import FILES, files, tried_out
 from ravine.names import file_name
 from ravine.outcome import Race
 from ravine.racing import luggage
-from ravine.racing.choices import named, read_target
+from ravine.racing.choices import named
 from ravine.racing.luggage import Luggage
 from ravine.racing.store import WORK
+from ravine.racing.target import read_target
 from ravine.rules import RULES
 from ravine.tasks import TASKS, find
 from ravine.tasks import levers as axes

@@ -17,8 +17,8 @@ from ravine.pages.results import finite
 from ravine.pages.tables import number
 from ravine.pages.templates import render
 from ravine.pages.wide import wide
+from ravine.racing.target import SPLITS
 from ravine.verdict import Spread, title
-from ravine.verdict.curves import SPLITS
 from ravine.verdict.lever_words import HOW, said_effect, said_interval, said_values
 from ravine.verdict.levers import Values
 

@@ -65,7 +65,7 @@ META: Mapping[str, Any] = {
     "versions": dict[str, str] | None,
     "command": str | None,
     "rules": dict[str, ByName],
-    "step_seconds": dict[str, float] | None,
+    "step_seconds": dict[str, list[float]] | None,
     "cost": dict[str, float] | None,
     "best": Best | None,
     "checks": list[Checked] | None,

@@ -1,7 +1,5 @@
 """What the user decided, checked as far as it can be without building the model."""
 
-import math
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -11,6 +9,7 @@ from ravine.frameworks.spelling import read_rule, read_schedule
 from ravine.racing import grids
 from ravine.racing.configuration import Configuration
 from ravine.racing.grids import Rates
+from ravine.racing.target import read_target
 from ravine.rules import RULES
 from ravine.update_rule import Rule
 from ravine.wrapping import Scheduled
@@ -180,7 +179,7 @@ def _check_tune(tune: str | None, learning_rates: Rates, searched: Mapping[str, 
     if tune is None:
         return
     if tune not in TUNED:
-        raise unknown("what to tune", tune, TUNED)
+        raise unknown("way to tune", tune, TUNED)
     if tune == FULL and (learning_rates is not None or searched):
         given = "learning_rates" if learning_rates is not None else "search"
         raise WrongCall(
@@ -235,40 +234,6 @@ def named(rules: Sequence[Rule]) -> dict[str, Rule]:
             raise WrongCall(f"rule '{rule}' is listed twice")
         by_name[str(rule)] = rule
     return by_name
-
-
-def read_target(given: float | str | None) -> str:
-    """A target of the user's own, as ``Choices`` has it.
-
-    >>> read_target("accuracy >= .95"), read_target(0.3), read_target(None)
-    ('accuracy>=0.95', 'loss<=0.3', '')
-    >>> read_target("validation accuracy>=0.9"), read_target("train loss <= 0.1")
-    ('validation accuracy>=0.9', 'training loss<=0.1')
-    """
-    if given is None:
-        return ""
-    text = f"loss<={given!r}" if isinstance(given, float | int) else given
-    found = re.fullmatch(r"\s*(?:(?:(\w+)\s+)?(\w+)\s*(<=|>=))?\s*([-+.\w]+)\s*", text)
-    try:
-        value = float(found[4]) if found else math.nan
-    except ValueError:
-        value = math.nan
-    if found is None or not math.isfinite(value):
-        raise WrongCall(
-            f"cannot read the target {given!r}: write a test loss, such as 0.3, or a measure and "
-            "where it must get to, such as accuracy>=0.95 or 'validation accuracy>=0.95'"
-        )
-    split = {"train": "training"}.get(found[1], found[1]) or "test"
-    if split not in ("training", "validation", "test"):
-        raise unknown("data of a target", split, ("training", "validation", "test"))
-    measure = found[2] or "loss"
-    if split == "training" and measure != "loss":
-        raise WrongCall(
-            f"target={given!r}: on the training data the loss alone is measured; write "
-            f"'training loss<=…' or 'validation {measure}{found[3]}{value!r}'"
-        )
-    where = "" if split == "test" else f"{split} "
-    return f"{where}{measure}{found[3] or '<='}{value!r}"
 
 
 def scheduled(rule: Rule, schedule: str, steps: int) -> Rule:

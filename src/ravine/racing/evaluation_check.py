@@ -7,7 +7,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ravine.errors import WrongCall
-from ravine.racing.plan import Facts
+from ravine.racing.plan import Facts, Plan
+from ravine.racing.target import check_not_met
 from ravine.tasks.own.nested import leaves, mapped
 from ravine.tasks.own.own_task import OwnTask
 from ravine.tasks.own.reference_evaluation import Scores
@@ -137,21 +138,25 @@ def _with_seeds_of(network: Any, drawn: Any, seed: int) -> list[Any]:
     return [other if one.dtype.kind in "iu" else one for one, other in pairs]
 
 
-def check_starts(rule: Rule, given: Sequence[Mapping[str, Any]], start: Any, facts: Facts) -> None:
+def check_starts(rule: Rule, given: Sequence[Mapping[str, Any]], start: Any, plan: Plan) -> None:
     """Compare first evaluations of validation rows with what the framework found, where it did.
+
+    And what the user wants to reach with what is reached without training.
 
     Args:
         rule: The rule of the runs, which are not compared if it reads its weights otherwise.
         given: Of each run what its file of initial weights holds.
         start: What was measured, (runs, splits, measures).
-        facts: Those of the race.
+        plan: That of the race.
 
     Raises:
-        WrongCall: If they differ by more than rounding, with the part that differs.
+        WrongCall: If they differ by more than rounding, with the part that differs, or if the
+            target of the user's own is met before step one.
     """
+    check_not_met(plan.choices.target, plan.facts.measures, np.asarray(start)[0])
     for held, measured in zip(given, np.asarray(start), strict=False):
         if EXPECTED in held and _reads_weights(rule):
-            _check_start(held[EXPECTED][0], measured[0], facts)
+            _check_start(held[EXPECTED][0], measured[0], plan.facts)
 
 
 def _check_start(expected: Any, start: Any, facts: Facts) -> None:

@@ -206,7 +206,7 @@ class Workbench:
             drawn = _stack([weights[run.seed][0] for run in lanes], ("trainable", "state"))
             carry, start = begin(hyper, *drawn, held_out)
             given = [weights[run.seed][0] for run in runs]
-            check_starts(cloudpickle.loads(rule), given, start, plan.facts)
+            check_starts(cloudpickle.loads(rule), given, start, plan)
             if compiling > LATELY:  # once a worker: what an evaluation costs, and what a call
                 evaluation = least(lambda: begin(hyper, *drawn, held_out)[1])
             begun = [

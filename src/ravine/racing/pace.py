@@ -1,10 +1,8 @@
-"""How long a step of each rule takes: alone on the machine, in turn, warm."""
+"""How long a step of each rule takes: warm, in turn, in several rounds, no run beside it."""
 
 from collections import deque
 from collections.abc import Mapping
 from typing import Any
-
-import numpy as np
 
 from ravine.racing.jobs import Torn
 from ravine.racing.materials import Materials
@@ -32,10 +30,9 @@ class Pace:
             self._jobs.append(Job("pace", arguments, kind=rule))
 
     @property
-    def seconds(self) -> dict[str, float]:
-        """By rule, those that could be timed in every round: the median."""
-        whole = {rule: times for rule, times in self._seconds.items() if len(times) == ROUNDS}
-        return {rule: float(np.median(times)) for rule, times in whole.items()}
+    def seconds(self) -> dict[str, list[float]]:
+        """By rule, those that could be timed in every round: what each round gave."""
+        return {rule: times for rule, times in self._seconds.items() if len(times) == ROUNDS}
 
     def take(self, worker: int) -> Job | None:
         """See ``pool.Source``."""

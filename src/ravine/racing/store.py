@@ -26,7 +26,7 @@ CONFIRMATIONS = "confirmations"  # the same, of runs in a framework of the user'
 PAYLOAD = "payload"  # the digest of the pickle that belongs to the plan, and the signature of both
 CONFIRM = "confirm"  # the framework in which a race is to be confirmed once it is finished
 WORK = "work"  # the folder, inside that of the race, through which workers share files
-FORMAT = 6  # before, races were tuned and judged by another protocol
+FORMAT = 7  # before, races were tuned and judged by another protocol
 SPLITS = 2  # that are evaluated: validation, test
 
 

@@ -6,11 +6,9 @@ was tuned on, in pairs of the same initial weights and batches. See docs/protoco
 """
 
 from ravine.racing.endpoint import SMOOTHING
+from ravine.racing.target import TEST, VALIDATION, Target
 from ravine.verdict.audits import Audit, period_of
 from ravine.verdict.curves import (
-    TEST,
-    VALIDATION,
-    Target,
     diverged_at,
     ends_at,
     final,

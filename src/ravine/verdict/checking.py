@@ -12,8 +12,8 @@ from ravine.racing.configuration import Configuration
 from ravine.racing.endpoint import Aim, mean_log_time
 from ravine.racing.plan import Plan, Run
 from ravine.racing.store import Curve
+from ravine.racing.target import Target
 from ravine.verdict.comparing import FASTER, Tuned, compare
-from ravine.verdict.curves import Target
 from ravine.verdict.evaluation import ALPHA, LEAST, times_of
 from ravine.verdict.half_samples import halves, on_half
 from ravine.verdict.naming import called, title

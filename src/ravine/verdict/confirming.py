@@ -11,8 +11,8 @@ import numpy as np
 from ravine.frameworks.names import CALLED
 from ravine.racing.plan import Plan, Run
 from ravine.racing.store import Curve
+from ravine.racing.target import TEST
 from ravine.verdict.checking import Check
-from ravine.verdict.curves import TEST
 from ravine.verdict.naming import called, title
 from ravine.verdict.studies import study_among
 

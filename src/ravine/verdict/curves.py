@@ -1,7 +1,6 @@
 """What one run's curve says: where it ended, whether it diverged, when it reached a target."""
 
 import math
-from typing import NamedTuple
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
@@ -9,24 +8,9 @@ from numpy.typing import NDArray
 
 from ravine.racing.endpoint import SMOOTHING
 from ravine.racing.store import Curve
+from ravine.racing.target import TEST, TRAINING, Target
 
-VALIDATION, TEST, TRAINING = range(3)  # the first two are places in a curve's measurements
-SPLITS = ("validation", "test", "training")
 UNTRAINED = 0.9  # of the loss before step one: a loss this high was not learned
-
-
-class Target(NamedTuple):
-    """What a run has to reach: a test loss to fall to, or a metric to fall or rise to."""
-
-    value: float
-    measure: int = 0  # its place among the task's measures; the loss is the first
-    rising: bool = False  # reached from below, as an accuracy is
-    split: int = TEST
-
-    @property
-    def tuned_on(self) -> int:
-        """Where learning rates are tuned for it: never on the test data."""
-        return TRAINING if self.split == TRAINING else VALIDATION
 
 
 def series(curve: Curve, split: int, measure: int = 0) -> NDArray[np.floating]:

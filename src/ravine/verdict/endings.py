@@ -14,7 +14,8 @@ from ravine.racing.choices import FINAL
 from ravine.racing.endpoint import Aim, Floats
 from ravine.racing.plan import Plan
 from ravine.racing.store import Curve
-from ravine.verdict.curves import TEST, final
+from ravine.racing.target import TEST
+from ravine.verdict.curves import final
 from ravine.verdict.evaluation import ALPHA, LEAST, levels
 from ravine.verdict.half_samples import halves, on_half
 from ravine.verdict.standings import Standing

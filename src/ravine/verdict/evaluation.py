@@ -11,8 +11,8 @@ from ravine.racing.configuration import Configuration
 from ravine.racing.endpoint import Aim, Floats, mean_log_time, times_to
 from ravine.racing.plan import CONTENDER, Plan, Run
 from ravine.racing.store import Curve
+from ravine.racing.target import Target
 from ravine.verdict.comparing import Difference, Tuned, compare, look, shared
-from ravine.verdict.curves import Target
 from ravine.verdict.half_samples import halves, on_half
 from ravine.verdict.looks import nominal_levels
 from ravine.verdict.tuning import goal_of, judging_aim, lowest_of

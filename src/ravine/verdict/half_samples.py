@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from ravine.racing.plan import Plan
 from ravine.racing.store import Curve
-from ravine.verdict.curves import TEST, Target
+from ravine.racing.target import TEST, Target
 
 Floats = NDArray[np.float64]
 

@@ -9,11 +9,12 @@ import numpy as np
 
 from ravine.racing.plan import Plan
 from ravine.racing.store import Curve
+from ravine.racing.target import SPLITS, TEST, VALIDATION, Target
 from ravine.verdict import endings, wording
 from ravine.verdict import standings as found
 from ravine.verdict.audits import audit
 from ravine.verdict.comparing import Difference
-from ravine.verdict.curves import SPLITS, TEST, VALIDATION, Target, diverged_at, final
+from ravine.verdict.curves import diverged_at, final
 from ravine.verdict.evaluation import LEAST
 from ravine.verdict.inclusion import suspects
 from ravine.verdict.memory import state_bytes_of
@@ -32,17 +33,18 @@ def judge(
     rules: Mapping[str, Mapping[str, Any]],
     curves: Sequence[Curve],
     *,
-    step_seconds: Mapping[str, float] | None = None,
+    step_seconds: Mapping[str, Sequence[float]] | None = None,
     target: Target | None = None,
 ) -> Verdict:
     """The verdict of a finished race.
 
     ``rules`` gives each rule's hyperparameters, ``step_seconds`` how long a step of each takes,
-    where that was measured. ``target``: by default the plan's own, or else the test loss that the
-    tuned reference reliably reaches. Raises nothing: what is missing is in the sentence and the
-    warnings.
+    where that was measured: what each round of timing gave. ``target``: by default the
+    plan's own, or else the test loss that the tuned reference reliably reaches. Raises nothing:
+    what is missing is in the sentence and the warnings.
     """
-    studies, paces = studied(plan, curves, target), step_seconds or {}
+    studies, rounds = studied(plan, curves, target), step_seconds or {}
+    paces = {rule: float(np.median(times)) for rule, times in rounds.items()}
     goal, names, reference = studies.target, plan.choices.rules, plan.choices.reference
     against = studies.against_reference
     standings = []
@@ -69,7 +71,7 @@ def judge(
                 steps_to_target=quartiles(studies.times(rule)),
                 speedup=_speedup(rule == reference, difference),
                 step_seconds=paces.get(rule),
-                speedup_seconds=_in_seconds(studies, reference, rule, paces),
+                speedup_seconds=_in_seconds(studies, reference, rule, rounds),
                 final_losses=tuple(final(c, TEST) for c in runs),
                 **_losses(studies, rule, paces),
                 validation_loss=finite_or_highest(tuple(final(c, VALIDATION) for c in runs)),
@@ -164,16 +166,21 @@ def _speedup(itself: bool, difference: Difference | None) -> Spread:
 
 
 def _in_seconds(
-    studies: Studies, reference: str, rule: str, step_seconds: Mapping[str, float]
+    studies: Studies, reference: str, rule: str, rounds: Mapping[str, Sequence[float]]
 ) -> Spread | None:
-    paces = step_seconds.get(reference), step_seconds.get(rule)
-    if not paces[0] or not paces[1]:
+    """As in steps, and as much wider as rounds of timing differ by."""
+    if reference not in rounds or rule not in rounds:
         return None
     if rule == reference:
         return _speedup(itself=True, difference=None)
     others = len(studies.plan.choices.rules) - 1
-    found = studies.difference(reference, rule, others, (paces[0], paces[1]))
-    return None if found is None else found.speedup
+    paces = float(np.median(rounds[reference])), float(np.median(rounds[rule]))
+    found = studies.difference(reference, rule, others, paces)
+    if found is None:
+        return None
+    timed = np.divide(rounds[reference], rounds[rule]) * paces[1] / paces[0]
+    middle, low, high = found.speedup
+    return Spread(middle, low * min(1.0, timed.min()), high * max(1.0, timed.max()))
 
 
 def _finding(rule: str, difference: Difference | None, studies: Studies) -> str:

@@ -13,7 +13,8 @@ import numpy as np
 
 from ravine.racing.plan import Plan
 from ravine.racing.store import Curve
-from ravine.verdict.curves import Target, speedup
+from ravine.racing.target import Target
+from ravine.verdict.curves import speedup
 from ravine.verdict.standings import FASTER, NO_DIFFERENCE, SLOWER, TOO_FEW
 from ravine.verdict.statistics import (
     CONFIDENCE,

@@ -4,8 +4,9 @@ import math
 
 from ravine.racing import endpoint, stopping
 from ravine.racing.plan import REFERENCE_SEEDS, Plan
+from ravine.racing.target import TEST
 from ravine.verdict import comparing, tuning
-from ravine.verdict.curves import TEST, UNTRAINED
+from ravine.verdict.curves import UNTRAINED
 from ravine.verdict.evaluation import ALPHA, LEAST
 from ravine.verdict.naming import called
 from ravine.verdict.sensitivity import FORGIVEN
@@ -48,8 +49,9 @@ def protocol(plan: Plan) -> dict[str, str]:
         )
     found |= {
         "speedup": f"geometric mean time of {reference} / that of the rule, paired by {pairs}",
-        "seconds": "steps times the rule's own seconds a step, timed warm, in turn, alone on the "
-        "machine; both rules are given the seconds of the shorter of their whole runs",
+        "seconds": "steps times the rule's own seconds a step, timed warm, in turn, no run "
+        "beside it; intervals are as much wider as rounds of timing differ by; both rules are "
+        "given the seconds of the shorter of their whole runs",
         "interval": f"{1 - ALPHA:.0%} for all rules together (Bonferroni"
         + ("" if len(choices.looks) == 1 else ", error spent over the looks after Lan & DeMets")
         + "), Student's, variances shrunk towards each other; it holds for all learning rates that "

@@ -13,7 +13,8 @@ import numpy as np
 
 from ravine.racing.configuration import Configuration
 from ravine.racing.store import Curve
-from ravine.verdict.curves import VALIDATION, end_loss, untrained
+from ravine.racing.target import VALIDATION
+from ravine.verdict.curves import end_loss, untrained
 
 FORGIVEN = 0.05  # of the best loss: what a learning rate may cost and still be called good
 

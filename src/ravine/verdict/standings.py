@@ -9,9 +9,9 @@ import numpy as np
 
 from ravine.errors import RavineError
 from ravine.racing.configuration import Configuration
+from ravine.racing.target import SPLITS, TEST, Target
 from ravine.verdict.audits import Audit
 from ravine.verdict.comparing import EQUAL, FASTER, SLOWER, UNDECIDED
-from ravine.verdict.curves import SPLITS, TEST, Target
 from ravine.verdict.inclusion import Suspect
 from ravine.verdict.sensitivity import Lead, Sensitivity
 from ravine.verdict.statistics import Spread

@@ -10,8 +10,9 @@ import numpy as np
 from ravine.racing.configuration import Configuration
 from ravine.racing.plan import SHORTER, Plan
 from ravine.racing.store import Curve
+from ravine.racing.target import Target
 from ravine.verdict.comparing import Difference, Tuned, compare
-from ravine.verdict.curves import Target, ends_at, steps_to
+from ravine.verdict.curves import ends_at, steps_to
 from ravine.verdict.evaluation import ALPHA, Evaluation, evaluation
 from ravine.verdict.tuning import goal_of, of_study, tuning
 

@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 
 from ravine.racing.endpoint import SMOOTHING
 from ravine.racing.store import Curve
-from ravine.verdict.curves import TEST, trailing_means
+from ravine.racing.target import TEST
+from ravine.verdict.curves import trailing_means
 
 
 class Stretch(NamedTuple):

@@ -11,7 +11,6 @@ the best rate first, then two rates at the best decay: as many trials as every r
 """
 
 import math
-import re
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
@@ -31,8 +30,9 @@ from ravine.racing.endpoint import (
 )
 from ravine.racing.plan import Plan, Run, study_of
 from ravine.racing.store import Curve
+from ravine.racing.target import TEST, VALIDATION, Target, own_target
 from ravine.verdict.comparing import Times, Tuned, contenders, margin, spread
-from ravine.verdict.curves import SPLITS, TEST, VALIDATION, Target, diverged_at, end_loss, series
+from ravine.verdict.curves import diverged_at, end_loss, series
 
 TARGET_QUANTILE = 0.8
 FIRST, OTHERS, AGAIN, FINER, FINEST, DONE = range(6)  # phases of tuning
@@ -302,12 +302,7 @@ def of_study(curves: Sequence[Curve], study: int) -> list[Curve]:
 
 def goal_among(plan: Plan) -> Target | None:
     """The user's own target; None for what the reference reaches."""
-    if not plan.choices.target:
-        return None
-    named, comparison, value = re.split("([<>]=)", plan.choices.target)
-    *split, measure = named.split()
-    where = SPLITS.index(split[0]) if split else TEST
-    return Target(float(value), plan.facts.measures.index(measure), comparison == ">=", where)
+    return own_target(plan.choices.target, plan.facts.measures)
 
 
 def tuned_on(plan: Plan) -> int:

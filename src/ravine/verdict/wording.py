@@ -114,7 +114,8 @@ def _nothing_faster(verdict: Verdict) -> str:
     short = [s for s in others if s.finding == FALLS_SHORT]
     best = max((s for s in others if s not in short), key=_fastest, default=None)
     if best is not None:
-        said += f" (the best, {title(best.rule)}: {times_the_steps(best.speedup)})"
+        steps = times_the_steps(best.speedup)
+        said += f" (the fastest of the others, {title(best.rule)}, takes {steps})"
     equal = [title(s.rule) for s in others if s.finding == EQUAL]
     open_ = [title(s.rule) for s in others if s.finding == UNDECIDED]
     if equal:

@@ -102,6 +102,7 @@ def test_the_line_of_adamw_is_what_people_write() -> None:
     assert translation(rule, "torch").text == (
         "optimizer = torch.optim.AdamW(params, lr=0.001, weight_decay=0.1); "
         "scheduler = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, 264)"
+        "  # scheduler.step() after every optimizer.step()"
     )
     assert translation(rule, "optax").text == (
         "optax.adamw(optax.cosine_decay_schedule(0.001, 264), weight_decay=0.1)"

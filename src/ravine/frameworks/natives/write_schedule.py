@@ -12,6 +12,7 @@ from ravine.frameworks.natives.parts import Unwritable, written
 from ravine.wrapping import Scheduled
 
 LEFT = 0.01  # of the rate at the end, of exponential, inverse and step, unless said
+STEPPED = "  # scheduler.step() after every optimizer.step()"  # not after every epoch
 Spelled = Callable[[str, Scheduled], str]
 
 
@@ -32,7 +33,7 @@ def scheduled(native: str, schedule: Scheduled, to: str) -> str:
     if schedule.schedule == "constant" and not schedule.warmup:
         return native
     if to == "torch":
-        return f"optimizer = {native}; scheduler = {_torch(schedule)}"
+        return f"optimizer = {native}; scheduler = {_torch(schedule)}{STEPPED}"
     if schedule.warmup:
         raise Unwritable(f"{to} warms up from 0, a step later")
     place, spellings = (_KERAS_RATE, _KERAS) if to == "keras" else (_OPTAX_RATE, _OPTAX)

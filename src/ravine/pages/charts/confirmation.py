@@ -7,9 +7,9 @@ from ravine.pages import style
 from ravine.pages.charts import drawing
 from ravine.pages.results import Results
 from ravine.pages.sampling import m4
+from ravine.racing.target import Target
 from ravine.verdict import title
 from ravine.verdict.confirming import Confirmed
-from ravine.verdict.curves import Target
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -76,26 +76,30 @@ class Display:
                 self._state.grow(plan)
             self._say(
                 "a best learning rate lies at the edge of its grid: every rule gets a decade more, "
-                f"up to {plan.count} runs in all"
+                f"about {plan.count} runs in all"
             )
             return
         state = State(plan, runs_of(plan), self._cost)
         state.stored(stored, time.monotonic())
-        rates = sum(map(len, plan.choices.learning_rates.values()))
+        choices = plan.choices
+        rates = sum(map(len, choices.learning_rates.values()))
+        shorter = any(len(plan.horizons(rule)) > 1 for rule in choices.rules)
         self._say(
-            f"{plan.choices.task}: {len(plan.choices.rules)} rules, {rates} learning rates × "
-            f"{plan.choices.seeds} seeds, then {plan.references} reference runs and "
-            f"{plan.choices.fresh_seeds} fresh seeds a rule"
-            + (f", in {plan.choices.studies} studies" if plan.choices.studies > 1 else "")
-            + f": up to {plan.count} runs of {plan.steps} steps"
-            + (f", {state.kept} of them stored already" if state.kept else "")
+            f"{choices.task}: {len(choices.rules)} rules, {rates} learning rates × "
+            f"{choices.seeds} seeds, then "
+            + (f"{plan.references} reference runs and " if plan.references else "")
+            + f"{choices.fresh_seeds} fresh seeds a rule"
+            + (f", in {choices.studies} studies" if choices.studies > 1 else "")
+            + f": about {plan.count} runs of {'up to ' if shorter else ''}{plan.steps} steps, more "
+            "where learning rates cannot be told apart, fewer where a comparison is soon clear"
+            + (f"; {state.kept} are stored already" if state.kept else "")
         )
-        if plan.choices.fitted:
-            self._say(plan.choices.fitted)
+        if choices.fitted:
+            self._say(choices.fitted)
         if self._cost is not None and not state.kept:
             takes = estimate(plan, self._cost)
             self._say(f"an estimate: {said(takes, self._cost.workers)}")
-            if takes.seconds > HOURS and not plan.choices.fitted:
+            if takes.seconds > HOURS and not choices.fitted:
                 self._say("a budget, such as --budget 1h, would make it shorter")
         self._begin(state)
 
