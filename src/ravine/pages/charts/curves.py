@@ -86,8 +86,8 @@ def curves(
     ]
     heading = drawing.heading(
         f"Test loss by {drawing.CLOCKS[by]}, each rule at its chosen learning rate",
-        f"{results.plan.choices.task}: median and quartiles of {results.judged_on}; what two rules "
-        "have of them is the same",
+        f"{results.plan.choices.task}: median and quartiles of {results.judged_on}, the same "
+        "for every rule as far as they go",
     )
     return drawing.dressed(layers, paint, width=drawing.WIDTH, height=height, title=heading)
 
