@@ -11,15 +11,15 @@ from typing import Any
 
 import numpy as np
 
-from ravine.racing.choices import choose
-from ravine.racing.crew import Hear, Message, Place
-from ravine.racing.jobs import Advanced, Begun
-from ravine.racing.plan import Facts, Plan, Run, settle
-from ravine.racing.profile import Spent
-from ravine.racing.work_files import checkpoint_file, weights_file
-from ravine.racing.worker import receive, send
+from ravine.execution.engine_worker import Advanced, Begun
+from ravine.execution.worker import receive, send
+from ravine.execution.worker_backend import Hear, Message, Place
+from ravine.experiment.config import choose
+from ravine.experiment.plan import Facts, Plan, Run, settle
 from ravine.rules import RULES
+from ravine.storage.work_files import checkpoint_file, weights_file
 from ravine.tasks import TASKS
+from ravine.training.profile import Spent
 
 FACTS = Facts(8_970, (1_078, 359, 360), ("loss", "accuracy"), "0" * 64, operations=45_585.7)
 START = 2.3  # the loss before step one

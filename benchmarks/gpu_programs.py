@@ -15,8 +15,8 @@ from functools import partial
 from importlib.metadata import entry_points
 from typing import Any
 
-from ravine.racing.crew import told
-from ravine.racing.engines import GPU
+from ravine.execution.worker_backend import told
+from ravine.experiment.engines import GPU
 
 # As a GPU's worker is told, but that there is none: then the plug-in must not ask the driver.
 os.environ |= told(GPU) | {"CUDA_VISIBLE_DEVICES": "-1", "JAX_SKIP_CUDA_CONSTRAINTS_CHECK": "1"}
@@ -28,10 +28,10 @@ from jax._src import xla_bridge
 from jax.experimental import topologies
 from jax.sharding import NamedSharding, PartitionSpec
 
-from ravine.racing import engine, gpu_engine
-from ravine.racing.programs import Shape
 from ravine.rules import RULES
 from ravine.tasks import find
+from ravine.training import engine, gpu_engine
+from ravine.training.programs import Shape
 
 H100 = """
 gpu_device_info {

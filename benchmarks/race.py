@@ -34,9 +34,9 @@ from peers.fleet import Fleet, Way
 from peers.setting import CORES, Setting, Subject, Trial
 
 import ravine
-from ravine.racing.batches import batch_rows
-from ravine.racing.provenance import machine, versions
+from ravine.storage.provenance import machine, versions
 from ravine.tasks import find
+from ravine.training.batches import batch_rows
 
 GOALS = {"empty cache": 30.0, "warm cache": 20.0}  # seconds
 TASK = "digits-mlp"

@@ -25,10 +25,10 @@ from typing import Any
 from peers.ours import Ours
 from peers.setting import CORES, Setting, Subject
 
-from ravine.racing.configuration import Configuration
-from ravine.racing.crew import Crew, told
-from ravine.racing.provenance import machine, versions
-from ravine.racing.ray_crew import connected
+from ravine.execution.ray_backend import connected
+from ravine.execution.worker_backend import Crew, told
+from ravine.experiment.configuration import Configuration
+from ravine.storage.provenance import machine, versions
 
 SUBJECT = Subject("digits-mlp")
 

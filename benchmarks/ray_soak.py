@@ -25,8 +25,8 @@ from typing import Any
 import numpy as np
 
 import ravine
-from ravine.racing import plan
-from ravine.racing.store import FILE, Curve, Store
+from ravine.experiment import plan
+from ravine.storage.store import FILE, Curve, Store
 
 # Packs of two lanes, runs of four segments.
 LANES, ROWS = 2 * 16 * 11, plan.LANES * 32 * 64
@@ -165,7 +165,7 @@ def processes(address: str) -> list[int]:
             began_by = Path(f"/proc/{node}/cmdline").read_text(encoding="utf-8")
         except (OSError, ValueError):
             continue
-        if b"ravine.racing.worker" in words and address in began_by:
+        if b"ravine.execution.worker" in words and address in began_by:
             found.append(int(place.name))
     return sorted(found)
 

@@ -20,18 +20,18 @@ from pathlib import Path
 import cloudpickle
 from crowd import Crowd, plan_of
 
-from ravine.pages.live.display import Display
-from ravine.racing import luggage
-from ravine.racing.choices import choose
-from ravine.racing.driver import Driver
-from ravine.racing.jobs import Workbench
-from ravine.racing.plan import settle
-from ravine.racing.pool import Pool
-from ravine.racing.store import FILE, WORK, Store
-from ravine.racing.work_files import checkpoint_file, program_file
+from ravine.analysis import stages
+from ravine.execution.engine_worker import Workbench
+from ravine.execution.pool import Pool
+from ravine.execution.scheduler import Driver
+from ravine.experiment.config import choose
+from ravine.experiment.plan import settle
+from ravine.reporting.live.display import Display
 from ravine.rules import RULES
+from ravine.storage import payload
+from ravine.storage.store import FILE, WORK, Store
+from ravine.storage.work_files import checkpoint_file, program_file
 from ravine.tasks import find
-from ravine.verdict import stages
 
 TASKS = ("digits-mlp", "text-transformer")
 CHECKPOINTS = f"{WORK}/checkpoint-*"
@@ -115,7 +115,7 @@ def messages() -> None:
         choices, rules = choose(task, [RULES["adam"]()], None, 3, 12, None, None)
         with tempfile.TemporaryDirectory() as made:
             folder = Path(made)
-            packed = luggage.pack(folder, luggage.Luggage(task, rules))
+            packed = payload.pack(folder, payload.Luggage(task, rules))
             bench = Workbench(str(folder), packed)
             plan = settle(choices, rules, bench.do("describe", {}))
             runs = [run for run in plan.tuning() if run.rule == "adam"][: plan.width]

@@ -19,8 +19,8 @@ from cost.picture import picture
 from cost.races import FEWEST, SHORT, Footprint, race
 from peers.setting import CORES
 
-from ravine.pages import charts
-from ravine.racing.provenance import machine, versions
+from ravine.reporting import charts
+from ravine.storage.provenance import machine, versions
 
 RUNS = (1, 10, 100, 1000)
 RACES = (FEWEST, 100, 1000)

@@ -8,13 +8,13 @@ from pathlib import Path
 
 import numpy as np
 
-from ravine.outcome import Race
-from ravine.racing.choices import choose
-from ravine.racing.plan import Facts, Plan, Run, settle
-from ravine.racing.store import STEP_SECONDS, Curve, Store
+from ravine.analysis import stages
+from ravine.experiment.config import choose
+from ravine.experiment.plan import Facts, Plan, Run, settle
+from ravine.results.race import Race
 from ravine.rules import RULES
+from ravine.storage.store import STEP_SECONDS, Curve, Store
 from ravine.tasks import TASKS
-from ravine.verdict import stages
 
 STEPS = 2_000
 FLOOR, START = 0.08, 2.3  # losses of the best run and before step one

@@ -7,7 +7,7 @@ from pathlib import Path
 from playwright.sync_api import sync_playwright
 
 import ravine
-from ravine.pages.explorer.scenes import SCENES
+from ravine.reporting.explorer.scenes import SCENES
 
 # Until the small maps are there. Playwright's own way to wait is an eval, which the page forbids.
 DRAWN = """new Promise(done => { const look = () =>

@@ -4,8 +4,8 @@ import jax.numpy as jnp
 import torch
 
 import ravine
-from ravine.notation import FORMS, plain
-from ravine.ops import sign
+from ravine import ops
+from ravine.explain.notation import FORMS, plain
 
 
 @ravine.rule
@@ -15,7 +15,7 @@ class SignDescent(ravine.Rule):
     learning_rate: float = ravine.hyper(0.01, "length of a step", unit="w", valid="> 0")
 
     def update(self, w, g, state, t):
-        return w - self.learning_rate * sign(g), state
+        return w - self.learning_rate * ops.sign(g), state
 
 
 if __name__ == "__main__":

@@ -14,7 +14,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 if TYPE_CHECKING:
-    from ravine.racing.store import Curve
+    from ravine.storage.store import Curve
     from ravine.tasks.task import Task
 
 # Keras chooses its backend once, at its first import.
@@ -51,34 +51,34 @@ settings.load_profile("ravine")
 
 # Those that take twenty seconds or more, the longest first.
 LONG = [
-    "racing/test_ray.py",
-    "pages/test_explorer.py",
-    "pages/test_report.py",
+    "execution/test_ray.py",
+    "reporting/test_explorer.py",
+    "reporting/test_report.py",
     "frameworks/test_keras.py",
-    "frameworks/natives/test_walked.py",
+    "frameworks/translate/test_walked.py",
     "test_race_command_line.py",
-    "racing/test_safety.py",
-    "test_confirming.py",
-    "tasks/own/test_native_race.py",
+    "execution/test_safety.py",
+    "test_crosscheck.py",
+    "tasks/adapters/test_native_race.py",
     "test_docs.py",
-    "tasks/own/test_matrix.py",
+    "tasks/adapters/test_matrix.py",
     "test_trust.py",
     "test_site.py",
     "test_examples.py",
     "tasks/test_contract.py",
-    "racing/test_pool.py",
+    "execution/test_pool.py",
     "test_validation.py",
     "frameworks/test_torch.py",
-    "test_levers.py",
-    "racing/test_gpu.py",
-    "racing/test_engine.py",
-    "racing/test_scale.py",
+    "test_ablation.py",
+    "training/test_gpu.py",
+    "training/test_engine.py",
+    "execution/test_scale.py",
     "test_race.py",
-    "tasks/own/test_large.py",
-    "racing/test_environment.py",
+    "tasks/adapters/test_large.py",
+    "execution/test_environment.py",
     "test_lean_install.py",
-    "test_again.py",
-    "racing/test_stopping.py",
+    "execution/test_actions.py",
+    "experiment/test_pruning.py",
 ]
 
 
@@ -148,16 +148,16 @@ def tiny_task() -> "Task":
 @contextmanager
 def pages_unwritten() -> Iterator[None]:
     """Races write no report and no pictures, which take most of a small race's time."""
-    from ravine import again, conduct
-    from ravine.racing.store import WORK
+    from ravine.execution import actions, session
+    from ravine.storage.store import WORK
 
     def without(race: Any) -> None:
         shutil.rmtree(race.folder / WORK, ignore_errors=True)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(conduct, "publish_pages", without)
-        patch.setattr(again, "publish_pages", without)
-        patch.setattr(conduct.vega, "prepare", lambda: None)
+        patch.setattr(session, "publish_pages", without)
+        patch.setattr(actions, "publish_pages", without)
+        patch.setattr(session.vega, "prepare", lambda: None)
         yield
 
 
@@ -173,8 +173,8 @@ NO_CHART: dict[str, Any] = dict.fromkeys(("name", "title", "why", "caption", "be
 NO_CHART |= {"options": {}, "table": {"columns": (), "rows": (), "texts": 0}}
 # The command line, but for pictures, for a process of its own: ``python -c … race …``.
 COMMAND_LINE = f"""
-from ravine.cli import main
-from ravine.pages import charts, report, vega
+from ravine.cli.app import main
+from ravine.reporting import charts, report, vega
 
 vega.prepare = lambda: None
 report._picture = lambda *_: {NO_CHART!r}
@@ -186,7 +186,7 @@ charts.save = lambda _, *files: [file.touch() for file in files]
 @pytest.fixture
 def no_charts(monkeypatch: pytest.MonkeyPatch) -> None:
     """Reports have all of their words and none of their charts, which take longer than a race."""
-    from ravine.pages import report
+    from ravine.reporting import report
 
     monkeypatch.setattr(report, "_picture", lambda *_: NO_CHART)
 
@@ -203,7 +203,7 @@ def compiled_quickly() -> Iterator[None]:
     import jax
     from jax._src import compiler
 
-    from ravine.racing import engine
+    from ravine.training import engine
 
     set_flag: Any = jax.config.update
     set_flag("jax_disable_most_optimizations", True)

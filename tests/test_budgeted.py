@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 
 import ravine
-from ravine.pages import report
-from ravine.racing.cost import Cost
-from ravine.racing.driver import Driver
-from ravine.racing.plan import Plan
+from ravine.execution.scheduler import Driver
+from ravine.experiment.cost import Cost
+from ravine.experiment.plan import Plan
+from ravine.reporting import report
 
 pytestmark = pytest.mark.usefixtures("compiled_quickly")
 

@@ -3,7 +3,7 @@
 import pytest
 from typer.testing import CliRunner
 
-from ravine.cli import app
+from ravine.cli.app import app
 
 LONG = "x" * 5000  # no system has names of that length
 

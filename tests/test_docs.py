@@ -15,12 +15,12 @@ from typer.main import get_command
 from typer.testing import CliRunner
 
 import ravine
-from ravine import again, conduct, ops
-from ravine.cli import app
-from ravine.levers import variants
-from ravine.pages import report
-from ravine.pages.explorer.scenes import SCENES
-from ravine.racing.in_process import InProcess
+from ravine.cli.app import app
+from ravine.execution import ablation_variants, actions, session
+from ravine.execution.in_process import InProcess
+from ravine.reporting import report
+from ravine.reporting.explorer.scenes import SCENES
+from ravine.rules import ops
 
 pytestmark = pytest.mark.usefixtures("compiled_quickly")
 
@@ -72,7 +72,12 @@ def races_in_brief(monkeypatch: pytest.MonkeyPatch, no_pages: None) -> Iterator[
 
     monkeypatch.setattr(ravine, "race", briefly)
     monkeypatch.setattr(report, "FIRST", ("curves",))
-    processes = ((conduct, "here"), (again, "here"), (again, "Local"), (variants, "here"))
+    processes = (
+        (session, "here"),
+        (actions, "here"),
+        (actions, "Local"),
+        (ablation_variants, "here"),
+    )
     for module, name in processes:
         monkeypatch.setattr(module, name, lambda _, bench, *__: InProcess(bench))
     yield

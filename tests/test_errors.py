@@ -10,8 +10,8 @@ import torch
 
 from ravine.errors import ELSEWHERE, nearest, unknown
 from ravine.frameworks.keras import KERAS_ARGUMENTS
-from ravine.frameworks.natives import READERS
 from ravine.frameworks.spelling import KNOWN
+from ravine.frameworks.translate import READERS
 from ravine.rules import RULES
 
 ADAM = list(RULES["adam"].hyperparameters())

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 import ravine
-from ravine import conduct
-from ravine.racing.crew import Crew, Local
-from ravine.racing.in_process import InProcess
+from ravine.execution import session
+from ravine.execution.in_process import InProcess
+from ravine.execution.worker_backend import Crew, Local
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
 
@@ -27,7 +27,7 @@ RUN = """
 import runpy, sys
 from ravine import conduct
 
-conduct.publish_pages, conduct.vega.prepare = lambda race: None, lambda: None
+session.publish_pages, session.vega.prepare = lambda race: None, lambda: None
 assert "keras" not in sys.modules
 runpy.run_path(sys.argv[1], run_name="__main__")
 """
@@ -72,7 +72,7 @@ def test_it_runs(
     def here(_: object, bench: Any) -> Crew:
         return Local(1, bench) if example == OWN_RULE else InProcess(bench)
 
-    monkeypatch.setattr(conduct, "here", here)
+    monkeypatch.setattr(session, "here", here)
     monkeypatch.setattr(ravine, "race", briefly)
     monkeypatch.chdir(tmp_path)
     runpy.run_path(str(EXAMPLES / example), run_name="__main__")

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from packaging.utils import canonicalize_name
 
-from ravine.outcome import PAGES
+from ravine.results.race import PAGES
 
 LICENCES = runpy.run_path(str(Path(__file__).parents[1] / "docs" / "hooks" / "licences.py"))
 BLOCK = """
@@ -36,7 +36,7 @@ sys.meta_path[:] = map(Without, sys.meta_path)
 SEVERAL = """
 import json, sys
 from typer.testing import CliRunner
-from ravine.cli import app
+from ravine.cli.app import app
 ended = [CliRunner().invoke(app, words) for words in json.loads(sys.argv[1])]
 print(json.dumps([[one.exit_code, one.stderr] for one in ended]))
 """

@@ -67,4 +67,4 @@ def test_the_wheel_says_what_an_index_shows(wheel: zipfile.ZipFile) -> None:
     assert about["Description-Content-Type"] == "text/markdown"
     assert "Typing :: Typed" in about.get_all("Classifier", [])
     (commands,) = (n for n in wheel.namelist() if n.endswith("entry_points.txt"))
-    assert "ravine = ravine.cli:main" in wheel.read(commands).decode()
+    assert "ravine = ravine.cli.app:main" in wheel.read(commands).decode()

@@ -14,10 +14,11 @@ from tests.conftest import pages_unwritten
 
 import ravine
 from ravine.errors import WrongCall
-from ravine.folder import LOCK
-from ravine.racing import plan, provenance
-from ravine.racing.choices import choose
-from ravine.racing.store import Store
+from ravine.experiment import plan
+from ravine.experiment.config import choose
+from ravine.storage import provenance
+from ravine.storage.race_dir import LOCK
+from ravine.storage.store import Store
 from ravine.tasks import TASKS
 from ravine.tasks.task import Task
 

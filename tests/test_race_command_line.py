@@ -15,10 +15,10 @@ from tests.conftest import COMMAND_LINE
 from typer.testing import CliRunner
 
 import ravine
-from ravine import verdict
-from ravine.cli import app
+from ravine import analysis
+from ravine.cli.app import app
 from ravine.errors import RavineError
-from ravine.outcome import PAGES
+from ravine.results.race import PAGES
 from ravine.tasks import TASKS
 
 # Whose programs are compiled in half the time of those of the task by default.
@@ -29,8 +29,8 @@ RAVINE = [sys.executable, "-c", f"{COMMAND_LINE}\nmain()"]
 # Ctrl-C once a run is stored, whatever who began the tests does with it.
 INTERRUPTED = """
 import os, signal, sys
-from ravine.cli import main
-from ravine.racing.store import Store
+from ravine.cli.app import main
+from ravine.storage.store import Store
 
 add = Store.add
 
@@ -135,10 +135,10 @@ def test_equal_seeds_start_equal_whatever_the_rule(tiny_race: Path) -> None:
 def test_divergence_is_a_result(folder: Path) -> None:
     race = ravine.Race.open(folder)
     stored, plan = race.stored, race.plan
-    diverged = [c for c in stored if verdict.diverged_at(c, verdict.VALIDATION)]
+    diverged = [c for c in stored if analysis.diverged_at(c, analysis.VALIDATION)]
     assert {c.run.learning_rate for c in diverged} == {2.0, 1e20}
     for curve in diverged:
-        at = verdict.diverged_at(curve, verdict.VALIDATION)
+        at = analysis.diverged_at(curve, analysis.VALIDATION)
         assert at is not None
         assert np.isfinite(curve.losses[: at - 1]).all()
         if curve.run.learning_rate == 1e20:
@@ -172,8 +172,8 @@ def test_the_winners_model_is_its_best_run(folder: Path) -> None:
     assert race.best["note"] == ""  # trained once more, it gave the same bits
     curve = next(c for c in race.stored if c.run.id == race.best["run"])
     own = [c for c in race.stored if c.run.stage == "fresh" and c.run.rule == race.winner.rule]
-    ends = [c.measures[-1, verdict.VALIDATION, 0] for c in own]
-    assert curve.measures[-1, verdict.VALIDATION, 0] == min(ends)
+    ends = [c.measures[-1, analysis.VALIDATION, 0] for c in own]
+    assert curve.measures[-1, analysis.VALIDATION, 0] == min(ends)
     x, y = TASKS["diabetes-linear"].load().test
     off = abs(np.asarray(race.winner.model().predict(x, verbose=0)) - y)
     assert off.mean() == pytest.approx(race.best["test"]["absolute_error"], rel=1e-6)

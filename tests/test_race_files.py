@@ -16,11 +16,12 @@ from filelock import FileLock
 from typer.testing import CliRunner
 
 import ravine
-from ravine import api, outcome
-from ravine.cli import app
+from ravine import api
+from ravine.cli.app import app
 from ravine.errors import RavineError, WrongCall
-from ravine.folder import LOCK
-from ravine.outcome import PAGES
+from ravine.results import race
+from ravine.results.race import PAGES
+from ravine.storage.race_dir import LOCK
 from ravine.tasks.task import Task
 
 
@@ -110,8 +111,8 @@ def test_killed_while_publishing_it_publishes_again(
     killed = f"""
 import os, signal, ravine
 from ravine import outcome
-outcome.charts.save = lambda chart, *files: [file.touch() for file in files]
-outcome.report.write = lambda *_: os.kill(os.getpid(), signal.SIGKILL)
+race.charts.save = lambda chart, *files: [file.touch() for file in files]
+race.report.write = lambda *_: os.kill(os.getpid(), signal.SIGKILL)
 ravine.resume({str(published)!r})
 """
     done = subprocess.run([sys.executable, "-c", killed], check=False)
@@ -124,8 +125,8 @@ ravine.resume({str(published)!r})
         for file in files:
             file.write_text("after", encoding="utf-8")
 
-    monkeypatch.setattr(outcome.charts, "save", save)
-    monkeypatch.setattr(outcome.report, "write", save)
+    monkeypatch.setattr(race.charts, "save", save)
+    monkeypatch.setattr(race.report, "write", save)
     ravine.resume(published)
     assert sorted(os.listdir(published)) == sorted([*PAGES, "race.sqlite"])
     for page in PAGES:

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from typer.main import get_command
 
-from ravine.cli import app
+from ravine.cli.app import app
 from ravine.rules import RULES
 
 ROOT = Path(__file__).parents[1]

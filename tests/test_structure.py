@@ -46,7 +46,7 @@ def imported(file: Path) -> set[str]:
             names |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and node.module:
             assert node.level == 0, f"{file}: relative import"
-            if node.module in ("ravine", "ravine.pages", "ravine.racing"):
+            if node.module in ("ravine", "ravine.reporting", "ravine.racing"):
                 names |= {f"{node.module}.{alias.name}" for alias in node.names}
             else:
                 names.add(node.module)
@@ -69,7 +69,7 @@ def test_imports_go_downwards(file: Path) -> None:
     [
         "import ravine; ravine.Adam(beta_1=0.8); ravine.rules.RULES",
         "import runpy; sys.argv = ['ravine', '--help']; runpy.run_module('ravine', run_name='x');"
-        "from ravine.cli import app; app(['--help'], standalone_mode=False)",
+        "from ravine.cli.app import app; app(['--help'], standalone_mode=False)",
     ],
     ids=["import ravine", "ravine --help"],
 )

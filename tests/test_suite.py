@@ -8,10 +8,10 @@ import pytest
 from typer.testing import CliRunner
 
 import ravine
-from ravine.cli import app
+from ravine.cli.app import app
 from ravine.errors import RavineError, WrongCall
-from ravine.gathering import Gathering
-from ravine.outcome import PAGES
+from ravine.results.race import PAGES
+from ravine.storage.multi_race_dir import Gathering
 
 pytestmark = pytest.mark.usefixtures("compiled_quickly")
 

@@ -20,10 +20,10 @@ from tests.conftest import COMMAND_LINE
 from typer.testing import CliRunner
 
 import ravine
-from ravine import conduct
-from ravine.cli import app
-from ravine.racing.store import WORK
-from ravine.racing.work_files import program_file
+from ravine.cli.app import app
+from ravine.execution import session
+from ravine.storage.store import WORK
+from ravine.storage.work_files import program_file
 
 pytestmark = pytest.mark.usefixtures("compiled_quickly")
 SOURCE = Path(__file__).parents[1] / "src" / "ravine"
@@ -124,8 +124,8 @@ def raced(compiled_quickly: None, tmp_path_factory: pytest.TempPathFactory) -> P
     """The folder of a finished race, without pages."""
     folder = tmp_path_factory.mktemp("trust") / "race"
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(conduct, "publish_pages", lambda race: shutil.rmtree(race.folder / WORK))
-        patch.setattr(conduct.vega, "prepare", lambda: None)
+        patch.setattr(session, "publish_pages", lambda race: shutil.rmtree(race.folder / WORK))
+        patch.setattr(session.vega, "prepare", lambda: None)
         ravine.race("diabetes-linear", **TINY, out=folder)
     return folder
 

@@ -6,16 +6,16 @@ import re
 import pytest
 from typer.testing import CliRunner
 
-from ravine import validation
-from ravine.cli import app
+from ravine.analysis.published import ADAM, DESCENT, MOMENTUM
+from ravine.cli.app import app
+from ravine.execution import published_runs
 from ravine.rules import Momentum
-from ravine.verdict.published import ADAM, DESCENT, MOMENTUM
 
 
 def test_what_was_published_is_found_again(monkeypatch: pytest.MonkeyPatch) -> None:
     # Of the grid, the rates that are best for one of the three, and one that is for none.
-    some = [validation.TRIED[i] for i in (3, 5, 7, 8)]
-    monkeypatch.setattr(validation, "TRIED", some)
+    some = [published_runs.TRIED[i] for i in (3, 5, 7, 8)]
+    monkeypatch.setattr(published_runs, "TRIED", some)
     done = CliRunner().invoke(app, ["validate", "--json", "--workers", "0"])
     assert done.exit_code == 0, done.stderr
     found = json.loads(done.stdout)
@@ -45,9 +45,9 @@ def test_what_was_published_is_found_again(monkeypatch: pytest.MonkeyPatch) -> N
 
 
 def test_another_rule_does_not_agree(monkeypatch: pytest.MonkeyPatch) -> None:
-    mean_form = {**validation.OPTIMIZERS, MOMENTUM: Momentum(momentum=0.99)}
-    monkeypatch.setattr(validation, "OPTIMIZERS", mean_form)
-    found = validation.validate(retune=False, workers=0, progress=False)
+    mean_form = {**published_runs.OPTIMIZERS, MOMENTUM: Momentum(momentum=0.99)}
+    monkeypatch.setattr(published_runs, "OPTIMIZERS", mean_form)
+    found = published_runs.validate(retune=False, workers=0, progress=False)
     assert not found.holds
     wrong = [check.what for check in found.checks if not check.holds]
     assert wrong == [f"{MOMENTUM} at 0.00251189: final loss", "momentum − Adam"]

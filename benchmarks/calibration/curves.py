@@ -18,11 +18,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 import ravine
-from ravine import conduct
-from ravine.racing import grids
-from ravine.racing.choices import STUDY_SEEDS
-from ravine.racing.endpoint import joined, lowest_so_far
-from ravine.racing.plan import FIRST_SEED
+from ravine.execution import session
+from ravine.experiment import grids
+from ravine.experiment.config import STUDY_SEEDS
+from ravine.experiment.endpoint import joined, lowest_so_far
+from ravine.experiment.plan import FIRST_SEED
 from ravine.rules import RULES
 from ravine.tasks import find
 from ravine.tasks.tables import Rows, Table
@@ -222,7 +222,7 @@ def _raced(
     With a schedule, of each seed what is before step one and the ends, by evaluations.
     """
     with tempfile.TemporaryDirectory() as place:
-        conduct.publish_pages = lambda race: None  # type: ignore[attr-defined]
+        session.publish_pages = lambda race: None  # type: ignore[attr-defined]
         if name.endswith(f":{OTHER}"):
             FIRST_SEED["tuning"] = STUDY_SEEDS // 2  # one seed a study is run
         race = ravine.race(

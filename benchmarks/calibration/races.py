@@ -15,9 +15,7 @@ import numpy as np
 from benchmarks.calibration.curves import Curves
 from numpy.typing import NDArray
 
-from ravine.racing.configuration import Configuration
-from ravine.racing.endpoint import HALVINGS, HOPELESS, band, mean_log_time, times_to
-from ravine.verdict.comparing import (
+from ravine.analysis.comparing import (
     EQUAL,
     FASTER,
     MARGIN,
@@ -32,7 +30,9 @@ from ravine.verdict.comparing import (
     margin,
     spread,
 )
-from ravine.verdict.looks import nominal_levels
+from ravine.analysis.looks import nominal_levels
+from ravine.experiment.configuration import Configuration
+from ravine.experiment.endpoint import HALVINGS, HOPELESS, band, mean_log_time, times_to
 
 VALIDATION, TEST = 0, 1
 TUNING_SEEDS = 2

@@ -18,13 +18,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 import ravine
-from ravine import conduct
-from ravine.racing.configuration import Configuration
+from ravine.analysis.comparing import TOLERANCE, Tuned, compare, shared
+from ravine.analysis.statistics import half_sample_variance
+from ravine.analysis.studies import studied
+from ravine.execution import session
+from ravine.experiment.configuration import Configuration
 from ravine.tasks import find
 from ravine.tasks.task import Data, Split
-from ravine.verdict.comparing import TOLERANCE, Tuned, compare, shared
-from ravine.verdict.statistics import half_sample_variance
-from ravine.verdict.studies import studied
 
 RULES = {"sgd": 0.5, "adam": 0.005, "nadam": 0.005, "rmsprop": 0.003}
 REFERENCE, SEEDS, ALPHA = "sgd", 12, 0.05
@@ -37,7 +37,7 @@ def raced(name: str, seed: int) -> dict[str, NDArray[np.float64]]:
     load: Any = task.load
     rows = [np.concatenate(part) for part in zip(*load(), strict=True)]
     data = Data(*(Split(*(part[at] for part in rows)) for at in load.places(seed)))
-    conduct.publish_pages = lambda race: None  # type: ignore[attr-defined]
+    session.publish_pages = lambda race: None  # type: ignore[attr-defined]
     with tempfile.TemporaryDirectory() as place:
         race = ravine.race(
             replace(task, name=f"{name}-{seed}", load=lambda: data),

@@ -14,7 +14,7 @@ import numpy as np
 from benchmarks.calibration.curves import Curves, file_of, of
 from benchmarks.calibration.races import TEST, VALIDATION
 
-from ravine.racing.endpoint import band, mean_log_time, times_to
+from ravine.experiment.endpoint import band, mean_log_time, times_to
 
 
 def cost(curves: Curves) -> dict[str, Any]:

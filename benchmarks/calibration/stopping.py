@@ -16,16 +16,16 @@ from typing import Any, NamedTuple
 import numpy as np
 
 import ravine
-from ravine import conduct
-from ravine.ops import sign
-from ravine.racing.configuration import Configuration
-from ravine.racing.endpoint import Aim
-from ravine.racing.plan import Plan, Run
-from ravine.racing.stopping import hopeless
-from ravine.racing.store import Curve
-from ravine.verdict import stages
-from ravine.verdict.comparing import Tuned
-from ravine.verdict.tuning import DONE, tuning
+from ravine.analysis import stages
+from ravine.analysis.comparing import Tuned
+from ravine.analysis.tuning import DONE, tuning
+from ravine.execution import session
+from ravine.experiment.configuration import Configuration
+from ravine.experiment.endpoint import Aim
+from ravine.experiment.plan import Plan, Run
+from ravine.experiment.pruning import hopeless
+from ravine.rules.ops import sign
+from ravine.storage.store import Curve
 
 SEEDS = 16
 RULES = ("sgd", "rmsprop")  # besides those below
@@ -172,7 +172,7 @@ def full(asked: Mapping[str, Any], seeds: int) -> Full:
     """Race a task with everything run to its end; its plan is one that stops, on two seeds."""
     rules: list[Any] = [*RULES, Lion, ScheduleFree]
     with tempfile.TemporaryDirectory() as place:
-        conduct.publish_pages = lambda race: None  # type: ignore[attr-defined]
+        session.publish_pages = lambda race: None  # type: ignore[attr-defined]
         more = {"early_stopping": False, "fresh_seeds": 1, "progress": False}
         short = {**asked, **more, "epochs": 1, "seeds": 1}
         first = ravine.race(**short, rules=rules, out=f"{place}/first")

@@ -8,7 +8,7 @@ from typing import Any
 import altair as alt
 import pandas as pd
 
-from ravine.pages import style
+from ravine.reporting import style
 
 WIDTH, HEIGHT, LABEL_GAP = 320, 300, 18
 PAINT = style.LIGHT

@@ -36,7 +36,7 @@ if os.environ.get("COVERAGE_PROCESS_START"):
     kill = subprocess.Popen.kill
 
     def end(self):
-        if self.poll() is None and "ravine.racing.worker" in self.args:
+        if self.poll() is None and "ravine.execution.worker" in self.args:
             try:
                 self.terminate()
                 self.wait(timeout=3)

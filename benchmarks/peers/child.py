@@ -6,7 +6,7 @@ import os
 import sys
 import warnings
 
-from ravine.racing.worker import receive, send
+from ravine.execution.worker import receive, send
 
 
 def main(family: str, cores: str, options: str) -> None:

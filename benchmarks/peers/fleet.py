@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from peers.setting import CORES, Curve, Setting
-from ravine.racing.worker import receive, send
+from ravine.execution.worker import receive, send
 
 
 class Way(NamedTuple):

@@ -27,7 +27,7 @@ def by_hand(subject: Subject) -> Network:
 
 def as_keras(subject: Subject) -> Network:
     """The model as it is, through ``stateless_call``: nobody wrote it twice."""
-    from ravine.tasks.intake import Network as Intake
+    from ravine.tasks.adapters.keras_network import Network as Intake
 
     made = Intake(task(subject))
     return Network(made.loss, lambda *arguments: made.measure(*arguments)[0])

@@ -12,15 +12,15 @@ import cloudpickle
 import numpy as np
 
 from peers.setting import CORES, EPSILON, RATE, Curve, Setting, Subject, task
-from ravine.racing import luggage
-from ravine.racing.batches import batch_rows
-from ravine.racing.choices import choose
-from ravine.racing.configuration import Configuration
-from ravine.racing.crew import Crew, Local
-from ravine.racing.plan import Facts, Plan, Run, settle
-from ravine.racing.pool import Job, Pool
-from ravine.racing.work_files import DATA, weights_file
+from ravine.execution.pool import Job, Pool
+from ravine.execution.worker_backend import Crew, Local
+from ravine.experiment.config import choose
+from ravine.experiment.configuration import Configuration
+from ravine.experiment.plan import Facts, Plan, Run, settle
 from ravine.rules import RULES, Adam
+from ravine.storage import payload
+from ravine.storage.work_files import DATA, weights_file
+from ravine.training.batches import batch_rows
 
 PROGRAM = "program-adam.npz"
 STAGE = "fresh"  # the one in which no run is ever cut short
@@ -48,7 +48,7 @@ class Ours:
         folder = Path(self._folder.name)
         made, rule = task(subject), Adam()
         assert rule.epsilon == EPSILON
-        packed = luggage.pack(folder, luggage.Luggage(made, {}))
+        packed = payload.pack(folder, payload.Luggage(made, {}))
         self._pool = Pool(crew({"folder": str(folder), "digest": packed}))
         self._jobs: deque[Job] = deque()
         self._facts: Facts | None = None

@@ -18,7 +18,7 @@ from peers.fleet import Fleet, Way
 from peers.ours import Ours
 from peers.roster import EXPERT
 from peers.setting import CORES
-from ravine.racing.provenance import machine
+from ravine.storage.provenance import machine
 
 PACKAGES = ["jax", "jaxlib", "optax", "keras", "tensorflow_cpu", "tensorflow", "torch", "numpy"]
 PACKAGES += ["optuna", "keras-tuner"]

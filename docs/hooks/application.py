@@ -13,7 +13,7 @@ import provenance
 from altair.utils.schemapi import debug_mode
 
 import ravine
-from ravine.pages import charts, tables, vega
+from ravine.reporting import charts, tables, vega
 from ravine.rules import RULES
 
 FOLDER = Path(__file__).parents[1] / "results" / "digits-mlp"

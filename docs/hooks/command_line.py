@@ -8,7 +8,7 @@ def commands(_: str) -> str:
     """A section a command, in the order of ``ravine --help``."""
     from typer.main import get_command
 
-    from ravine.cli import app
+    from ravine.cli.app import app
 
     program: Any = get_command(app)
     return "\n\n".join(_command(name, one) for name, one in program.commands.items())

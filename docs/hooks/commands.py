@@ -54,7 +54,7 @@ def script(path: str) -> str:
 
 
 def _run(words: list[str]) -> str:
-    from ravine.cli import app
+    from ravine.cli.app import app
 
     with patch.dict(os.environ, {"COLUMNS": str(WIDTH), "NO_COLOR": "1"}):
         done = CliRunner().invoke(app, words[1:])

@@ -8,7 +8,7 @@ import html
 import re
 from pathlib import Path
 
-from ravine.pages import style
+from ravine.reporting import style
 
 DOCS = Path(__file__).parents[1]
 _IMAGE = re.compile(r"^!\[([^\]]*)\]\(([^)]+\.svg)\)$", re.MULTILINE)

@@ -4,7 +4,7 @@ import json
 
 import drawings
 
-from ravine.verdict import title
+from ravine.analysis import title
 
 
 def levers(name: str) -> str:

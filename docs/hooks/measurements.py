@@ -7,7 +7,7 @@ from typing import Any
 import drawings
 import provenance
 
-from ravine.pages import style, vega
+from ravine.reporting import style, vega
 
 FOLDER = drawings.DOCS / "results" / "benchmarks"
 WIDTH, BAR = 380, 26  # pixels of a drawing

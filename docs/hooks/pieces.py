@@ -18,13 +18,13 @@ import levers
 import licences
 import measurements
 
-from ravine.frameworks.translation import WRITERS, translation
-from ravine.notation import mathml, plain
-from ravine.pages import translated
-from ravine.pages.explorer.scenes import SCENES
-from ravine.pages.listings import idea, said
+from ravine.explain.notation import mathml, plain
+from ravine.frameworks.translate.translation import WRITERS, translation
+from ravine.reporting import translated
+from ravine.reporting.explorer.scenes import SCENES
+from ravine.reporting.listings import idea, said
 from ravine.rules import RULES, VARIANTS
-from ravine.update_rule import Rule
+from ravine.rules.update_rule import Rule
 
 _PIECE = re.compile(r"^<!-- (\w+)(?: (.+))? -->$", re.MULTILINE)
 # What a reader of the repository is told in its place; it is true there alone.

@@ -2,7 +2,7 @@
 
 import pieces
 
-from ravine.pages.listings import idea
+from ravine.reporting.listings import idea
 from ravine.rules import RULES, VARIANTS
 
 _PAGE = """# {name}

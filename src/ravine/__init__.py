@@ -19,22 +19,24 @@ from ravine.rules import (
     Nesterov,
     RMSprop,
 )
-from ravine.update_rule import Rule, hyper, rule, step
-from ravine.wrapping import L2, Clip, Decay, Partition, Scheduled
+from ravine.rules.update_rule import Rule, hyper, rule, step
+from ravine.rules.wrappers import L2, Clip, Decay, Partition, Scheduled
 
 if TYPE_CHECKING:
-    from ravine import surfaces, verdict
-    from ravine.again import confirm, grow, resume, verify
-    from ravine.api import descend, explore, race
+    from ravine import analysis
+    from ravine.api import descend, explore, race, suite
+    from ravine.execution.actions import confirm, grow, resume, verify
+    from ravine.execution.published_runs import validate
+    from ravine.explain import surfaces
     from ravine.frameworks.keras import to_keras
     from ravine.frameworks.optax import to_optax
     from ravine.frameworks.torch import to_torch
-    from ravine.frameworks.translation import translate, translation
-    from ravine.levers import Levers
-    from ravine.outcome import Race
-    from ravine.suites import Suite, suite
+    from ravine.frameworks.translate.translation import translate, translation
+    from ravine.results.ablation import Levers
+    from ravine.results.race import Race
+    from ravine.results.suite import Suite
+    from ravine.rules import ops
     from ravine.tasks.task import Task
-    from ravine.validation import validate
 
 __all__ = [
     "L2",
@@ -57,11 +59,13 @@ __all__ = [
     "Suite",
     "Task",
     "WrongCall",
+    "analysis",
     "confirm",
     "descend",
     "explore",
     "grow",
     "hyper",
+    "ops",
     "race",
     "resume",
     "rule",
@@ -74,37 +78,42 @@ __all__ = [
     "translate",
     "translation",
     "validate",
-    "verdict",
     "verify",
 ]
 
 _LAZY = {
-    "Levers": "ravine.levers",
-    "Race": "ravine.outcome",
-    "Suite": "ravine.suites",
+    "Levers": "ravine.results.ablation",
+    "Race": "ravine.results.race",
+    "Suite": "ravine.results.suite",
     "Task": "ravine.tasks.task",
-    "confirm": "ravine.again",
+    "confirm": "ravine.execution.actions",
     "descend": "ravine.api",
     "explore": "ravine.api",
-    "grow": "ravine.again",
+    "grow": "ravine.execution.actions",
     "race": "ravine.api",
-    "resume": "ravine.again",
-    "suite": "ravine.suites",
+    "resume": "ravine.execution.actions",
+    "suite": "ravine.api",
     "to_keras": "ravine.frameworks.keras",
     "to_optax": "ravine.frameworks.optax",
     "to_torch": "ravine.frameworks.torch",
-    "translate": "ravine.frameworks.translation",
-    "translation": "ravine.frameworks.translation",
-    "validate": "ravine.validation",
-    "verify": "ravine.again",
+    "translate": "ravine.frameworks.translate.translation",
+    "translation": "ravine.frameworks.translate.translation",
+    "validate": "ravine.execution.published_runs",
+    "verify": "ravine.execution.actions",
+}
+
+_MODULES = {
+    "analysis": "ravine.analysis",
+    "ops": "ravine.rules.ops",
+    "surfaces": "ravine.explain.surfaces",
 }
 
 
 def __getattr__(name: str) -> Any:
     if name in _LAZY:
         return getattr(import_module(_LAZY[name]), name)
-    if name in ("surfaces", "verdict"):
-        return import_module(f"ravine.{name}")
+    if name in _MODULES:
+        return import_module(_MODULES[name])
     if name == "__version__":
         return import_module("importlib.metadata").version("ravine")
     listed = [*RULES.values(), *VARIANTS.values()]

@@ -1,6 +1,6 @@
 """``python -m ravine`` is ``ravine``."""
 
-from ravine.cli import main
+from ravine.cli.app import main
 
 if __name__ == "__main__":
     main()

@@ -8,33 +8,37 @@ from datetime import UTC, datetime
 from pathlib import Path as FilePath
 from typing import TYPE_CHECKING, Any
 
-from ravine import again, levers, surfaces
-from ravine.conduct import check_workers, conduct
+from ravine.analysis import stages
+from ravine.analysis.statistics import fewest_seeds
 from ravine.errors import WrongCall
-from ravine.folder import check_new, locked
+from ravine.execution import ablation, actions
+from ravine.execution.scheduler import Driver
+from ravine.execution.session import check_workers, conduct
+from ravine.execution.sizing import sized
+from ravine.execution.suite import race_suite
+from ravine.experiment.config import choose
+from ravine.experiment.durations import read_seconds
+from ravine.experiment.engines import on_device
+from ravine.experiment.grids import Rates
+from ravine.experiment.plan import settle
+from ravine.explain import surfaces
+from ravine.explain.surfaces.walk import Path, Walkable, walk
 from ravine.frameworks.spelling import AnyRule, read_rule, read_rules
-from ravine.names import file_name
-from ravine.outcome import Race
-from ravine.pages.notebook import display as shown
-from ravine.racing import provenance
-from ravine.racing.choices import choose
-from ravine.racing.driver import Driver
-from ravine.racing.durations import read_seconds
-from ravine.racing.engines import on_device
-from ravine.racing.grids import Rates
-from ravine.racing.plan import settle
-from ravine.racing.sizing import sized
-from ravine.racing.store import CONFIRM, COST, FILE, WORK, Store
+from ravine.reporting.notebook import display as shown
+from ravine.results.race import Race
+from ravine.results.suite import Suite
 from ravine.rules import RULES
-from ravine.surfaces.walk import Path, Walkable, walk
+from ravine.storage import provenance
+from ravine.storage.race_dir import check_new, locked
+from ravine.storage.store import CONFIRM, COST, FILE, WORK, Store
 from ravine.tasks import TASKS
-from ravine.tasks.own.entry import task_of
-from ravine.verdict import stages
-from ravine.verdict.statistics import fewest_seeds
+from ravine.tasks.adapters.entry import task_of
+from ravine.tasks.names import file_name
+from ravine.tasks.task import Task
 
 if TYPE_CHECKING:
-    from ravine.levers import Levers
-    from ravine.pages.explorer import Explorer
+    from ravine.execution.ablation import Levers
+    from ravine.reporting.explorer import Explorer
 
 
 def race(
@@ -153,7 +157,7 @@ def race(
     if isinstance(rules, str):
         rules = read_rules(rules)
     if vary is not None:
-        return levers.race_each(
+        return ablation.race_each(
             *(race, chosen_task, vary),
             rules=rules,
             out=out,
@@ -185,8 +189,8 @@ def race(
     seconds = None if budget is None else read_seconds(budget)
     check_workers(workers, ray)
     if confirm is not None:
-        again.check_framework(confirm, chosen_task)
-        again.check_target(choices.target)
+        actions.check_framework(confirm, chosen_task)
+        actions.check_target(choices.target)
     name = f"{file_name(chosen_task.name)}-{datetime.now(UTC):%Y%m%dT%H%M%SZ}"
     folder = FilePath("ravine-runs", name) if out is None else FilePath(out)
     check_new(folder)
@@ -199,7 +203,7 @@ def race(
         for note in settled.facts.notes[len(facts.notes) :]:
             display.trouble(note)
         if confirm is not None:
-            again.check_trains(driver, folder, chosen_task, confirm)
+            actions.check_trains(driver, folder, chosen_task, confirm)
         plan, cost = sized(settled, by_name, driver, folder, seconds, fewest_seeds)
         meta = {
             "plan": plan.to_json(),
@@ -227,10 +231,46 @@ def race(
             raise
     if confirm is not None:
         own_task = None if chosen_task.name in TASKS else chosen_task
-        again.confirm(
+        actions.confirm(
             folder, confirm, task=own_task, rules=asked, workers=workers, progress=progress
         )
     return Race(folder, chosen_task, asked)
+
+
+def suite(
+    tasks: str | Sequence[str | Task] | None = None,
+    *,
+    rules: str | Sequence[AnyRule] | None = None,
+    out: str | os.PathLike[str] | None = None,
+    workers: int | None = None,
+    ray: str | None = None,
+    progress: bool = True,
+    **options: Any,
+) -> "Suite":
+    """Race the same rules on several tasks, and score them over all: AlgoPerf's profiles.
+
+    ``tasks``: names, ``"digits-mlp,quadratic-deep"`` or a list, or tasks of your own; by default
+    all that ravine ships. ``rules`` and the other options, ``seeds``, ``fresh_seeds``, ``epochs``,
+    ``learning_rates``, ``schedule``, ``early_stopping``, ``studies``, ``search``, ``trials`` and
+    ``device``, are those of ``ravine.race``. ``out``: a folder, in which each task has one of its
+    own; by default ``ravine-runs/suite-<UTC time>``. Called again with the same folder and options
+    it goes on: what is finished is not run again. Raises ``WrongCall`` before anything runs if
+    something asked for cannot be, or if the folder holds a suite of other options.
+
+    Example::
+
+        suite = ravine.suite("diabetes-linear,quadratic-deep", rules="sgd,adam")
+        print(suite.scores.to_string())
+    """
+    return race_suite(
+        *(race, tasks),
+        rules=rules,
+        out=out,
+        workers=workers,
+        ray=ray,
+        progress=progress,
+        **options,
+    )
 
 
 def _passed_on(given: Mapping[str, Any]) -> dict[str, Any]:
@@ -297,7 +337,7 @@ def explore(
     >>> len(page.html()) < 150_000
     True
     """
-    from ravine.pages.explorer import explorer
+    from ravine.reporting.explorer import explorer
 
     found = surfaces.find(surface) if isinstance(surface, str) else surface
     if start is not None:

@@ -22,14 +22,14 @@ from torch.nn.utils.rnn import (
 from torch.utils.data import DataLoader as Loader
 
 import ravine
-from ravine.racing import keras_engine
-from ravine.tasks.own import spool
-from ravine.tasks.own.entry import called, task_of
-from ravine.tasks.own.module_network import ModuleNetwork
-from ravine.tasks.own.moving import move_model
-from ravine.tasks.own.pure import PureNetwork
+from ravine.tasks.adapters import memmap
+from ravine.tasks.adapters.entry import called, task_of
+from ravine.tasks.adapters.module_network import ModuleNetwork
+from ravine.tasks.adapters.pure import PureNetwork
+from ravine.tasks.adapters.serialization import move_model
 from ravine.tasks.pretraining import pretrained
 from ravine.tasks.settings import check_keras, check_torch, of_torch
+from ravine.training import keras_engine
 
 X = np.random.default_rng(0).normal(size=(60, 4)).astype("float32")
 LABELS = np.arange(60) % 3
@@ -263,7 +263,7 @@ def with_augment_on_tensorflow() -> None:
 
 def without_memory(data: Any) -> Any:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(spool, "LIMIT", 100)
+        patch.setattr(memmap, "LIMIT", 100)
         return fits(masked, data)
 
 
@@ -522,12 +522,12 @@ FOLLOWED: list[tuple[str, Any, Any]] = [
     (
         "cannot be evaluated: {}: {}: pad all rows to one length",
         None,
-        "tests/tasks/own/test_lengths.py::test_a_model_of_one_length_is_named",
+        "tests/tasks/adapters/test_lengths.py::test_a_model_of_one_length_is_named",
     ),
     (
         "does not mask what is padded",
         None,
-        "tests/tasks/own/test_lengths.py::"
+        "tests/tasks/adapters/test_lengths.py::"
         "test_rows_that_are_padded_to_one_length_are_the_models_own_affair",
     ),
     (
@@ -611,43 +611,43 @@ FOLLOWED: list[tuple[str, Any, Any]] = [
     (
         "neighbouring rows are alike in",
         None,
-        "tests/tasks/own/test_splits.py::"
+        "tests/tasks/adapters/test_splits.py::"
         "test_rows_that_depend_on_their_neighbours_are_warned_of_under_a_random_split",
     ),
     (
         "takes logits (from_logits=True)",
         None,
-        "tests/tasks/own/test_daily.py::test_probabilities_that_are_taken_for_logits_are_warned_of",
+        "tests/tasks/adapters/test_daily.py::test_probabilities_that_are_taken_for_logits_are_warned_of",
     ),
     (
         "as targets hold nan",
         None,
-        "tests/tasks/own/test_daily.py::test_targets_may_be_nan_where_the_loss_leaves_them_out",
+        "tests/tasks/adapters/test_daily.py::test_targets_may_be_nan_where_the_loss_leaves_them_out",
     ),
     (
         "put what draws into the model",
         None,
-        "tests/tasks/own/test_rereading.py::test_the_advice_of_a_layer_that_draws_holds",
+        "tests/tasks/adapters/test_rereading.py::test_the_advice_of_a_layer_that_draws_holds",
     ),
     (
         "call keras.config.set_floatx('float64') before",
         None,
-        "tests/tasks/own/test_wide.py::test_a_layer_of_64_bits_needs_floatx",
+        "tests/tasks/adapters/test_wide.py::test_a_layer_of_64_bits_needs_floatx",
     ),
     (
         "give the dtype to what makes the array",
         None,
-        "tests/tasks/own/test_settings.py::test_64_bit_numbers_of_jax_are_named",
+        "tests/tasks/adapters/test_settings.py::test_64_bit_numbers_of_jax_are_named",
     ),
     (
         "give it to the function that builds the model, such as functools.partial",
         None,
-        "tests/tasks/own/test_settings.py::test_a_model_that_is_another_when_rebuilt_is_named",
+        "tests/tasks/adapters/test_settings.py::test_a_model_that_is_another_when_rebuilt_is_named",
     ),
     (
         "which draws by itself: put it into the model",
         lambda: fits(augment=keras.layers.GaussianNoise(0.5)),
-        "tests/tasks/own/test_rereading.py::test_the_advice_of_a_layer_that_draws_holds",
+        "tests/tasks/adapters/test_rereading.py::test_the_advice_of_a_layer_that_draws_holds",
     ),
     (
         "augment is a {}: give a function of a batch and a key",
@@ -685,7 +685,7 @@ FOLLOWED: list[tuple[str, Any, Any]] = [
     (
         "put into the model what augments",
         with_augment_on_tensorflow,
-        "tests/tasks/own/test_rereading.py::test_the_advice_of_a_layer_that_draws_holds",
+        "tests/tasks/adapters/test_rereading.py::test_the_advice_of_a_layer_that_draws_holds",
     ),
     (
         "take torch.set_default_dtype back",

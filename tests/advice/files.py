@@ -8,14 +8,14 @@ import keras
 from typer.testing import CliRunner
 
 import ravine
-from ravine.cli import app
+from ravine.cli.app import app
 from ravine.errors import WrongCall
-from ravine.folder import check_links, check_new
-from ravine.pages.explorer.delivery import deliver
-from ravine.pages.export import export
-from ravine.racing.luggage import Luggage, pack
-from ravine.racing.ray_crew import check as check_ray
+from ravine.execution.ray_backend import check as check_ray
+from ravine.reporting.explorer.delivery import deliver
+from ravine.reporting.export import export
 from ravine.rules import SGD
+from ravine.storage.payload import Luggage, pack
+from ravine.storage.race_dir import check_links, check_new
 from ravine.tasks.saved import open_saved, save_keras
 
 
@@ -162,7 +162,7 @@ FOLLOWED: list[tuple[str, Any, Any]] = [
     (
         "is there and not empty; nothing is overwritten: give another",
         lambda: export(None, "csv", folder(a_txt="x")),  # type: ignore[arg-type]  # not looked at
-        "tests/pages/test_export.py::test_tables_hold_every_run_and_every_measurement",
+        "tests/reporting/test_export.py::test_tables_hold_every_run_and_every_measurement",
     ),
     (
         "the weights alone: build the model, then",
@@ -193,38 +193,38 @@ FOLLOWED: list[tuple[str, Any, Any]] = [
     (
         "seeds={} is not allowed: give a whole number of at least 1",
         lambda: ravine.verify("race", seeds=0),
-        "tests/test_again.py::test_a_claim_is_run_again_on_unused_seeds",
+        "tests/execution/test_actions.py::test_a_claim_is_run_again_on_unused_seeds",
     ),
     (
         "seeds={} is not allowed: give a whole number of at least 3",
         lambda: ravine.confirm("race", "jax", seeds=2),
-        "tests/test_confirming.py::test_tensorflow_walks_the_races_path",
+        "tests/test_crosscheck.py::test_tensorflow_walks_the_races_path",
     ),
     (
         "batch_size is varied: leave out",
         lambda: ravine.race("digits-mlp", vary="batch_size=16,64", batch_size=16),
-        "tests/test_levers.py::test_all_are_judged_by_the_first_ones_target",
+        "tests/test_ablation.py::test_all_are_judged_by_the_first_ones_target",
     ),
     (
         "budget= is for one race",
         lambda: ravine.race("digits-mlp", vary="activation=relu,tanh", budget="1h"),
-        "tests/test_levers.py::test_all_are_judged_by_the_first_ones_target",
+        "tests/test_ablation.py::test_all_are_judged_by_the_first_ones_target",
     ),
     (
         "one race, '{}': give two or more to compare",
         lambda: command("compare", "race"),
-        "tests/pages/test_comparison.py::test_json_and_page_say_the_same",
+        "tests/reporting/test_comparison.py::test_json_and_page_say_the_same",
     ),
     # Done by other tests as they say.
     (
         "give --task FILE.py:NAME, or",
         None,
-        "tests/test_again.py::test_a_claim_is_run_again_on_unused_seeds",
+        "tests/execution/test_actions.py::test_a_claim_is_run_again_on_unused_seeds",
     ),
     (
         "say 'ravine race FILE.py:NAME --into DIR'",
         None,
-        "tests/test_again.py::test_a_race_that_grew_is_the_race_that_had_all_rules_at_once",
+        "tests/execution/test_actions.py::test_a_race_that_grew_is_the_race_that_had_all_rules_at_once",
     ),
     (
         "go on from Python: ravine.{}(",
@@ -234,22 +234,22 @@ FOLLOWED: list[tuple[str, Any, Any]] = [
     (
         "runs are kept in '{}'; go on with",
         None,
-        "tests/racing/test_in_process.py::test_a_notebook_goes_on_after_an_interrupt",
+        "tests/execution/test_in_process.py::test_a_notebook_goes_on_after_an_interrupt",
     ),
     (
         "the race in '{}' is unfinished",
         None,
-        "tests/racing/test_in_process.py::test_an_unfinished_one_goes_on",
+        "tests/execution/test_in_process.py::test_an_unfinished_one_goes_on",
     ),
     (
         "the race of levers in '{}' is unfinished",
         None,
-        "tests/test_levers.py::test_the_same_call_runs_nothing_again",
+        "tests/test_ablation.py::test_the_same_call_runs_nothing_again",
     ),
     (
         "of a task or rules that ravine does not ship: call ravine.race again",
         None,
-        "tests/test_levers.py::test_the_same_call_runs_nothing_again",
+        "tests/test_ablation.py::test_the_same_call_runs_nothing_again",
     ),
     (
         "the suite in '{}' is unfinished",
@@ -264,12 +264,12 @@ FOLLOWED: list[tuple[str, Any, Any]] = [
     (
         "run again on unused seeds: {}",
         None,
-        "tests/test_again.py::test_a_claim_is_run_again_on_unused_seeds",
+        "tests/execution/test_actions.py::test_a_claim_is_run_again_on_unused_seeds",
     ),
     (
         "--into keeps the plan of the race it adds to",
         None,
-        "tests/test_again.py::test_a_race_that_grew_is_the_race_that_had_all_rules_at_once",
+        "tests/execution/test_actions.py::test_a_race_that_grew_is_the_race_that_had_all_rules_at_once",
     ),
     (
         "the {} in '{}' has {} {}, not {}",
@@ -279,37 +279,37 @@ FOLLOWED: list[tuple[str, Any, Any]] = [
     (
         "a budget of {} is too little",
         None,
-        "tests/racing/test_budget.py::test_it_fits_or_says_what_would",
+        "tests/experiment/test_budget.py::test_it_fits_or_says_what_would",
     ),
     (
         "or lower epochs to about",
         None,
-        "tests/racing/test_budget.py::test_it_fits_or_says_what_would",
+        "tests/experiment/test_budget.py::test_it_fits_or_says_what_would",
     ),
     (
         "Lower epochs, {}, or give a budget",
         None,
-        "tests/racing/test_sizing.py::test_a_budget_for_months_is_fitted",
+        "tests/execution/test_sizing.py::test_a_budget_for_months_is_fitted",
     ),
     (
         "leave out workers=0, so that",
         None,
-        "tests/racing/test_environment.py::test_a_shipped_task_has_the_same_curves",
+        "tests/execution/test_environment.py::test_a_shipped_task_has_the_same_curves",
     ),
     (
         "(start one with 'ray start --head'",
         None,
-        "tests/racing/test_ray.py::test_by_default_a_race_on_ray_is_the_race_here",
+        "tests/execution/test_ray.py::test_by_default_a_race_on_ray_is_the_race_here",
     ),
     (
         "races were tuned and judged by another protocol then",
         None,
-        "tests/racing/test_store.py::test_what_is_added_comes_back",
+        "tests/storage/test_store.py::test_what_is_added_comes_back",
     ),
     (
         "go on from Python, naming the task again",
         None,
-        "tests/tasks/own/test_large.py::test_a_race_on_more_data_than_memory",
+        "tests/tasks/adapters/test_large.py::test_a_race_on_more_data_than_memory",
     ),
     (
         "copy that folder from a machine that has them",

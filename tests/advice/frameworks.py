@@ -13,16 +13,16 @@ import torch
 
 import ravine
 from ravine.errors import install, unknown
+from ravine.explain.notation import javascript
+from ravine.explain.notation.trace import trace
 from ravine.frameworks.keras import to_keras
 from ravine.frameworks.keras_saving import read as read_saved
-from ravine.frameworks.natives import read
 from ravine.frameworks.optax import settled, to_optax
 from ravine.frameworks.spelling import read_rule, read_rules, read_schedule
 from ravine.frameworks.torch import to_torch
-from ravine.notation import javascript
-from ravine.notation.trace import trace
-from ravine.update_rule import Hyper, Rule, State, hyper, rule, unit_powers
-from ravine.wrapping import L2, Clip, Partition, Scheduled
+from ravine.frameworks.translate import read
+from ravine.rules.update_rule import Hyper, Rule, State, hyper, rule, unit_powers
+from ravine.rules.wrappers import L2, Clip, Partition, Scheduled
 
 SGD, ADAM = ravine.SGD(), ravine.Adam()
 SCHEDULE = "keras.optimizers.schedules.CosineDecay(0.1, 9)"
@@ -321,12 +321,25 @@ FOLLOWED: list[tuple[str, Any, Any]] = [
         "is a rule for weights and one for biases: take its parts",
         lambda: javascript.literal(PARTED),
         lambda: [
-            javascript.literal(one) for one in ravine.wrapping.partition.parts(PARTED).values()
+            javascript.literal(one)
+            for one in ravine.rules.wrappers.partition.parts(PARTED).values()
         ],
     ),
-    ("use operators and ravine.ops: sqrt", lambda: trace(Rounding()), lambda: trace(Advised())),
-    ("use ravine.ops.where(condition, x, y)", lambda: trace(Branching()), lambda: trace(Advised())),
-    ("; use operators and ravine.ops alone", lambda: trace(Missing()), lambda: trace(Advised())),
+    (
+        "use operators and ravine.ops: sqrt",
+        lambda: trace(Rounding()),
+        lambda: trace(Advised()),
+    ),
+    (
+        "use ravine.ops.where(condition, x, y)",
+        lambda: trace(Branching()),
+        lambda: trace(Advised()),
+    ),
+    (
+        "; use operators and ravine.ops alone",
+        lambda: trace(Missing()),
+        lambda: trace(Advised()),
+    ),
     (
         "cannot read the unit",
         lambda: unit_powers("g*w"),

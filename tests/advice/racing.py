@@ -7,21 +7,21 @@ import pandas as pd
 import torch
 
 import ravine
-from ravine.again import check_target
-from ravine.conduct import check_workers
-from ravine.names import check
-from ravine.pages.explorer.entries import Entry
-from ravine.racing.choices import choose, scheduled
-from ravine.racing.durations import read_seconds
-from ravine.racing.grids import log_grid, own_grid, read_rates, read_search, scattered
-from ravine.racing.target import check_not_met
+from ravine.analysis.performance import performance_profile
+from ravine.execution.actions import check_target
+from ravine.execution.session import check_workers
+from ravine.experiment.config import choose, scheduled
+from ravine.experiment.durations import read_seconds
+from ravine.experiment.grids import log_grid, own_grid, read_rates, read_search, scattered
+from ravine.experiment.target import check_not_met
+from ravine.explain.surfaces import find
+from ravine.reporting.explorer.entries import Entry
 from ravine.rules import SGD, Adam, AdamW
-from ravine.surfaces import find
+from ravine.rules.update_rule import Array, Rule, State, hyper, rule
+from ravine.rules.wrappers import Scheduled
 from ravine.tasks import TASKS
 from ravine.tasks.levers import check_vary, read_vary
-from ravine.update_rule import Array, Rule, State, hyper, rule
-from ravine.verdict.performance import performance_profile
-from ravine.wrapping import Scheduled
+from ravine.tasks.names import check
 
 TASK = TASKS["digits-mlp"]
 X = np.random.default_rng(0).normal(size=(40, 3)).astype("float32")

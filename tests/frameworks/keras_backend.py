@@ -33,7 +33,7 @@ from ravine import SGD, Adam, AdamW, Nadam, Nesterov
 from ravine.errors import WrongCall
 from ravine.frameworks.keras import RuleOptimizer, to_keras
 from ravine.rules import RULES
-from ravine.update_rule import Rule
+from ravine.rules.update_rule import Rule
 
 BACKEND = keras.backend.backend()
 CHECKS: dict[str, Callable[[], None]] = {}
@@ -50,7 +50,7 @@ MINE = """
 from typing import Any, NamedTuple
 
 from ravine import Rule, hyper, rule
-from ravine.ops import norm, sqrt
+from ravine.rules.ops import norm, sqrt
 
 
 class Past(NamedTuple):

@@ -16,7 +16,7 @@ import pytest
 from ravine.errors import WrongCall
 from ravine.frameworks.keras import RuleOptimizer, to_keras
 from ravine.rules import Adam, AdamW
-from ravine.update_rule import Array, Rule, State, hyper, rule
+from ravine.rules.update_rule import Array, Rule, State, hyper, rule
 
 pytestmark = pytest.mark.filterwarnings(
     # Keras's own, whenever it reads a variable as NumPy 2 has it.

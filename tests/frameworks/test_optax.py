@@ -19,9 +19,9 @@ import pytest
 
 from ravine.errors import RavineError, WrongCall
 from ravine.frameworks.optax import RuleState, factory, settled, to_optax
-from ravine.ops import sqrt
 from ravine.rules import RULES, Adam, Momentum, Nadam, Nesterov
-from ravine.update_rule import Array, Rule, hyper, rule, step
+from ravine.rules.ops import sqrt
+from ravine.rules.update_rule import Array, Rule, hyper, rule, step
 
 pytestmark = pytest.mark.usefixtures("compiled_quickly")
 STEPS = 300

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from ravine.errors import WrongCall
 from ravine.frameworks.spelling import is_spelled, read_rule, read_rules, read_schedule
 from ravine.rules import RULES, SGD, VARIANTS, Adam, Momentum, Nadam, RMSprop
-from ravine.update_rule import Rule
-from ravine.wrapping import Clip, Decay, Partition, Scheduled
+from ravine.rules.update_rule import Rule
+from ravine.rules.wrappers import Clip, Decay, Partition, Scheduled
 
 
 @pytest.mark.parametrize(

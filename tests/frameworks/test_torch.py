@@ -18,12 +18,12 @@ import torch
 from torch.optim import lr_scheduler
 
 from ravine.errors import RavineError, WrongCall
-from ravine.frameworks import packs, player
+from ravine.frameworks import fused_kernel, packs
 from ravine.frameworks.packs import Stepped
 from ravine.frameworks.torch import RuleOptimizer, to_torch
-from ravine.ops import maximum, norm, sign, sqrt, where
 from ravine.rules import RULES, Adam, Momentum, Nadam, Nesterov
-from ravine.update_rule import Array, Rule, hyper, rule, step
+from ravine.rules.ops import maximum, norm, sign, sqrt, where
+from ravine.rules.update_rule import Array, Rule, hyper, rule, step
 
 STEPS = 300
 
@@ -595,7 +595,7 @@ def test_compiled_steps_are_the_steps(name: str, monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr(
         torch, "compile", functools.partial(_counted, calls, torch.compile, backend="eager")
     )
-    player.compiled.cache_clear()
+    fused_kernel.compiled.cache_clear()
     compiled = trained(MANY[name](), apart=False, compile=True)
     assert calls
     plain = trained(MANY[name](), apart=True)
@@ -604,7 +604,7 @@ def test_compiled_steps_are_the_steps(name: str, monkeypatch: pytest.MonkeyPatch
         torch.testing.assert_close(p, q, rtol=0, atol=8 * 6 * torch.finfo(p.dtype).eps)
     twin = copy.deepcopy(compiled[1])
     assert twin._room.compile
-    player.compiled.cache_clear()
+    fused_kernel.compiled.cache_clear()
 
 
 def _counted(calls: list[Any], function: Any, *arguments: Any, **named: Any) -> Any:

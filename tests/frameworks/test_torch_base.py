@@ -22,8 +22,8 @@ from torch.optim.optimizer import (
 import ravine
 from ravine.errors import WrongCall
 from ravine.frameworks.groups import NATIVE
-from ravine.frameworks.natives import read
 from ravine.frameworks.torch import to_torch
+from ravine.frameworks.translate import read
 
 Make = Callable[[Any], torch.optim.Optimizer]
 

@@ -15,7 +15,7 @@ import pytest
 from numpy.typing import NDArray
 
 from ravine.rules import SGD, Adagrad, Adam, Momentum, Nadam, Nesterov, RMSprop
-from ravine.update_rule import Rule, step
+from ravine.rules.update_rule import Rule, step
 
 HESSIAN = np.array([[10.0, 2.0], [2.0, 6.0]])
 # A few roundings, each of half an ulp of a number near one.

@@ -23,9 +23,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from ravine.ops import cast, dtype_name
 from ravine.rules import RULES, VARIANTS
-from ravine.update_rule import Rule, step
+from ravine.rules.ops import cast, dtype_name
+from ravine.rules.update_rule import Rule, step
 
 pytestmark = pytest.mark.usefixtures("compiled_quickly")
 Array = Any

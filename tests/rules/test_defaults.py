@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from ravine.rules import RULES, VARIANTS
-from ravine.update_rule import Rule
+from ravine.rules.update_rule import Rule
 
 # Where a rule follows its paper and Keras does not. Each says why in its own file.
 OTHERWISE = {

@@ -16,7 +16,7 @@ import torch
 from numpy.typing import NDArray
 
 from ravine.rules import RULES, SGD, Adagrad, Adam, AdamW, Momentum, Nadam, Nesterov, RMSprop
-from ravine.update_rule import Rule
+from ravine.rules.update_rule import Rule
 
 STEPS = 300
 START = np.array([1.0, -0.5, 0.25])

@@ -9,11 +9,11 @@ import keras
 import numpy as np
 import pytest
 
-from ravine.racing.engine import numeric, programs
 from ravine.rules import RULES, SGD
 from ravine.tasks import AT_HAND, find
-from ravine.tasks.intake import Network
+from ravine.tasks.adapters.keras_network import Network
 from ravine.tasks.task import Data
+from ravine.training.engine import numeric, programs
 
 every_task = pytest.mark.parametrize("name", AT_HAND)
 STEPS = 6

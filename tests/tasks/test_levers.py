@@ -10,15 +10,15 @@ import numpy as np
 import pytest
 
 from ravine.errors import WrongCall
-from ravine.racing.engine import slopes
-from ravine.racing.tryouts import try_out
+from ravine.execution.model_probe import try_out
 from ravine.tasks import TASKS, find
 from ravine.tasks import levers as axes
-from ravine.tasks.intake import Network
+from ravine.tasks.adapters.entry import task_of
+from ravine.tasks.adapters.keras_network import Network
 from ravine.tasks.layers import ACTIVATIONS, INITIALIZERS, KNOWN, NORMALIZATIONS, normalized
-from ravine.tasks.own.entry import task_of
 from ravine.tasks.pretraining import Half, pretrained
 from ravine.tasks.task import Task
+from ravine.training.engine import slopes
 
 pytestmark = pytest.mark.usefixtures("compiled_quickly")
 

@@ -7,12 +7,12 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from ravine.racing.engine import numeric, programs
 from ravine.rules import SGD, Adam, Momentum
+from ravine.rules.update_rule import Rule
 from ravine.tasks import find
-from ravine.tasks.intake import Network
-from ravine.tasks.quadratic_deep import hessian, rows
-from ravine.update_rule import Rule
+from ravine.tasks.adapters.keras_network import Network
+from ravine.tasks.builtin.quadratic_deep import hessian, rows
+from ravine.training.engine import numeric, programs
 
 BATCH, PER_EPOCH, EPOCHS = 128, 7, 100
 SEEDS = range(42, 52)

@@ -8,13 +8,13 @@ from collections.abc import Mapping
 from typing import Any
 
 from ravine.errors import WrongCall, misspelt
-from ravine.ops import is_number
 from ravine.rules import RULES, VARIANTS, AdamW
+from ravine.rules.ops import is_number
+from ravine.rules.update_rule import Rule, declared_defaults
 from ravine.rules.variants import AMSGrad, CorrectedAMSGrad
-from ravine.update_rule import Rule, declared_defaults
-from ravine.wrapping import L2, WRAPPING, Decay
-from ravine.wrapping.partition import BIASES
-from ravine.wrapping.wrapper import innermost, inside
+from ravine.rules.wrappers import L2, WRAPPING, Decay
+from ravine.rules.wrappers.partition import BIASES
+from ravine.rules.wrappers.wrapper import innermost, inside
 
 # The words of PyTorch's optimizers, those of other families too; a test asks PyTorch for them.
 NATIVE = frozenset(

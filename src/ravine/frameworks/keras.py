@@ -20,8 +20,8 @@ from ravine.errors import WrongCall, unknown
 from ravine.frameworks.keras_saving import read, written
 from ravine.frameworks.memory import over
 from ravine.frameworks.spelling import read_rule
-from ravine.ops import dtype_name
-from ravine.update_rule import Array, Rule, State
+from ravine.rules.ops import dtype_name
+from ravine.rules.update_rule import Array, Rule, State
 
 _Optimizer: Any = keras.optimizers.Optimizer
 _tensor: Any = ops.convert_to_tensor
@@ -372,7 +372,7 @@ def _wide(x: Any, dtype: str) -> Array:
 
 def _part(gradient: Any, variable: Any, memory: _Memory) -> Any:
     """A step of one variable, as PyTorch's are packed together."""
-    from ravine.frameworks.lines import Part
+    from ravine.frameworks.flat_view import Part
 
     leaves: list[Any] = []
     over(memory.names, lambda _, name: leaves.append(memory.slots[name].value))

@@ -11,7 +11,7 @@ import keras
 from keras.src.saving.serialization_lib import in_safe_mode
 
 from ravine.errors import WrongCall, unknown
-from ravine.update_rule import Rule
+from ravine.rules.update_rule import Rule
 
 
 def written(value: Any) -> Any:

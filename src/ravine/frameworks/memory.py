@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
-from ravine.update_rule import State
+from ravine.rules.update_rule import State
 
 
 def over(

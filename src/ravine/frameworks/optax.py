@@ -13,7 +13,7 @@ import numpy as np
 
 from ravine.errors import RavineError, WrongCall, install
 from ravine.frameworks.spelling import read_rule
-from ravine.update_rule import Array, Rule, State
+from ravine.rules.update_rule import Array, Rule, State
 
 try:
     import jax

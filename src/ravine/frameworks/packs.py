@@ -6,12 +6,12 @@ from typing import Any, NamedTuple
 
 import torch
 
-from ravine.frameworks.lines import Lines, Part, flat
+from ravine.frameworks.flat_view import Lines, Part, flat
+from ravine.frameworks.fused_kernel import compiled, ready
 from ravine.frameworks.memory import over
-from ravine.frameworks.player import compiled, ready
-from ravine.frameworks.tape import Element, Program, ShapeAsked, Whole, record
-from ravine.ops import cast
-from ravine.update_rule import Rule
+from ravine.frameworks.torch_trace import Element, Program, ShapeAsked, Whole, record
+from ravine.rules.ops import cast
+from ravine.rules.update_rule import Rule
 
 Columns = list[list[torch.Tensor]]  # for each array of a program the runs it is made of
 

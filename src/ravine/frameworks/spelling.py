@@ -6,9 +6,9 @@ from typing import Any
 
 from ravine.errors import WrongCall, unknown
 from ravine.rules import RULES, VARIANTS
-from ravine.schedules import SCHEDULES
-from ravine.update_rule import Rule, declared_defaults
-from ravine.wrapping import WRAPPING, Scheduled, Wrapper
+from ravine.rules.schedules import SCHEDULES
+from ravine.rules.update_rule import Rule, declared_defaults
+from ravine.rules.wrappers import WRAPPING, Scheduled, Wrapper
 
 AnyRule = str | type[Rule] | Rule
 KNOWN: Mapping[str, type[Rule]] = {**RULES, **VARIANTS, **WRAPPING}

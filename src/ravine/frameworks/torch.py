@@ -17,7 +17,7 @@ from ravine.errors import RavineError, WrongCall, install
 from ravine.frameworks.groups import Group, decayed
 from ravine.frameworks.memory import over
 from ravine.frameworks.spelling import read_rule
-from ravine.update_rule import Array, Rule, State
+from ravine.rules.update_rule import Array, Rule, State
 
 try:
     import torch
@@ -25,7 +25,7 @@ try:
 except ModuleNotFoundError as missing:
     raise RavineError(f"to_torch needs PyTorch: {install('torch')}") from missing
 
-from ravine.frameworks.lines import Part
+from ravine.frameworks.flat_view import Part
 from ravine.frameworks.packs import Room
 
 

@@ -8,8 +8,8 @@ from ravine.rules.nadam import Nadam
 from ravine.rules.nesterov import Nesterov
 from ravine.rules.rmsprop import RMSprop
 from ravine.rules.sgd import SGD
+from ravine.rules.update_rule import Rule
 from ravine.rules.variants import VARIANTS
-from ravine.update_rule import Rule
 
 __all__ = [
     "RULES",

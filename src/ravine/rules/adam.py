@@ -2,8 +2,8 @@
 
 from typing import NamedTuple
 
-from ravine.ops import power, sqrt
-from ravine.update_rule import Array, Rule, State, hyper, rule
+from ravine.rules.ops import power, sqrt
+from ravine.rules.update_rule import Array, Rule, State, hyper, rule
 
 
 class Moments(NamedTuple):

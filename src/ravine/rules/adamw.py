@@ -1,7 +1,7 @@
 """AdamW: Adam that also shrinks the weights, by a share that the gradients have no say in."""
 
 from ravine.rules.adam import Adam
-from ravine.update_rule import Array, State, hyper, rule
+from ravine.rules.update_rule import Array, State, hyper, rule
 
 
 @rule

@@ -2,7 +2,7 @@
 
 from typing import NamedTuple
 
-from ravine.update_rule import Array, Rule, hyper, rule
+from ravine.rules.update_rule import Array, Rule, hyper, rule
 
 
 class Velocity(NamedTuple):

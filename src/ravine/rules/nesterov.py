@@ -1,7 +1,7 @@
 """Nesterov: momentum that takes its gradient where it is about to arrive."""
 
 from ravine.rules.momentum import Momentum, Velocity
-from ravine.update_rule import Array, rule
+from ravine.rules.update_rule import Array, rule
 
 
 @rule

@@ -2,8 +2,8 @@
 
 from typing import NamedTuple
 
-from ravine.ops import sqrt
-from ravine.update_rule import Array, Rule, State, hyper, rule
+from ravine.rules.ops import sqrt
+from ravine.rules.update_rule import Array, Rule, State, hyper, rule
 
 
 class MeanSquare(NamedTuple):

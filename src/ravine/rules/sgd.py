@@ -1,6 +1,6 @@
 """Gradient descent: a step downhill."""
 
-from ravine.update_rule import Array, Rule, State, hyper, rule
+from ravine.rules.update_rule import Array, Rule, State, hyper, rule
 
 
 @rule

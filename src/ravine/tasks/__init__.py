@@ -1,17 +1,17 @@
 """The tasks that ravine ships: a file each, a line each."""
 
 from ravine.errors import unknown
-from ravine.tasks.breast_cancer_logistic import task as breast_cancer_logistic
-from ravine.tasks.cifar10 import task as cifar10
-from ravine.tasks.diabetes_linear import task as diabetes_linear
-from ravine.tasks.digits_autoencoder import task as digits_autoencoder
-from ravine.tasks.digits_cnn import task as digits_cnn
-from ravine.tasks.digits_deep import task as digits_deep
-from ravine.tasks.digits_mlp import task as digits_mlp
-from ravine.tasks.fashion_mnist import task as fashion_mnist
-from ravine.tasks.quadratic_deep import task as quadratic_deep
+from ravine.tasks.builtin.breast_cancer_logistic import task as breast_cancer_logistic
+from ravine.tasks.builtin.cifar10 import task as cifar10
+from ravine.tasks.builtin.diabetes_linear import task as diabetes_linear
+from ravine.tasks.builtin.digits_autoencoder import task as digits_autoencoder
+from ravine.tasks.builtin.digits_cnn import task as digits_cnn
+from ravine.tasks.builtin.digits_deep import task as digits_deep
+from ravine.tasks.builtin.digits_mlp import task as digits_mlp
+from ravine.tasks.builtin.fashion_mnist import task as fashion_mnist
+from ravine.tasks.builtin.quadratic_deep import task as quadratic_deep
+from ravine.tasks.builtin.text_transformer import task as text_transformer
 from ravine.tasks.task import Task
-from ravine.tasks.text_transformer import task as text_transformer
 
 TASKS: dict[str, Task] = {
     task.name: task

@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from ravine.errors import WrongCall, unknown
-from ravine.names import file_name
+from ravine.tasks.adapters.module import TorchTask
+from ravine.tasks.adapters.pure import Pure
+from ravine.tasks.adapters.serialization import Model
 from ravine.tasks.layers import KNOWN, check
-from ravine.tasks.own.module import TorchTask
-from ravine.tasks.own.moving import Model
-from ravine.tasks.own.pure import Pure
+from ravine.tasks.names import file_name
 from ravine.tasks.pretraining import Half, Pretrained
 from ravine.tasks.task import Task
 

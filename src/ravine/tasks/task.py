@@ -86,7 +86,7 @@ class Task:
         ('parabola', 'your model on your data; rows: 30 train, 10 validation, 10 test; \
 validation and test are split off at random')
         """
-        from ravine.tasks.own.model import own_model
+        from ravine.tasks.adapters.model import own_model
 
         return own_model(model, data, **options)
 
@@ -108,7 +108,7 @@ validation and test are split off at random')
         >>> task.epochs, task.batch_size
         (20, 32)
         """
-        from ravine.tasks.own.pure import pure_task
+        from ravine.tasks.adapters.pure import pure_task
 
         return pure_task(init, loss, data, **options)
 
@@ -135,13 +135,13 @@ validation and test are split off at random')
         >>> task.epochs, task.batch_size
         (20, 32)
         """
-        from ravine.tasks.own.module import torch_task
+        from ravine.tasks.adapters.module import torch_task
 
         return torch_task(make_module, dataset, loss, **options)
 
     def network(self) -> Any:
         """The functions that a race trains and judges; made where Keras runs on JAX."""
-        from ravine.tasks.intake import Network
+        from ravine.tasks.adapters.keras_network import Network
 
         return Network(self)
 
@@ -157,7 +157,7 @@ validation and test are split off at random')
 
     def criterion(self, model: Any) -> Any:
         """What scores the model's predictions: ``loss``, ``score`` and ``measures``."""
-        from ravine.tasks.intake import RowByRow
+        from ravine.tasks.adapters.keras_network import RowByRow
 
         return RowByRow(self)
 

@@ -2,9 +2,9 @@
 
 from typing import NamedTuple
 
-from ravine.ops import maximum, power
 from ravine.rules.adam import Adam
-from ravine.update_rule import Array, State, rule
+from ravine.rules.ops import maximum, power
+from ravine.rules.update_rule import Array, State, rule
 
 
 class Peaks(NamedTuple):

@@ -2,9 +2,9 @@
 
 from typing import NamedTuple
 
-from ravine.ops import sqrt
+from ravine.rules.ops import sqrt
 from ravine.rules.rmsprop import RMSprop
-from ravine.update_rule import Array, State, hyper, rule
+from ravine.rules.update_rule import Array, State, hyper, rule
 
 
 class Accumulated(NamedTuple):

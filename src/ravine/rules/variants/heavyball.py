@@ -1,7 +1,7 @@
 """Momentum whose velocity holds the steps themselves: past ones keep the rate they had."""
 
 from ravine.rules.momentum import Velocity
-from ravine.update_rule import Array, Rule, hyper, rule
+from ravine.rules.update_rule import Array, Rule, hyper, rule
 
 
 @rule

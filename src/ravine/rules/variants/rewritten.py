@@ -1,8 +1,8 @@
 """Momentum as PyTorch and Optax compute it: Nesterov in one gradient, a first gradient whole."""
 
-from ravine.ops import where
 from ravine.rules.momentum import Momentum, Velocity
-from ravine.update_rule import Array, rule
+from ravine.rules.ops import where
+from ravine.rules.update_rule import Array, rule
 
 
 @rule

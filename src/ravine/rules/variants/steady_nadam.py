@@ -1,8 +1,8 @@
 """Nadam without its momentum schedule."""
 
-from ravine.ops import power
 from ravine.rules.adam import Adam
-from ravine.update_rule import Array, rule
+from ravine.rules.ops import power
+from ravine.rules.update_rule import Array, rule
 
 
 @rule

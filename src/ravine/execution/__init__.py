@@ -1,0 +1,1 @@
+"""Runs a race: sessions, the scheduler, pools of workers, Ray; nothing here decides a number."""

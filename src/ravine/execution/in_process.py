@@ -1,0 +1,98 @@
+"""One worker that is the driver's own process: no start-up, no pipe, and a debugger can stop in it.
+
+For races that take seconds. A crash of the framework ends the race; it is resumed as any other.
+"""
+
+import os
+import sys
+from collections.abc import Mapping
+from typing import Any
+
+from ravine.errors import WrongCall
+from ravine.execution import memory
+from ravine.execution.worker import answered, opened
+from ravine.execution.worker_backend import Hear, Place
+from ravine.experiment import engines
+from ravine.experiment.engines import GPU, JAX, TORCH, framework
+from ravine.frameworks.names import CALLED
+from ravine.storage import provenance
+from ravine.tasks import settings
+
+
+class InProcess:
+    """See ``crew.Crew``. Raises ``WrongCall`` where this process cannot do what a worker does."""
+
+    def __init__(self, workbench: Mapping[str, Any]) -> None:
+        _check(workbench.get("engine", JAX))
+        self._bench = opened(**workbench)
+        task = self._bench.task
+        _check_floats(workbench.get("engine", JAX), getattr(task, "floats", "float32"))
+        if "keras" in sys.modules:
+            settings.check_keras(sys.modules["keras"], getattr(task, "settings", None))
+
+    def seats(self) -> int:
+        """See ``Crew``."""
+        return 1
+
+    def place(self) -> Place:
+        """See ``Crew``."""
+        return Place("this process", provenance.machine(), memory.total())
+
+    def hire(self, seat: int, hear: Hear) -> "Here":
+        """See ``Crew``."""
+        return Here(self._bench, hear)
+
+
+class Here:
+    """See ``crew.Worker``. A job is done by the time that it was given."""
+
+    ready = True
+
+    def __init__(self, bench: Any, hear: Hear) -> None:
+        self.known: set[str] = set()
+        self._bench, self._hear = bench, hear
+
+    def give(self, name: str, arguments: Mapping[str, Any]) -> None:
+        """See ``Worker``."""
+        self._hear(self, answered(self._bench, name, arguments))
+
+    def end(self) -> None:
+        """See ``Worker``: it ends with this process."""
+
+
+WAY = "leave out workers=0, so that it is raced in processes of its own"
+
+
+def _check(engine: str) -> None:
+    """Raises ``WrongCall`` unless what this process has imported computes as a worker would."""
+    if engine == GPU:
+        raise WrongCall(f"workers=0 trains on the CPU of this process, not on a GPU: {WAY}")
+    needed = framework(engine)
+    if engine != TORCH:
+        os.environ.setdefault("KERAS_BACKEND", needed)
+        has = os.environ["KERAS_BACKEND"]
+        if "keras" in sys.modules:
+            has = sys.modules["keras"].backend.backend()
+        if has != needed:
+            raise WrongCall(
+                f"workers=0 needs Keras on {CALLED[needed]} in this process, where it is on "
+                f"{CALLED.get(has, has)}: {WAY}"
+            )
+    if engine == JAX and os.environ.get("XLA_FLAGS"):
+        raise WrongCall(f"workers=0 needs a process without XLA_FLAGS, which change numbers: {WAY}")
+    if engine == JAX and not engines.engine(engine).computes_as_workers():
+        raise WrongCall(
+            f"workers=0 needs JAX on the CPU with its settings as they are by default "
+            f"({', '.join(engines.engine(engine).SETTINGS)}) in this process: {WAY}"
+        )
+
+
+def _check_floats(engine: str, floats: str) -> None:
+    """Raises ``WrongCall`` unless this process computes with numbers as wide as the task's."""
+    if engine == TORCH:
+        settings.check_torch(floats)
+    if engine == JAX and settings.of_jax() != floats:
+        raise WrongCall(
+            f"workers=0 needs JAX with {floats.removeprefix('float')}-bit numbers in this process, "
+            f"as the task has them (jax_enable_x64): {WAY}"
+        )

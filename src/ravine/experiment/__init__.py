@@ -1,0 +1,1 @@
+"""What is raced: configuration, grids, the plan and its runs, their cost, what is pruned."""

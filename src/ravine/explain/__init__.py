@@ -1,0 +1,1 @@
+"""Rules explained: equations, JavaScript, surfaces to descend."""

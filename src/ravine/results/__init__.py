@@ -1,0 +1,1 @@
+"""What a finished race or ablation is, and its best model."""

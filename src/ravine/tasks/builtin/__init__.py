@@ -1,0 +1,1 @@
+"""The tasks that ravine ships, one a file."""
