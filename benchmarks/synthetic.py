@@ -33,7 +33,7 @@ def race(folder: Path, fresh_seeds: int = 26, studies: int = 1) -> Race:
         "versions": {"ravine": "0"},
         "command": "python benchmarks/report.py",
         "rules": {name: RULES[name]().values() for name in plan.choices.rules},
-        STEP_SECONDS: {name: 1e-4 * (1 + 0.1 * i) for i, name in enumerate(plan.choices.rules)},
+        STEP_SECONDS: {name: [1e-4 * (1 + 0.1 * i)] for i, name in enumerate(plan.choices.rules)},
     }
     store = Store.create(folder, meta)
     done: list[Curve] = []

@@ -210,7 +210,7 @@ def test_a_race_that_is_interrupted_goes_on(
     assert 0 < kept < 30
 
     race = ravine.resume(out, workers=0)
-    assert f"{kept} of them stored already" in capsys.readouterr().err
+    assert f"{kept} are stored already" in capsys.readouterr().err
     assert race.finished
     assert_same(ravine.Race.open(folder).stored, race.stored)
     assert not (out / "work").exists()

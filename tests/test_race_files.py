@@ -54,7 +54,7 @@ def test_a_race_of_a_newer_ravine_is_left_alone(published: Path) -> None:
     for go_on in (ravine.resume, ravine.Race.open):
         with pytest.raises(
             RavineError,
-            match="has format 99; this ravine reads format 6: use the version that wrote it",
+            match="has format 99; this ravine reads format 7: use the version that wrote it",
         ):
             go_on(published)
     assert (published / "race.sqlite").read_bytes() == before

@@ -84,8 +84,8 @@ def test_other_files_are_refused(tmp_path: Path, plan: Plan) -> None:
 @pytest.mark.parametrize(
     ("was", "said"),
     [
-        (99, "has format 99; this ravine reads format 6: use the version that wrote it"),
-        (3, "has format 3; this ravine reads format 6: races were tuned and judged by another"),
+        (99, "has format 99; this ravine reads format 7: use the version that wrote it"),
+        (3, "has format 3; this ravine reads format 7: races were tuned and judged by another"),
         (1, "race anew, or use the version that wrote it"),
     ],
 )
