@@ -26,7 +26,8 @@ import numpy as np
 
 import ravine
 from ravine.experiment import plan
-from ravine.storage.store import FILE, Curve, Store
+from ravine.experiment.curve import Curve
+from ravine.storage.store import FILE, Store
 
 # Packs of two lanes, runs of four segments.
 LANES, ROWS = 2 * 16 * 11, plan.LANES * 32 * 64

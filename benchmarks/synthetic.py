@@ -10,10 +10,11 @@ import numpy as np
 
 from ravine.analysis import stages
 from ravine.experiment.config import choose
+from ravine.experiment.curve import Curve
 from ravine.experiment.plan import Facts, Plan, Run, settle
 from ravine.results.race import Race
 from ravine.rules import RULES
-from ravine.storage.store import STEP_SECONDS, Curve, Store
+from ravine.storage.store import STEP_SECONDS, Store
 from ravine.tasks import TASKS
 
 STEPS = 2_000

@@ -14,7 +14,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 if TYPE_CHECKING:
-    from ravine.storage.store import Curve
+    from ravine.experiment.curve import Curve
     from ravine.tasks.task import Task
 
 # Keras chooses its backend once, at its first import.

@@ -21,11 +21,11 @@ from ravine.analysis.comparing import Tuned
 from ravine.analysis.tuning import DONE, tuning
 from ravine.execution import session
 from ravine.experiment.configuration import Configuration
+from ravine.experiment.curve import Curve
 from ravine.experiment.endpoint import Aim
 from ravine.experiment.plan import Plan, Run
 from ravine.experiment.pruning import hopeless
 from ravine.rules.ops import sign
-from ravine.storage.store import Curve
 
 SEEDS = 16
 RULES = ("sgd", "rmsprop")  # besides those below

@@ -12,7 +12,8 @@ import cloudpickle
 import numpy as np
 
 from peers.setting import CORES, EPSILON, RATE, Curve, Setting, Subject, task
-from ravine.execution.pool import Job, Pool
+from ravine.execution.job import Job
+from ravine.execution.pool import Pool
 from ravine.execution.worker_backend import Crew, Local
 from ravine.experiment.config import choose
 from ravine.experiment.configuration import Configuration

@@ -11,9 +11,9 @@ from ravine import analysis
 from ravine.analysis.comparing import Tuned
 from ravine.analysis.tuning import tuning
 from ravine.experiment.config import choose
+from ravine.experiment.curve import Curve
 from ravine.experiment.plan import Facts, Plan, Run, settle
 from ravine.rules import RULES
-from ravine.storage.store import Curve
 from ravine.tasks import TASKS
 
 Losses = Callable[[str, float, int, str], np.ndarray]

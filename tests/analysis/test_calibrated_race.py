@@ -12,8 +12,8 @@ from benchmarks.calibration.races import LOOKS, REFERENCES, TUNING_SEEDS, Sample
 
 from ravine import analysis
 from ravine.analysis.evaluation import evaluation
+from ravine.experiment.curve import Curve
 from ravine.experiment.plan import STAGE_SEEDS, Plan, Run
-from ravine.storage.store import Curve
 
 RULES = {"reference": "sgd", "a": "adam", "d": "adamw", "g": "rmsprop"}  # 1, 1.25 and 2 times
 DECAYS = {0.001: "c", 0.1: "f"}  # of adamw: 0.9 and 1.5 times

@@ -10,8 +10,8 @@ import pytest
 
 from ravine import analysis
 from ravine.experiment.configuration import Configuration
+from ravine.experiment.curve import Curve
 from ravine.experiment.plan import CONTENDER, Plan
-from ravine.storage.store import Curve
 
 FIRST_FRESH = 2_000_000
 

@@ -20,9 +20,9 @@ from ravine.analysis.protocol import protocol
 from ravine.analysis.statistics import half_sample_variance
 from ravine.analysis.studies import studied
 from ravine.experiment.configuration import Configuration
+from ravine.experiment.curve import Curve
 from ravine.experiment.target import TEST
 from ravine.storage.splits import blocks_of
-from ravine.storage.store import Curve
 
 X = Configuration(1.0)
 TUNED = Tuned({"a": X, "b": X}, {"a": (X,), "b": (X,)})

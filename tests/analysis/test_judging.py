@@ -12,9 +12,9 @@ from scipy.stats import t as student
 from ravine import analysis
 from ravine.analysis.comparing import TOLERANCE
 from ravine.experiment.configuration import Configuration
+from ravine.experiment.curve import Curve
 from ravine.reporting.results import Results
 from ravine.rules import RULES
-from ravine.storage.store import Curve
 
 
 def nothing(curve: Curve) -> Curve:

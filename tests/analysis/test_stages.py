@@ -12,9 +12,9 @@ from ravine import analysis
 from ravine.analysis.tuning import FINER, of_study, tuning
 from ravine.experiment.config import choose
 from ravine.experiment.configuration import Configuration
+from ravine.experiment.curve import Curve
 from ravine.experiment.plan import Facts, Plan, Run, settle
 from ravine.rules import RULES
-from ravine.storage.store import Curve
 from ravine.storage.validation import read_plan
 from ravine.tasks import TASKS
 

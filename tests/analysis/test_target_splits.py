@@ -10,9 +10,9 @@ import ravine
 from ravine import analysis
 from ravine.analysis.curves import series
 from ravine.errors import WrongCall
+from ravine.experiment.curve import Curve
 from ravine.experiment.plan import Plan, Run
 from ravine.experiment.target import TRAINING, read_target
-from ravine.storage.store import Curve
 from ravine.storage.validation import read_plan
 
 # Evaluations until 0.5, by rule and what is measured: another rule is first on each.

@@ -15,11 +15,11 @@ from ravine.analysis.stages import aims, due
 from ravine.analysis.tuning import AGAIN, DONE, FINER, FIRST, OTHERS, tuning
 from ravine.experiment.config import choose
 from ravine.experiment.configuration import Configuration
+from ravine.experiment.curve import Curve
 from ravine.experiment.endpoint import HOPELESS
 from ravine.experiment.plan import Facts, Plan, Run, settle
 from ravine.experiment.pruning import hopeless
 from ravine.rules import RULES
-from ravine.storage.store import Curve
 from ravine.tasks import TASKS
 
 FACTS = Facts(100, (3200, 10, 10), ("loss", "accuracy"), "0")

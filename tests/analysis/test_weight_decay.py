@@ -13,11 +13,11 @@ from ravine.analysis.tuning import AGAIN, DONE, FINER, FINEST, FIRST, OTHERS, tu
 from ravine.errors import WrongCall
 from ravine.experiment.config import choose, joined
 from ravine.experiment.configuration import Configuration
+from ravine.experiment.curve import Curve
 from ravine.experiment.plan import Facts, Plan, Run, settle
 from ravine.rules import SGD, Adam, AdamW
 from ravine.rules.update_rule import Rule
 from ravine.rules.wrappers import L2, Decay
-from ravine.storage.store import Curve
 from ravine.storage.validation import read_plan
 from ravine.tasks import TASKS
 

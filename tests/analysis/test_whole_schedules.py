@@ -9,9 +9,9 @@ import pytest
 
 from ravine import analysis
 from ravine.analysis.replication import Check, checked, claim_of
+from ravine.experiment.curve import Curve
 from ravine.experiment.endpoint import joined, times_to
 from ravine.experiment.plan import Plan, Run
-from ravine.storage.store import Curve
 
 LENGTHS = (1000, 710, 500, 350, 250, 180, 120)  # whole evaluations, of ten steps, nearest 2^(-j/2)
 

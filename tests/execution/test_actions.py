@@ -16,9 +16,10 @@ import ravine
 from ravine.analysis.replication import Check
 from ravine.errors import WrongCall
 from ravine.execution import session
+from ravine.experiment.curve import Curve
 from ravine.experiment.plan import study_of
 from ravine.storage import provenance
-from ravine.storage.store import STEP_SECONDS, Curve, Store
+from ravine.storage.store import STEP_SECONDS, Store
 from ravine.tasks import TASKS
 from ravine.tasks.task import Data, Split, Task
 

@@ -16,7 +16,8 @@ import pytest
 
 import ravine
 from ravine.errors import RavineError, WrongCall
-from ravine.execution.pool import Job, Pool
+from ravine.execution.job import Job
+from ravine.execution.pool import Pool
 from ravine.execution.timeout_policy import LEAST, LEAST_FIRST, UNKNOWN, Patience
 from ravine.execution.worker_backend import Hear, Local, Process
 from ravine.storage import payload
@@ -196,7 +197,8 @@ from pathlib import Path
 import ravine
 from ravine.racing import luggage
 from ravine.execution.worker_backend import Local
-from ravine.execution.pool import Job, Pool
+from ravine.execution.job import Job
+from ravine.execution.pool import Pool
 
 folder = sys.argv[1]
 

@@ -28,8 +28,9 @@ from ravine.execution.ray_actor import PLACE, Opening, Post
 from ravine.execution.ray_backend import RayWorker, connected
 from ravine.execution.scheduler import Driver
 from ravine.experiment import engines, plan
+from ravine.experiment.curve import Curve
 from ravine.storage.provenance import versions
-from ravine.storage.store import FILE, Curve, Store
+from ravine.storage.store import FILE, Store
 
 pytest.importorskip("ray")
 pytestmark = [

@@ -20,13 +20,14 @@ import ravine
 from ravine.errors import RavineError, WrongCall
 from ravine.execution import session
 from ravine.execution.in_process import Here, InProcess
-from ravine.execution.pool import Job
+from ravine.execution.job import Job
 from ravine.execution.scheduler import Driver
 from ravine.execution.worker import opened
 from ravine.execution.worker_backend import Hear
 from ravine.experiment import plan
+from ravine.experiment.curve import Curve
 from ravine.reporting import charts, report, vega
-from ravine.storage.store import FILE, Curve, Store
+from ravine.storage.store import FILE, Store
 from ravine.storage.work_files import program_file, weights_file
 
 KILLS = int(os.environ.get("RAVINE_TEST_KILLS", "3"))  # each takes some six seconds of a core

@@ -20,7 +20,8 @@ import pytest
 
 import ravine
 from ravine.analysis import stages
-from ravine.execution.pool import Job, Pool
+from ravine.execution.job import Job
+from ravine.execution.pool import Pool
 from ravine.execution.scheduler import Driver
 from ravine.experiment.plan import Plan
 from ravine.reporting.live import state

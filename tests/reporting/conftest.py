@@ -13,10 +13,10 @@ from ravine import analysis
 from ravine.analysis.crosscheck import Confirmation, confirmed
 from ravine.experiment.config import Choices
 from ravine.experiment.configuration import Configuration
+from ravine.experiment.curve import Curve
 from ravine.experiment.plan import Facts, Plan, Run
 from ravine.experiment.target import Target
 from ravine.reporting.results import Results
-from ravine.storage.store import Curve
 
 HOSTILE = "</script><script>alert(1)</script>"
 # What a rule gains a step at the middle one of its three learning rates; best is the hostile one.

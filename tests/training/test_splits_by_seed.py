@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 
 import ravine
 from ravine.execution import session
-from ravine.storage.store import Curve, Store
+from ravine.experiment.curve import Curve
+from ravine.storage.store import Store
 from ravine.tasks import find
 from ravine.tasks.tables import Table
 from ravine.training.batches import batch_rows

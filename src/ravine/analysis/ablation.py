@@ -23,9 +23,9 @@ from ravine.analysis.statistics import (
     sign_test,
 )
 from ravine.analysis.studies import studied
+from ravine.experiment.curve import Curve
 from ravine.experiment.plan import Plan
 from ravine.experiment.target import Target
-from ravine.storage.store import Curve
 
 Values = Mapping[str, str]  # of levers, as they are shown
 Levers = Mapping[str, Sequence[str]]  # their values; the first is what the others are measured by

@@ -10,8 +10,8 @@ from typing import NamedTuple
 import numpy as np
 
 from ravine.analysis.naming import title
+from ravine.experiment.curve import Curve
 from ravine.experiment.plan import Facts, Plan
-from ravine.storage.store import Curve
 from ravine.training.inspection import Shared, period_of
 
 __all__ = ["Audit", "audit", "period_of"]

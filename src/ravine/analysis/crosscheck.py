@@ -11,10 +11,10 @@ import numpy as np
 from ravine.analysis.naming import called, title
 from ravine.analysis.replication import Check
 from ravine.analysis.studies import study_among
+from ravine.experiment.curve import Curve
 from ravine.experiment.plan import Plan, Run
 from ravine.experiment.target import TEST
 from ravine.frameworks.names import CALLED
-from ravine.storage.store import Curve
 
 Elsewhere = Mapping[tuple[str, str], tuple[Any, Any, bool]]  # as ``Store.elsewhere`` has it
 

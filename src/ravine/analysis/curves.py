@@ -6,9 +6,9 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
+from ravine.experiment.curve import Curve
 from ravine.experiment.endpoint import SMOOTHING
 from ravine.experiment.target import TEST, TRAINING, Target
-from ravine.storage.store import Curve
 
 UNTRAINED = 0.9  # of the loss before step one: a loss this high was not learned
 

@@ -18,10 +18,10 @@ from ravine.analysis.statistics import Spread, student_interval
 from ravine.analysis.studies import Studies, Study
 from ravine.analysis.tuning import lowest_of
 from ravine.experiment.config import FINAL
+from ravine.experiment.curve import Curve
 from ravine.experiment.endpoint import Aim, Floats
 from ravine.experiment.plan import Plan
 from ravine.experiment.target import TEST
-from ravine.storage.store import Curve
 
 LossOf = Callable[[Curve], float]
 Way = Callable[[Curve], Curve]

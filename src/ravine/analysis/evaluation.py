@@ -12,10 +12,10 @@ from ravine.analysis.half_samples import halves, on_half
 from ravine.analysis.looks import nominal_levels
 from ravine.analysis.tuning import goal_of, judging_aim, lowest_of
 from ravine.experiment.configuration import Configuration
+from ravine.experiment.curve import Curve
 from ravine.experiment.endpoint import Aim, Floats, mean_log_time, times_to
 from ravine.experiment.plan import CONTENDER, Plan, Run
 from ravine.experiment.target import Target
-from ravine.storage.store import Curve
 
 ALPHA = 0.05  # that any of the conclusions that are adjusted together is wrong
 LEAST = 4  # evaluation seeds, or studies: below it nothing is concluded

@@ -14,9 +14,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ravine.experiment.curve import Curve
 from ravine.experiment.plan import Plan
 from ravine.experiment.target import TEST, Target
-from ravine.storage.store import Curve
 
 Floats = NDArray[np.float64]
 

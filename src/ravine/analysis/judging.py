@@ -21,9 +21,9 @@ from ravine.analysis.sensitivity import leads_by_tries, sensitivity
 from ravine.analysis.statistics import Spread, quartiles
 from ravine.analysis.studies import Studies, studied
 from ravine.analysis.targets import leads_by_target
+from ravine.experiment.curve import Curve
 from ravine.experiment.plan import Plan
 from ravine.experiment.target import SPLITS, TEST, VALIDATION, Target
-from ravine.storage.store import Curve
 
 SELDOM = 0.5  # of the share of the reference's runs that are at the last target
 

@@ -16,10 +16,10 @@ from ravine.analysis.statistics import Spread
 from ravine.analysis.text import times_the_steps
 from ravine.errors import WrongCall
 from ravine.experiment.configuration import Configuration
+from ravine.experiment.curve import Curve
 from ravine.experiment.endpoint import Aim, mean_log_time
 from ravine.experiment.plan import Plan, Run
 from ravine.experiment.target import Target
-from ravine.storage.store import Curve
 
 
 @dataclass(frozen=True)

@@ -13,8 +13,8 @@ import numpy as np
 
 from ravine.analysis.curves import end_loss, untrained
 from ravine.experiment.configuration import Configuration
+from ravine.experiment.curve import Curve
 from ravine.experiment.target import VALIDATION
-from ravine.storage.store import Curve
 
 FORGIVEN = 0.05  # of the best loss: what a learning rate may cost and still be called good
 

@@ -6,11 +6,11 @@ from dataclasses import replace
 from ravine.analysis.evaluation import evaluation
 from ravine.analysis.tuning import DONE, FINER, OTHERS, Tuning, of_study, tuning
 from ravine.experiment.configuration import Configuration
+from ravine.experiment.curve import Curve
 from ravine.experiment.endpoint import Aim
 from ravine.experiment.grids import EXTENSIONS
 from ravine.experiment.grids import widened as wider_grid
 from ravine.experiment.plan import Plan, Run
-from ravine.storage.store import Curve
 
 
 def due(plan: Plan, curves: Sequence[Curve]) -> list[Run]:

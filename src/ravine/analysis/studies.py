@@ -12,9 +12,9 @@ from ravine.analysis.curves import ends_at, steps_to
 from ravine.analysis.evaluation import ALPHA, Evaluation, evaluation
 from ravine.analysis.tuning import goal_of, of_study, tuning
 from ravine.experiment.configuration import Configuration
+from ravine.experiment.curve import Curve
 from ravine.experiment.plan import SHORTER, Plan
 from ravine.experiment.target import Target
-from ravine.storage.store import Curve
 
 Runs = Mapping[str, Mapping[int, Curve]]  # of each rule, by seed
 Paces = tuple[float, float]  # seconds a step of two rules

@@ -8,9 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ravine.analysis.curves import trailing_means
+from ravine.experiment.curve import Curve
 from ravine.experiment.endpoint import SMOOTHING
 from ravine.experiment.target import TEST
-from ravine.storage.store import Curve
 
 
 class Stretch(NamedTuple):

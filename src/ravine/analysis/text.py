@@ -9,9 +9,9 @@ from ravine.analysis.evaluation import LEAST
 from ravine.analysis.naming import called, title
 from ravine.analysis.results import FALLS_SHORT, NO_TARGET, TOO_FEW, Standing, Verdict
 from ravine.analysis.statistics import Spread
+from ravine.experiment.curve import Curve
 from ravine.experiment.endpoint import SMOOTHING
 from ravine.experiment.plan import CONTENDER
-from ravine.storage.store import Curve
 
 NOTHING_RELIABLE = (
     "No verdict: {} {} in more than a fifth of its reference runs, so there is nothing that it "

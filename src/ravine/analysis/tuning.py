@@ -19,6 +19,7 @@ import numpy as np
 from ravine.analysis.comparing import Times, Tuned, contenders, margin, spread
 from ravine.analysis.curves import diverged_at, end_loss, series
 from ravine.experiment.configuration import Configuration
+from ravine.experiment.curve import Curve
 from ravine.experiment.endpoint import (
     HALVINGS,
     HOPELESS,
@@ -32,7 +33,6 @@ from ravine.experiment.endpoint import (
 )
 from ravine.experiment.plan import Plan, Run, study_of
 from ravine.experiment.target import TEST, VALIDATION, Target, own_target
-from ravine.storage.store import Curve
 
 TARGET_QUANTILE = 0.8
 FIRST, OTHERS, AGAIN, FINER, FINEST, DONE = range(6)  # phases of tuning

@@ -16,7 +16,8 @@ from ravine.analysis.naming import title
 from ravine.analysis.replication import Check, Checked, claim_of, unused_study
 from ravine.errors import WrongCall, install, unknown
 from ravine.execution.framework_fit import Fits, Fitted
-from ravine.execution.pool import Job, Pool
+from ravine.execution.job import Job
+from ravine.execution.pool import Pool
 from ravine.execution.scheduler import Driver
 from ravine.execution.session import check_workers, conduct, here
 from ravine.execution.worker_backend import Local

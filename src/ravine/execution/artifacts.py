@@ -4,7 +4,7 @@ from collections import deque
 from collections.abc import Sequence, Set
 from pathlib import Path
 
-from ravine.execution.pool import Job
+from ravine.execution.job import Job
 from ravine.experiment.plan import Plan
 from ravine.storage.work_files import DATA, program_file, weights_file
 from ravine.tasks.adapters.variables import Variable

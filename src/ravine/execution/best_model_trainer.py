@@ -10,9 +10,10 @@ import numpy as np
 
 from ravine.execution.artifacts import Materials
 from ravine.execution.engine_worker import Torn
-from ravine.execution.pool import Job
+from ravine.execution.job import Job
+from ravine.experiment.curve import Curve
 from ravine.experiment.plan import Plan
-from ravine.storage.store import SPLITS, Curve
+from ravine.storage.store import SPLITS
 from ravine.storage.work_files import program_file
 from ravine.tasks.saved import Saved
 

@@ -11,7 +11,8 @@ from typing import Any
 from ravine.cache import cache_folder
 from ravine.execution import memory
 from ravine.execution.engine_worker import Torn
-from ravine.execution.pool import Job, Pool
+from ravine.execution.job import Job
+from ravine.execution.pool import Pool
 from ravine.execution.timing import Rehearsed
 from ravine.experiment.cost import Cost
 from ravine.experiment.plan import FIRST_SEED, Plan

@@ -11,13 +11,13 @@ import numpy as np
 from ravine.execution import memory
 from ravine.execution.timing import Rehearsed, Trial, Watch, least
 from ravine.experiment import engines
-from ravine.experiment.fingerprints import described, digest
+from ravine.experiment.fingerprints import array_digest, described, digest
 from ravine.experiment.plan import FIRST_SEED, Facts, Plan, Run
 from ravine.storage import payload
 from ravine.storage.files import TornError, one_or_all, read, write
 from ravine.storage.splits import BLOCKED, PLACES, Splits, blocks_of, data_at
 from ravine.storage.work_files import DATA, checkpoint_file, weights_file
-from ravine.tasks.adapters.checks import Immovable
+from ravine.tasks.adapters.failures import Immovable
 from ravine.tasks.adapters.variables import Variable, compare
 from ravine.tasks.saved import Saved
 from ravine.training.batches import batch_rows, batches_digest
@@ -116,8 +116,8 @@ class Workbench:
             for name, split in zip(data._fields, data, strict=True)
             for part, nest in zip("xy", split, strict=True)
         }
-        contents = [_digest(array) for array in arrays.values()]
-        anew = [] if self._places is None else [_digest(self._places(1))]
+        contents = [array_digest(array) for array in arrays.values()]
+        anew = [] if self._places is None else [array_digest(self._places(1))]
         at_random = getattr(self.task, "at_random", False)
         blocks = [] if anew else blocks_of(len(arrays["test_x"][0]), at_random)
         blocked = {BLOCKED: [blocks]} if len(blocks) else {}
@@ -334,7 +334,7 @@ class Workbench:
         if seed in self._drawn:
             return self._drawn[seed]
         drawn = read(self._folder / weights_file(seed))
-        found = drawn, _digest(*(drawn.get(part, []) for part in ("trainable", "state")))
+        found = drawn, array_digest(*(drawn.get(part, []) for part in ("trainable", "state")))
         if plan.facts.parameters <= KEPT:
             if len(self._drawn) == SEEDS:
                 self._drawn.clear()
@@ -389,14 +389,4 @@ def _stack(drawn: list[dict[str, list[Any]]], groups: tuple[str, ...]) -> list[l
 
 def _with(places: Sequence[Any], batches: str) -> str:
     """The digest of a run's batches, which are of the rows in these places if any are given."""
-    return digest([batches, *map(_digest, places)]) if places else batches
-
-
-def _digest(*groups: list[Any]) -> str:
-    return digest([digest(_bytes(a)) for group in groups for a in group])
-
-
-def _bytes(array: Any) -> memoryview:
-    """Its numbers, where they are."""
-    flat: Any = np.ascontiguousarray(array).reshape(-1)
-    return memoryview(flat.view(np.uint8)) if flat.size else memoryview(b"")
+    return digest([batches, *map(array_digest, places)]) if places else batches

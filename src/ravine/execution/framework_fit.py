@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ravine.errors import RavineError, WrongCall
-from ravine.execution.pool import Job
+from ravine.execution.job import Job
 from ravine.experiment.engines import KERAS
 from ravine.experiment.plan import Plan, Run
 from ravine.frameworks.translate.call import parse

@@ -11,11 +11,12 @@ import cloudpickle
 import numpy as np
 
 from ravine.errors import RavineError, WrongCall
-from ravine.execution.pool import Job, Pool
+from ravine.execution.job import Job
+from ravine.execution.pool import Pool
 from ravine.experiment import engines
 from ravine.rules.update_rule import Rule
 from ravine.tasks import names
-from ravine.tasks.adapters.checks import Immovable
+from ravine.tasks.adapters.failures import Immovable
 from ravine.tasks.saved import MODEL
 from ravine.tasks.task import Task
 from ravine.training.batches import batch_rows

@@ -3,10 +3,11 @@
 import contextlib
 import queue
 import time
-from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple, Protocol
+from collections.abc import Callable
+from typing import Any, Protocol
 
 from ravine.errors import RavineError, WorkerTraceback, WrongCall
+from ravine.execution.job import Job
 from ravine.execution.timeout_policy import Patience
 from ravine.execution.worker_backend import Crew, Message, Place, Worker
 
@@ -24,14 +25,6 @@ DOING = {
     "rehearse": "estimating what the race costs",
     "save": "keeping the model",
 }
-
-
-class Job(NamedTuple):
-    """A method of ``Workbench`` and its arguments. Jobs of one ``kind`` take about equally long."""
-
-    name: str
-    arguments: Mapping[str, Any]
-    kind: str = ""
 
 
 class Source(Protocol):

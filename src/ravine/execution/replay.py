@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ravine.errors import RavineError
-from ravine.execution.pool import Job, Pool
+from ravine.execution.job import Job
+from ravine.execution.pool import Pool
 from ravine.rules.update_rule import Rule
 from ravine.training.programs import Shape, numeric
 

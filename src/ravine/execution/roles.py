@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 from typing import Any, Protocol
 
+from ravine.experiment.curve import Curve
 from ravine.experiment.endpoint import Aim
 from ravine.experiment.plan import Plan, Run
-from ravine.storage.store import Curve
 
 
 class Watcher(Protocol):

@@ -16,7 +16,8 @@ from ravine.execution.artifacts import SAID, Materials
 from ravine.execution.best_model_trainer import Keeping, Kept
 from ravine.execution.cost_probe import rehearsed
 from ravine.execution.engine_worker import Advanced, Begun, Bound, Torn
-from ravine.execution.pool import Job, Pool
+from ravine.execution.job import Job
+from ravine.execution.pool import Pool
 from ravine.execution.ready_queue import Turns
 from ravine.execution.roles import Course, Watcher
 from ravine.execution.step_timer import Pace
@@ -25,13 +26,14 @@ from ravine.experiment import pruning
 from ravine.experiment.config import scheduled
 from ravine.experiment.configuration import Configuration
 from ravine.experiment.cost import Cost
+from ravine.experiment.curve import Curve
 from ravine.experiment.endpoint import Aim
 from ravine.experiment.engines import KERAS, MustMove
 from ravine.experiment.plan import Facts, Plan, Run
 from ravine.experiment.rungs import Climb, group_of
 from ravine.rules.update_rule import Rule
 from ravine.storage.files import tidy
-from ravine.storage.store import STEP_SECONDS, WORK, Curve, Store
+from ravine.storage.store import STEP_SECONDS, WORK, Store
 from ravine.storage.work_files import checkpoint_file, program_file
 from ravine.training.packs import RETRIES, Pack, packed
 from ravine.training.profile import Profile

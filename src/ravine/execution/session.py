@@ -27,6 +27,7 @@ from ravine.execution.roles import Course
 from ravine.execution.scheduler import Driver
 from ravine.execution.worker_backend import Crew, Local
 from ravine.experiment.cost import Cost
+from ravine.experiment.curve import Curve
 from ravine.experiment.engines import MustMove, device, framework, on_device
 from ravine.experiment.plan import Plan
 from ravine.frameworks.names import CALLED
@@ -39,7 +40,7 @@ from ravine.storage import payload
 from ravine.storage.files import tidy
 from ravine.storage.payload import Luggage
 from ravine.storage.race_dir import using
-from ravine.storage.store import COST, FILE, WORK, Curve, Store
+from ravine.storage.store import COST, FILE, WORK, Store
 from ravine.storage.work_files import discard_programs
 from ravine.tasks import TASKS
 from ravine.tasks.task import Task

@@ -6,7 +6,7 @@ from typing import Any
 
 from ravine.execution.artifacts import Materials
 from ravine.execution.engine_worker import Torn
-from ravine.execution.pool import Job
+from ravine.execution.job import Job
 from ravine.experiment.cost import ROUNDS
 from ravine.experiment.plan import FIRST_SEED, Plan
 from ravine.storage.work_files import program_file

@@ -5,9 +5,7 @@ handle. Keras is imported only by a worker that is asked to trace.
 """
 
 import os
-import pickle
 import signal
-import struct
 import sys
 import threading
 import traceback
@@ -16,24 +14,9 @@ from queue import SimpleQueue
 from typing import IO, Any
 
 from ravine.errors import RavineError, WrongCall
+from ravine.execution.messages import receive, send
 from ravine.tasks import keras_import
-from ravine.tasks.adapters.checks import line_of, users_code
-
-
-def send(stream: IO[bytes], message: Any) -> None:
-    """Write one message: its length, then its pickle. Both ends are processes of one user."""
-    data = pickle.dumps(message)
-    stream.write(struct.pack("<Q", len(data)) + data)
-    stream.flush()
-
-
-def receive(stream: IO[bytes]) -> Any:
-    """The next message; EOFError when the other end is gone."""
-    header = stream.read(8)
-    if len(header) < 8:
-        raise EOFError
-    data = stream.read(struct.unpack("<Q", header)[0])
-    return pickle.loads(data)
+from ravine.tasks.adapters.failures import line_of, users_code
 
 
 def main(core: str) -> None:

@@ -11,7 +11,7 @@ from typing import IO, Any, NamedTuple, Protocol
 
 from ravine.cache import cache_folder
 from ravine.execution import memory
-from ravine.execution.worker import receive, send
+from ravine.execution.messages import receive, send
 from ravine.experiment.engines import JAX, environment
 from ravine.storage import provenance
 

@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from types import CodeType, FunctionType
 from typing import Any
 
+import numpy as np
+
 from ravine.rules.update_rule import Rule
 from ravine.rules.wrappers.wrapper import inside
 from ravine.tasks.adapters.canonical import canonical
@@ -70,3 +72,14 @@ def _constant(value: Any) -> Any:
         return _compiled(value)
     # The order of a set is another one in every process.
     return sorted(map(repr, value)) if isinstance(value, frozenset) else repr(value)
+
+
+def array_digest(*groups: list[Any]) -> str:
+    """Of the bytes of all arrays of all groups."""
+    return digest([digest(_bytes(a)) for group in groups for a in group])
+
+
+def _bytes(array: Any) -> memoryview:
+    """Its numbers, where they are."""
+    flat: Any = np.ascontiguousarray(array).reshape(-1)
+    return memoryview(flat.view(np.uint8)) if flat.size else memoryview(b"")

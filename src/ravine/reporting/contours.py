@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from ravine.explain.surfaces.descent import Descent
 from ravine.explain.surfaces.surface import Surface
 from ravine.reporting import style
-from ravine.reporting.descent import number, numbers
+from ravine.reporting.numbers import number, numbers
 
 if TYPE_CHECKING:
     import altair as alt

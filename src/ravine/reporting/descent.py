@@ -1,7 +1,7 @@
 """A descent in the terminal: the gradient in symbols and numbers, each path, how each ended."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path as FilePath
 from typing import Any
 
@@ -14,6 +14,7 @@ from ravine.explain.surfaces.descent import Descent
 from ravine.explain.surfaces.ending import Ending
 from ravine.explain.surfaces.walk import Path
 from ravine.reporting.charts import save
+from ravine.reporting.numbers import number, numbers
 
 ROWS = 16  # of a path; a longer one is thinned to about as many
 
@@ -98,20 +99,6 @@ def thinned(count: int) -> list[int]:
         if count / (step * 10**power) < ROWS - 4
     )
     return sorted({0, 1, 2, 3, count - 1} | set(range(0, count, apart)))
-
-
-def number(value: float) -> str:
-    """A number of up to six digits, with a true minus.
-
-    >>> number(12.0), number(-0.25), number(1e-9)
-    ('12', '−0.25', '1e−09')
-    """
-    return f"{value:.6g}".replace("-", "−")
-
-
-def numbers(values: Sequence[float]) -> str:
-    """Numbers, a comma between them."""
-    return ", ".join(map(number, values))
 
 
 def _save(drawn: Any, file: FilePath) -> None:

@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ravine.errors import WrongCall, install, unknown
+from ravine.experiment.curve import Curve
 from ravine.experiment.plan import SHORTER
 from ravine.reporting import runs
 from ravine.reporting.results import SPLITS, Results
-from ravine.storage.store import Curve
 from ravine.tasks.names import file_name
 
 if TYPE_CHECKING:

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 from ravine.analysis import Audit, Sensitivity, Spread, Standing, Verdict, protocol
 from ravine.analysis.crosscheck import Confirmed
 from ravine.analysis.replication import Checked
+from ravine.experiment.curve import Curve
 from ravine.experiment.plan import Plan
 from ravine.reporting import snippets
-from ravine.storage.store import Curve
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from ravine.analysis import TEST, VALIDATION, diverged_at, final, steps_to
+from ravine.experiment.curve import Curve
 from ravine.experiment.plan import SHORTER, study_of
 from ravine.reporting.results import Results
 from ravine.reporting.sampling import m4
-from ravine.storage.store import Curve
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 from ravine.analysis import TEST, VALIDATION, Spread, Standing, diverged_at, said_ratio, title
 from ravine.analysis.results import REFERENCE
+from ravine.experiment.curve import Curve
 from ravine.reporting.charts.curves import bands
 from ravine.reporting.charts.ecdf import arrivals
 from ravine.reporting.charts.sensitivity import crowded, groups, tuning_ends
@@ -15,7 +16,6 @@ from ravine.reporting.charts.steps_vs_seconds import speedups
 from ravine.reporting.charts.targets import steps_by_target
 from ravine.reporting.charts.training import envelopes
 from ravine.reporting.results import Results
-from ravine.storage.store import Curve
 
 
 class Row(NamedTuple):

@@ -7,8 +7,8 @@ from typing import Any
 
 from ravine.analysis import VALIDATION, Standing, diverged_at
 from ravine.errors import RavineError, WrongCall
+from ravine.experiment.curve import Curve
 from ravine.reporting.results import Results
-from ravine.storage.store import Curve
 from ravine.tasks import TASKS
 from ravine.tasks.saved import FILES, open_saved
 from ravine.tasks.task import Task

@@ -56,7 +56,7 @@ def open_saved(path: Path, custom_objects: Mapping[str, Any] | None) -> Any:
             path, custom_objects=dict(custom_objects or {}), compile=False, safe_mode=True
         )
     except (TypeError, ValueError) as error:
-        from ravine.tasks.adapters.checks import line_of
+        from ravine.tasks.adapters.failures import line_of
 
         raise WrongCall(
             f"'{path}' cannot be opened by itself: {line_of(error)}; give its classes, "

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike
 
-from ravine.tasks.adapters.checks import line_of
+from ravine.tasks.adapters.failures import line_of
 from ravine.training.batches import batch_rows
 
 EPOCHS = 4  # of batches that are looked through for a repetition

@@ -5,11 +5,11 @@ from typing import TYPE_CHECKING, Any
 
 from ravine.analysis import SMOOTHING, TEST, diverged_at, title
 from ravine.analysis.curves import series, trailing_means
+from ravine.experiment.curve import Curve
 from ravine.experiment.plan import SHORTER
 from ravine.reporting import style
 from ravine.reporting.charts import drawing
 from ravine.reporting.results import Results
-from ravine.storage.store import Curve
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -14,11 +14,11 @@ from rich.text import Text
 
 from ravine.analysis import title
 from ravine.experiment.cost import Cost, estimate, estimate_text
+from ravine.experiment.curve import Curve
 from ravine.experiment.plan import Plan, Run
 from ravine.reporting import style
 from ravine.reporting.live.picture import Picture, progress
 from ravine.reporting.live.state import State, runs_of
-from ravine.storage.store import Curve
 from ravine.training.profile import Profile
 
 PLAIN_LINES = 20  # how often a race speaks up where nobody is watching live

@@ -11,8 +11,8 @@ import numpy as np
 
 from ravine.analysis import SMOOTHING, VALIDATION
 from ravine.experiment.cost import Cost, estimate, left, share_done
+from ravine.experiment.curve import Curve
 from ravine.experiment.plan import CONTENDER, Plan, Run
-from ravine.storage.store import Curve
 
 NOTHING: Any = np.zeros(0, np.float32)
 CURVES = 32  # of a learning rate, that its picture is the median of

@@ -10,13 +10,13 @@ from pathlib import Path
 from typing import Any
 
 from ravine.analysis import Spread, naming, said_ratio, title
+from ravine.experiment.curve import Curve
 from ravine.experiment.engines import called
 from ravine.reporting import charts, runs, style, tables, vega
 from ravine.reporting.charts.ecdf import bounds
 from ravine.reporting.results import Results
 from ravine.reporting.scripts import fingerprint, joined, lean
 from ravine.reporting.templates import render
-from ravine.storage.store import Curve
 
 # In reading order, before the failures and the single runs.
 FIRST = (

@@ -11,7 +11,7 @@ from functools import partial
 from typing import Any
 
 from ravine.errors import WrongCall
-from ravine.tasks.adapters.checks import line_of
+from ravine.tasks.adapters.failures import line_of
 from ravine.tasks.adapters.keras_network import Weights
 from ravine.tasks.adapters.own_task import OwnTask
 from ravine.tasks.adapters.pytree import mapped

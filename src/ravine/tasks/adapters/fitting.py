@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from ravine.errors import RavineError, WrongCall, unknown
-from ravine.tasks.adapters.checks import line_of, stuck
+from ravine.tasks.adapters.failures import line_of, stuck
 from ravine.tasks.adapters.keras_metrics import Judge
 from ravine.tasks.adapters.pytree import leaves, mapped, named_leaves
 from ravine.tasks.adapters.serialization import layers_in

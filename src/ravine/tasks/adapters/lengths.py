@@ -66,7 +66,7 @@ def unbatched(given: Any) -> str:
 
 def unreadable(error: Exception, what: str) -> WrongCall:
     """What to say where the user's data fail as they are read."""
-    from ravine.tasks.adapters.checks import line_of
+    from ravine.tasks.adapters.failures import line_of
 
     text = f"{what} fails as it is read: {line_of(error)}"
     if "stack expects each tensor to be equal size" in str(error):

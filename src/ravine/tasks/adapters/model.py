@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ravine.errors import WrongCall
-from ravine.tasks.adapters import augmenting, checks, fitting
+from ravine.tasks.adapters import augmenting, checks, failures, fitting
 from ravine.tasks.adapters.augmenting import Augment, Augmented
 from ravine.tasks.adapters.keras_metrics import Judge
 from ravine.tasks.adapters.own_task import BATCH_SIZE, EPOCHS, OwnTask, name_of, of_data
@@ -74,7 +74,7 @@ class OwnModel(OwnTask):
         except WrongCall:
             raise
         except Exception as error:
-            raise checks.stuck(error, "building the model") from error
+            raise failures.stuck(error, "building the model") from error
         if is_keras_2(model):
             raise WrongCall(keras_2(f"what {self.name} gives", model))
         if not isinstance(model, keras.Model):
@@ -120,7 +120,7 @@ class OwnModel(OwnTask):
         try:  # without computing anything
             model(mapped(lambda a: keras.KerasTensor((None, *a.shape[1:]), a.dtype.name), x))
         except Exception as error:
-            raise checks.stuck(error, "the model's first call") from error
+            raise failures.stuck(error, "the model's first call") from error
 
 
 def own_model(

@@ -12,9 +12,9 @@ from torch.func import functional_call
 
 from ravine.errors import WrongCall
 from ravine.tasks.adapters.augmenting import in_order
-from ravine.tasks.adapters.checks import line_of
+from ravine.tasks.adapters.failures import line_of
 from ravine.tasks.adapters.keras_network import Weights
-from ravine.tasks.adapters.module import TorchTask
+from ravine.tasks.adapters.own_task import OwnTask
 from ravine.tasks.adapters.pytree import leaves, mapped
 from ravine.tasks.adapters.reference_evaluation import ByWeights, Scores
 from ravine.tasks.adapters.variables import Variable, of_torch
@@ -34,7 +34,7 @@ class ModuleNetwork:
 
     framework = "PyTorch"  # whose evaluation is compared with a race's
 
-    def __init__(self, task: TorchTask) -> None:
+    def __init__(self, task: OwnTask) -> None:
         torch.set_num_threads(1)
         self._task = task
         self._floats: torch.dtype = getattr(torch, task.floats)
