@@ -13,15 +13,15 @@ import numpy as np
 
 from ravine.execution.engine_worker import Advanced, Begun
 from ravine.execution.worker import receive, send
-from ravine.execution.worker_backend import Hear, Message, Place
+from ravine.execution.worker_backend import Message, OnMessage, Place
 from ravine.experiment.config import choose
-from ravine.experiment.plan import Facts, Plan, Run, settle
+from ravine.experiment.plan import Plan, Run, TaskInfo, make_plan
 from ravine.rules import RULES
 from ravine.storage.work_files import checkpoint_file, weights_file
 from ravine.tasks import TASKS
 from ravine.training.profile import Spent
 
-FACTS = Facts(8_970, (1_078, 359, 360), ("loss", "accuracy"), "0" * 64, operations=45_585.7)
+FACTS = TaskInfo(8_970, (1_078, 359, 360), ("loss", "accuracy"), "0" * 64, operations=45_585.7)
 START = 2.3  # the loss before step one
 
 
@@ -37,7 +37,7 @@ def plan_of(
     choices, by_name = choose(
         task, kinds, None, seeds, fresh_seeds, None, None, target=0.3, studies=studies
     )
-    plan = settle(choices, by_name, FACTS)
+    plan = make_plan(choices, by_name, FACTS)
     return Plan(**{**vars(plan), "width": width})
 
 
@@ -79,7 +79,7 @@ class Crowd:
         """See ``crew.Crew``."""
         return Place("nowhere", {}, math.inf)
 
-    def hire(self, seat: int, hear: Hear) -> "Figure":
+    def hire(self, seat: int, hear: OnMessage) -> "Figure":
         """See ``crew.Crew``."""
         return Figure(self, hear)
 
@@ -139,7 +139,7 @@ class Figure:
 
     ready = True
 
-    def __init__(self, crowd: Crowd, hear: Hear) -> None:
+    def __init__(self, crowd: Crowd, hear: OnMessage) -> None:
         self.known: set[str] = set()
         self._crowd = crowd
         self._say = partial(hear, self)

@@ -26,7 +26,7 @@ from peers.ours import Ours
 from peers.setting import CORES, Setting, Subject
 
 from ravine.execution.ray_backend import connected
-from ravine.execution.worker_backend import Crew, told
+from ravine.execution.worker_backend import WorkerBackend, told
 from ravine.experiment.configuration import Configuration
 from ravine.storage.provenance import machine, versions
 
@@ -46,7 +46,7 @@ def main() -> None:
     print(machine(), versions(), f"ray {__import__('ray').__version__}", sep="\n", flush=True)
     with connected("local", print) as cluster:
 
-        def actors(workbench: Mapping[str, Any]) -> Crew:
+        def actors(workbench: Mapping[str, Any]) -> WorkerBackend:
             return cluster.crew(count, workbench)
 
         for cuts in map(int, asked.cuts.split(",") if asked.rounds else ()):
@@ -58,7 +58,11 @@ def main() -> None:
 
 
 def compare(
-    runs: int, rounds: int, lanes: int, cuts: int, actors: Callable[[Mapping[str, Any]], Crew]
+    runs: int,
+    rounds: int,
+    lanes: int,
+    cuts: int,
+    actors: Callable[[Mapping[str, Any]], WorkerBackend],
 ) -> None:
     """Local workers and actors, taking turns."""
     local = Ours(SUBJECT, runs, lanes=lanes, cuts=cuts)

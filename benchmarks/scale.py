@@ -21,11 +21,11 @@ import cloudpickle
 from crowd import Crowd, plan_of
 
 from ravine.analysis import stages
-from ravine.execution.engine_worker import Workbench
+from ravine.execution.engine_worker import EngineWorker
 from ravine.execution.pool import Pool
-from ravine.execution.scheduler import Driver
+from ravine.execution.scheduler import Scheduler
 from ravine.experiment.config import choose
-from ravine.experiment.plan import settle
+from ravine.experiment.plan import make_plan
 from ravine.reporting.live.display import Display
 from ravine.rules import RULES
 from ravine.storage import payload
@@ -89,7 +89,7 @@ def sustained(given: argparse.Namespace) -> None:
         display = Display(shown=False)
         display.planned(plan, [])
         rules = {name: RULES[name]() for name in plan.choices.rules}
-        driver = Driver(Pool(crowd), rules, display, folder)
+        driver = Scheduler(Pool(crowd), rules, display, folder)
         began, cpu = time.perf_counter(), time.process_time()
         driver.run(plan, store, stages)
         wall, cpu = time.perf_counter() - began, time.process_time() - cpu - crowd.cpu
@@ -115,9 +115,9 @@ def messages() -> None:
         choices, rules = choose(task, [RULES["adam"]()], None, 3, 12, None, None)
         with tempfile.TemporaryDirectory() as made:
             folder = Path(made)
-            packed = payload.pack(folder, payload.Luggage(task, rules))
-            bench = Workbench(str(folder), packed)
-            plan = settle(choices, rules, bench.do("describe", {}))
+            packed = payload.pack(folder, payload.Payload(task, rules))
+            bench = EngineWorker(str(folder), packed)
+            plan = make_plan(choices, rules, bench.do("describe", {}))
             runs = [run for run in plan.tuning() if run.rule == "adam"][: plan.width]
             rule = cloudpickle.dumps(rules["adam"])
             program = program_file("adam", plan.width)

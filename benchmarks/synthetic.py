@@ -11,7 +11,7 @@ import numpy as np
 from ravine.analysis import stages
 from ravine.experiment.config import choose
 from ravine.experiment.curve import Curve
-from ravine.experiment.plan import Facts, Plan, Run, settle
+from ravine.experiment.plan import Plan, Run, TaskInfo, make_plan
 from ravine.results.race import Race
 from ravine.rules import RULES
 from ravine.storage.store import STEP_SECONDS, Store
@@ -58,7 +58,9 @@ def _plan(fresh_seeds: int, studies: int) -> Plan:
         looks=False,
         studies=studies,
     )
-    plan = settle(choices, rules, Facts(9_000, (3_200, 400, 400), ("loss", "accuracy"), "0" * 64))
+    plan = make_plan(
+        choices, rules, TaskInfo(9_000, (3_200, 400, 400), ("loss", "accuracy"), "0" * 64)
+    )
     assert plan.steps == STEPS
     return replace(plan, width=8)
 

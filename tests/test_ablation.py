@@ -12,9 +12,9 @@ from typer.testing import CliRunner
 
 import ravine
 from ravine.cli.app import app
-from ravine.errors import RavineError, WrongCall
+from ravine.errors import InvalidArgument, RavineError
 from ravine.results.race import PAGES
-from ravine.storage.multi_race_dir import Gathering
+from ravine.storage.multi_race_dir import MultiRaceDir
 
 pytestmark = [
     pytest.mark.usefixtures("compiled_quickly"),
@@ -52,23 +52,25 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     The pages of each race are empty, and written once.
     """
     out = tmp_path_factory.mktemp("levers") / "out"
-    race, begun = Gathering.race, []
+    race, begun = MultiRaceDir.race, []
 
-    def empty_pages(self: Gathering, begin: Any, folder: Path, *rest: Any, **options: Any) -> None:
+    def empty_pages(
+        self: MultiRaceDir, begin: Any, folder: Path, *rest: Any, **options: Any
+    ) -> None:
         with pages_unwritten():
             race(self, begin, folder, *rest, **options)
         for page in PAGES:
             if not (folder / page).exists():
                 (folder / page).touch()
 
-    def stopping(self: Gathering, begin: Any, folder: Path, *rest: Any, **options: Any) -> None:
+    def stopping(self: MultiRaceDir, begin: Any, folder: Path, *rest: Any, **options: Any) -> None:
         begun.append(folder.name)
         if len(begun) > 1:
             raise KeyboardInterrupt
         empty_pages(self, begin, folder, *rest, **options)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Gathering, "race", stopping)
+        patch.setattr(MultiRaceDir, "race", stopping)
         with pytest.raises(KeyboardInterrupt) as stop:
             ravine.race(
                 *(make_model, data()),
@@ -80,25 +82,25 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
                 **HERE,
             )
     assert stop.value.__notes__ == [f"the whole race of levers goes on with: ravine resume {out}"]
-    found = ravine.Levers(out)
+    found = ravine.Ablation(out)
     assert list(found.races) == NAMES[:1]
     assert not found.finished
     with pytest.raises(RavineError, match="is unfinished: go on with"):
         _ = found.told
     before = changed(out / NAMES[0])
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Gathering, "race", empty_pages)
+        patch.setattr(MultiRaceDir, "race", empty_pages)
         words = ["resume", str(out), "--workers", "0"]
         done = CliRunner().invoke(app, words, catch_exceptions=False)
     assert done.exit_code == 0
     assert str(out / "levers.html") in done.output
-    assert str(ravine.Levers(out).verdict) in done.output.replace("\n", " ")
+    assert str(ravine.Ablation(out).verdict) in done.output.replace("\n", " ")
     assert changed(out / NAMES[0]) == before
     return out
 
 
 def test_all_are_judged_by_the_first_ones_target(folder: Path) -> None:
-    found = ravine.Levers(folder)
+    found = ravine.Ablation(folder)
     assert found.finished
     assert list(found.races) == NAMES
     targets = {name: race.verdict.target for name, race in found.races.items()}
@@ -111,7 +113,7 @@ def test_all_are_judged_by_the_first_ones_target(folder: Path) -> None:
 
 def test_equal_seeds_begin_alike(folder: Path) -> None:
     """Batches under every combination; weights where only what follows from them differs."""
-    races = ravine.Levers(folder).races
+    races = ravine.Ablation(folder).races
     digests = {
         name: {c.run.seed: (c.batches_digest, c.weights_digest) for c in race.stored}
         for name, race in races.items()
@@ -125,7 +127,7 @@ def test_equal_seeds_begin_alike(folder: Path) -> None:
 
 
 def test_what_was_found_is_told_alike_everywhere(folder: Path) -> None:
-    found = ravine.Levers(folder)
+    found = ravine.Ablation(folder)
     content = json.loads((folder / "levers.json").read_text(encoding="utf-8"))
     assert content["verdict"] == str(found.verdict)
     assert str(found.verdict).startswith("Too few seeds to claim anything about levers: 6 of the 7")
@@ -154,9 +156,11 @@ def test_the_same_call_runs_nothing_again(folder: Path) -> None:
         make_model, data(), loss="mse", rules="sgd", vary=VARY, **TINY, out=folder,
         progress=False,
     )  # fmt: skip
-    assert isinstance(again, ravine.Levers)
+    assert isinstance(again, ravine.Ablation)
     assert [changed(folder / name) for name in NAMES] == before
-    with pytest.raises(WrongCall, match=r"has vary activation=tanh, relu, pretraining.*not activa"):
+    with pytest.raises(
+        InvalidArgument, match=r"has vary activation=tanh, relu, pretraining.*not activa"
+    ):
         ravine.race(make_model, data(), loss="mse", rules="sgd", out=folder, progress=False,
                     vary={"activation": ["tanh"]}, **TINY)  # fmt: skip
     said = CliRunner().invoke(app, ["report", str(folder), "--json"])
@@ -167,7 +171,7 @@ def test_a_variant_that_cannot_be_built_leaves_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     out = tmp_path / "out"
-    with pytest.raises(WrongCall, match=r"(?s)building the model.*rellu"):
+    with pytest.raises(InvalidArgument, match=r"(?s)building the model.*rellu"):
         ravine.race(make_model, data(), loss="mse", out=out, **HERE,
                     vary={"activation": ["relu", "rellu"]})  # fmt: skip
     assert not out.exists()

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 import ravine
-from ravine.execution.scheduler import Driver
+from ravine.execution.scheduler import Scheduler
 from ravine.experiment.cost import Cost
 from ravine.experiment.plan import Plan
 from ravine.reporting import report
@@ -25,13 +25,13 @@ def test_a_budget_settles_the_plan_for_good(
     capsys: pytest.CaptureFixture[str],
     no_pages: None,
 ) -> None:
-    def rehearse(self: Driver, plan: Plan) -> Cost:
+    def rehearse(self: Scheduler, plan: Plan) -> Cost:
         return SLOW
 
-    def stop(self: Driver, *arguments: object) -> None:
+    def stop(self: Scheduler, *arguments: object) -> None:
         raise KeyboardInterrupt
 
-    def never(self: Driver, plan: Plan) -> Cost:
+    def never(self: Scheduler, plan: Plan) -> Cost:
         raise AssertionError("a settled race is not fitted again")
 
     folder = tmp_path / "race"
@@ -43,8 +43,8 @@ def test_a_budget_settles_the_plan_for_good(
         "workers": 0,
     }
     with monkeypatch.context() as patched:
-        patched.setattr(Driver, "rehearse", rehearse)
-        patched.setattr(Driver, "run", stop)
+        patched.setattr(Scheduler, "rehearse", rehearse)
+        patched.setattr(Scheduler, "run", stop)
         with pytest.raises(KeyboardInterrupt):
             ravine.race("breast-cancer-logistic", budget="2h 30min", out=folder, **options)
     settled = ravine.Race.open(folder).plan
@@ -54,7 +54,7 @@ def test_a_budget_settles_the_plan_for_good(
     assert settled.choices.fitted.startswith(
         "to fit 2 h 30 min: 2 tuning seeds instead of 3, 8 fresh seeds instead of 12; all"
     )
-    monkeypatch.setattr(Driver, "rehearse", never)
+    monkeypatch.setattr(Scheduler, "rehearse", never)
     monkeypatch.setattr(report, "FIRST", ("curves",))  # of the page the words are looked at
     race = ravine.resume(folder, workers=0, progress=False)
     assert capsys.readouterr().err == ""
@@ -76,6 +76,6 @@ def test_a_budget_settles_the_plan_for_good(
 def test_what_is_no_length_of_time_is_said_before_anything_runs(
     given: object, tmp_path: Path
 ) -> None:
-    with pytest.raises(ravine.errors.WrongCall, match="write such as 90s, 5min"):
+    with pytest.raises(ravine.errors.InvalidArgument, match="write such as 90s, 5min"):
         ravine.race(budget=given, out=tmp_path / "race")  # type: ignore[arg-type]
     assert not (tmp_path / "race").exists()

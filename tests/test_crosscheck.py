@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import ravine
-from ravine.errors import WrongCall
+from ravine.errors import InvalidArgument
 from ravine.execution import actions, session
 from ravine.execution.framework_fit import _begin
 from ravine.execution.in_process import InProcess
@@ -149,15 +149,15 @@ def test_what_cannot_be_confirmed_says_so_before_anything_is_trained(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, race: ravine.Race
 ) -> None:
     out = tmp_path / "none"
-    with pytest.raises(WrongCall, match=r"cannot be trained by model.fit on PyTorch"):
+    with pytest.raises(InvalidArgument, match=r"cannot be trained by model.fit on PyTorch"):
         ravine.race(bound_to_jax, data(), **SMALL, loss="mse", out=out, confirm="torch")
     pure = ravine.Task.from_jax(lambda key: 1.0, lambda w, x, y: (w * x - y) ** 2, data())
-    with pytest.raises(WrongCall, match="it is two functions in JAX, not a Keras model"):
+    with pytest.raises(InvalidArgument, match="it is two functions in JAX, not a Keras model"):
         ravine.race(pure, out=out, confirm="jax")
-    with pytest.raises(WrongCall, match="did you mean 'tensorflow'"):
+    with pytest.raises(InvalidArgument, match="did you mean 'tensorflow'"):
         race.confirm("tensorflw")
     monkeypatch.setattr(importlib.util, "find_spec", lambda _: None)
-    with pytest.raises(WrongCall, match=r"pip install 'ravine\[torch\]'"):
+    with pytest.raises(InvalidArgument, match=r"pip install 'ravine\[torch\]'"):
         ravine.race(out=out, confirm="torch")
     assert not out.exists()
 

@@ -11,7 +11,7 @@ import pytest
 import ravine
 from ravine.execution import session
 from ravine.execution.in_process import InProcess
-from ravine.execution.worker_backend import Crew, Local
+from ravine.execution.worker_backend import Local, WorkerBackend
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
 
@@ -69,7 +69,7 @@ def test_it_runs(
     def briefly(*given: Any, **asked: Any) -> Any:
         return race(*given, **{"seeds": 1, "fresh_seeds": 2} | asked)
 
-    def here(_: object, bench: Any) -> Crew:
+    def here(_: object, bench: Any) -> WorkerBackend:
         return Local(1, bench) if example == OWN_RULE else InProcess(bench)
 
     monkeypatch.setattr(session, "here", here)

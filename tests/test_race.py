@@ -13,7 +13,7 @@ from filelock import FileLock
 from tests.conftest import pages_unwritten
 
 import ravine
-from ravine.errors import WrongCall
+from ravine.errors import InvalidArgument
 from ravine.experiment import plan
 from ravine.experiment.config import choose
 from ravine.storage import provenance
@@ -125,10 +125,10 @@ def test_a_race_that_has_changed_does_not_go_on(
     with closing(Store(tiny_race, reading=True)) as store:
         meta = {k: store.read_meta(k) for k in ("plan", "rules", "machine", "versions", "command")}
     Store.create(tmp_path, meta | {"versions": meta["versions"] | {"jax": "0.0.1"}}).close()
-    with pytest.raises(WrongCall, match=r"cannot go on with jax \S+ instead of 0\.0\.1"):
+    with pytest.raises(InvalidArgument, match=r"cannot go on with jax \S+ instead of 0\.0\.1"):
         ravine.resume(tmp_path, task=tiny_task, **HERE)
     # Nor one that somebody else runs at this moment.
-    with FileLock(tmp_path / LOCK), pytest.raises(WrongCall, match="by another ravine"):
+    with FileLock(tmp_path / LOCK), pytest.raises(InvalidArgument, match="by another ravine"):
         ravine.resume(tmp_path, task=tiny_task, **HERE)
 
 
@@ -138,15 +138,15 @@ def test_a_race_of_own_rules_says_how_it_goes_on(tmp_path: Path) -> None:
         """A rule that ravine does not ship."""
 
     choices, rules = choose(TASKS["digits-mlp"], [Mine()], None, 1, 1, 1, 32)
-    settled = plan.settle(choices, rules, plan.Facts(10, (64, 8, 8), ("loss",), "0"))
+    settled = plan.make_plan(choices, rules, plan.TaskInfo(10, (64, 8, 8), ("loss",), "0"))
     held = {name: rule.values() for name, rule in rules.items()}
     meta = {"plan": settled.to_json(), "rules": held, "versions": {}}
     Store.create(tmp_path, meta).close()
     with pytest.raises(
-        WrongCall, match=r"go on from Python: ravine\.resume\('.*', rules=\[mine\]\)"
+        InvalidArgument, match=r"go on from Python: ravine\.resume\('.*', rules=\[mine\]\)"
     ):
         ravine.resume(tmp_path)
-    with pytest.raises(WrongCall, match="have changed since it was planned"):
+    with pytest.raises(InvalidArgument, match="have changed since it was planned"):
         ravine.resume(tmp_path, rules=[Mine], **HERE)  # it was of other data
     said = provenance.command(choices, TASKS["digits-mlp"])
     assert said.startswith("ravine.race('digits-mlp', rules=['sgd', mine], seeds=1")

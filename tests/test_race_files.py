@@ -18,7 +18,7 @@ from typer.testing import CliRunner
 import ravine
 from ravine import api
 from ravine.cli.app import app
-from ravine.errors import RavineError, WrongCall
+from ravine.errors import InvalidArgument, RavineError
 from ravine.results import race
 from ravine.results.race import PAGES
 from ravine.storage.race_dir import LOCK
@@ -75,7 +75,7 @@ def test_who_comes_late_into_a_folder_touches_nothing(
             yield
 
     monkeypatch.setattr(api, "locked", late)
-    with pytest.raises(WrongCall, match="by another ravine" if running else "is not empty"):
+    with pytest.raises(InvalidArgument, match="by another ravine" if running else "is not empty"):
         ravine.race(rules="sgd", out=out, progress=False)
     assert (out / "work" / "theirs").exists()
 
@@ -96,7 +96,7 @@ def test_where_nothing_can_be_written_an_error_says_so(
         lambda: ravine.resume(unfinished, task=tiny_task, progress=False),
         lambda: ravine.Race.open(published).publish(),
     ):
-        with pytest.raises(WrongCall, match=r"cannot write to '.*': Read-only file system"):
+        with pytest.raises(InvalidArgument, match=r"cannot write to '.*': Read-only file system"):
             wanted()
     assert contents(published, unfinished) == before
     assert not (tmp_path / "out").exists()

@@ -9,9 +9,9 @@ from typer.testing import CliRunner
 
 import ravine
 from ravine.cli.app import app
-from ravine.errors import RavineError, WrongCall
+from ravine.errors import InvalidArgument, RavineError
 from ravine.results.race import PAGES
-from ravine.storage.multi_race_dir import Gathering
+from ravine.storage.multi_race_dir import MultiRaceDir
 
 pytestmark = pytest.mark.usefixtures("compiled_quickly")
 
@@ -26,9 +26,9 @@ def changed(folder: Path, tasks: list[str]) -> dict[str, int]:
 @pytest.fixture
 def interrupted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, no_pages: None) -> Path:
     """On the command line, as the second task begins; the first race's pages are empty."""
-    out, race = tmp_path / "out", Gathering.race
+    out, race = tmp_path / "out", MultiRaceDir.race
 
-    def stopping(self: Gathering, begin: Any, folder: Path, *rest: Any, **options: Any) -> None:
+    def stopping(self: MultiRaceDir, begin: Any, folder: Path, *rest: Any, **options: Any) -> None:
         if folder.name == TASKS[1]:
             raise KeyboardInterrupt
         race(self, begin, folder, *rest, **options)
@@ -38,7 +38,7 @@ def interrupted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, no_pages: None)
     words = ["suite", "--tasks", ",".join(TASKS), "--rules", "sgd,adagrad", "--out", str(out)]
     words += ["--seeds", "1", "--fresh-seeds", "1", "--epochs", "1", "--workers", "0"]
     with monkeypatch.context() as patch:
-        patch.setattr(Gathering, "race", stopping)
+        patch.setattr(MultiRaceDir, "race", stopping)
         done = CliRunner().invoke(app, words)
     assert "breast-cancer-logistic, task 2 of 2" in done.stderr
     assert done.exit_code == 130
@@ -79,7 +79,9 @@ def test_a_suite_that_is_interrupted_goes_on(interrupted: Path) -> None:
         assert again.profile.shape == (2, 100)
         assert again.scores["score"].between(0, 1).all()
         assert (out / "performance.png").exists()
-    with pytest.raises(WrongCall, match="has rules sgd, adagrad, not sgd, adam: name another"):
+    with pytest.raises(
+        InvalidArgument, match="has rules sgd, adagrad, not sgd, adam: name another"
+    ):
         ravine.suite(TASKS, rules="sgd,adam", out=out, progress=False, **TINY)
 
 
@@ -95,8 +97,8 @@ def test_a_suite_that_is_interrupted_goes_on(interrupted: Path) -> None:
     ],
 )
 def test_a_wrong_call_leaves_nothing(arguments: dict, said: str, tmp_path: Path) -> None:
-    with pytest.raises(WrongCall, match=said):
+    with pytest.raises(InvalidArgument, match=said):
         ravine.suite(**arguments, out=tmp_path / "out", progress=False)
     assert not (tmp_path / "out").exists()
-    with pytest.raises(WrongCall, match="no suite in"):
+    with pytest.raises(InvalidArgument, match="no suite in"):
         ravine.Suite(tmp_path)

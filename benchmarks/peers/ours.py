@@ -14,10 +14,10 @@ import numpy as np
 from peers.setting import CORES, EPSILON, RATE, Curve, Setting, Subject, task
 from ravine.execution.job import Job
 from ravine.execution.pool import Pool
-from ravine.execution.worker_backend import Crew, Local
+from ravine.execution.worker_backend import Local, WorkerBackend
 from ravine.experiment.config import choose
 from ravine.experiment.configuration import Configuration
-from ravine.experiment.plan import Facts, Plan, Run, settle
+from ravine.experiment.plan import Plan, Run, TaskInfo, make_plan
 from ravine.rules import RULES, Adam
 from ravine.storage import payload
 from ravine.storage.work_files import DATA, weights_file
@@ -43,23 +43,23 @@ class Ours:
         steps: int | None = None,
         lanes: int | None = None,
         cuts: int | None = None,
-        crew: Callable[[Mapping[str, Any]], Crew] = lambda bench: Local(None, bench),
+        crew: Callable[[Mapping[str, Any]], WorkerBackend] = lambda bench: Local(None, bench),
     ) -> None:
         self._folder = tempfile.TemporaryDirectory()
         folder = Path(self._folder.name)
         made, rule = task(subject), Adam()
         assert rule.epsilon == EPSILON
-        packed = payload.pack(folder, payload.Luggage(made, {}))
+        packed = payload.pack(folder, payload.Payload(made, {}))
         self._pool = Pool(crew({"folder": str(folder), "digest": packed}))
         self._jobs: deque[Job] = deque()
-        self._facts: Facts | None = None
+        self._facts: TaskInfo | None = None
         self._curves: dict[int, Curve] = {}
         self._parts: dict[int, list[Any]] = {}
         self._rule = cloudpickle.dumps(rule)
         self._do(Job("describe", {}))
         assert self._facts is not None
         choices, rules = choose(made, [kind() for kind in RULES.values()], None, 3, 12, None, None)
-        plan = settle(choices, rules, self._facts)
+        plan = make_plan(choices, rules, self._facts)
         if period or steps:
             period = period or plan.period
             evaluations = (steps or plan.steps) // period

@@ -6,7 +6,7 @@ Importing ravine imports no numerical framework: names are loaded when they are 
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from ravine.errors import RavineError, WrongCall
+from ravine.errors import InvalidArgument, RavineError
 from ravine.rules import (
     RULES,
     SGD,
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from ravine.frameworks.optax import to_optax
     from ravine.frameworks.torch import to_torch
     from ravine.frameworks.translate.translation import translate, translation
-    from ravine.results.ablation import Levers
+    from ravine.results.ablation import Ablation
     from ravine.results.race import Race
     from ravine.results.suite import Suite
     from ravine.rules import ops
@@ -41,12 +41,13 @@ if TYPE_CHECKING:
 __all__ = [
     "L2",
     "SGD",
+    "Ablation",
     "Adagrad",
     "Adam",
     "AdamW",
     "Clip",
     "Decay",
-    "Levers",
+    "InvalidArgument",
     "Momentum",
     "Nadam",
     "Nesterov",
@@ -58,7 +59,6 @@ __all__ = [
     "Scheduled",
     "Suite",
     "Task",
-    "WrongCall",
     "analysis",
     "confirm",
     "descend",
@@ -82,7 +82,7 @@ __all__ = [
 ]
 
 _LAZY = {
-    "Levers": "ravine.results.ablation",
+    "Ablation": "ravine.results.ablation",
     "Race": "ravine.results.race",
     "Suite": "ravine.results.suite",
     "Task": "ravine.tasks.task",

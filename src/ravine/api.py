@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 from ravine.analysis import stages
 from ravine.analysis.statistics import fewest_seeds
-from ravine.errors import WrongCall
+from ravine.errors import InvalidArgument
 from ravine.execution import ablation, actions
-from ravine.execution.scheduler import Driver
+from ravine.execution.scheduler import Scheduler
 from ravine.execution.session import check_workers, conduct
 from ravine.execution.sizing import sized
 from ravine.execution.suite import race_suite
@@ -20,7 +20,7 @@ from ravine.experiment.config import choose
 from ravine.experiment.durations import read_seconds
 from ravine.experiment.engines import on_device
 from ravine.experiment.grids import Rates
-from ravine.experiment.plan import settle
+from ravine.experiment.plan import make_plan
 from ravine.explain import surfaces
 from ravine.explain.surfaces.walk import Path, Walkable, walk
 from ravine.frameworks.spelling import AnyRule, read_rule, read_rules
@@ -37,7 +37,6 @@ from ravine.tasks.names import file_name
 from ravine.tasks.task import Task
 
 if TYPE_CHECKING:
-    from ravine.execution.ablation import Levers
     from ravine.reporting.explorer import Explorer
 
 
@@ -80,7 +79,7 @@ def race(
     device: str = "cpu",
     progress: bool = True,
     profile: bool = False,
-) -> "Race | Levers":
+) -> "Race | Ablation":
     """Race update rules on a task: tune each, then judge all against a reference.
 
     ``task``: a name (``ravine tasks``), a ``ravine.Task``, a place in code (``"my_task.py:make"``),
@@ -129,7 +128,7 @@ def race(
     rates down to one a decade, the second tuning seed; the race says so. It does not go with
     ``vary``, whose races need equal seeds. ``vary``: levers and their
     values, ``{"activation": ["tanh", "relu"], "batch_size": [16, 64]}``: a race for each
-    combination, and a ``ravine.Levers`` that says which lever matters how much; but for
+    combination, and a ``ravine.Ablation`` that says which lever matters how much; but for
     ``batch_size`` and ``pretraining`` (``"none"``, ``"other-half"`` of the training rows, or a
     ``.keras`` file) they are arguments of the function that builds the model. ``out``: a new or
     empty folder, by default ``ravine-runs/<task>-<UTC time>``. ``workers``: how many processes, by
@@ -139,8 +138,8 @@ def race(
     where JAX finds them here or Ray has them. ``progress``: whether to show it, on standard error.
     ``profile``: whether to print there, in the end, where the time went.
 
-    Raises ``WrongCall``, a ``ValueError``, before anything runs if something asked for cannot be.
-    Interrupted, it keeps the finished runs; ``ravine.resume(out)`` goes on.
+    Raises ``InvalidArgument``, a ``ValueError``, before anything runs if something asked for cannot
+    be. Interrupted, it keeps the finished runs; ``ravine.resume(out)`` goes on.
 
     Example (under a minute; the README's, which the tests run, is like it)::
 
@@ -195,11 +194,11 @@ def race(
     folder = FilePath("ravine-runs", name) if out is None else FilePath(out)
     check_new(folder)
 
-    def start(driver: Driver) -> Store:
+    def start(driver: Scheduler) -> Store:
         # In this very process a function builds the same model again.
         same = workers == 0 and not hasattr(chosen_task.make_model, "variables")
         facts = driver.describe(None if same else chosen_task)
-        settled = settle(choices, by_name, facts)
+        settled = make_plan(choices, by_name, facts)
         for note in settled.facts.notes[len(facts.notes) :]:
             display.trouble(note)
         if confirm is not None:
@@ -254,8 +253,8 @@ def suite(
     ``learning_rates``, ``schedule``, ``early_stopping``, ``studies``, ``search``, ``trials`` and
     ``device``, are those of ``ravine.race``. ``out``: a folder, in which each task has one of its
     own; by default ``ravine-runs/suite-<UTC time>``. Called again with the same folder and options
-    it goes on: what is finished is not run again. Raises ``WrongCall`` before anything runs if
-    something asked for cannot be, or if the folder holds a suite of other options.
+    it goes on: what is finished is not run again. Raises ``InvalidArgument`` before anything runs
+    if something asked for cannot be, or if the folder holds a suite of other options.
 
     Example::
 
@@ -299,7 +298,8 @@ def descend(
     like its argument. ``start`` is by default the surface's own, (1, 1) for a formula; ``seed`` is
     that of a noisy surface. The path has ``weights``, (steps + 1, …), ``values``, (steps + 1,),
     ``gradients``, (steps, …), and ``diverged_at``, the step at which it left the finite numbers,
-    where it ends, or None. Raises ``WrongCall`` for a formula that cannot be read, with the place.
+    where it ends, or None. Raises ``InvalidArgument`` for a formula that cannot be read, with the
+    place.
 
     >>> import ravine
     >>> path = ravine.descend("sgd", "5*x**2 + 2*x*y + 3*y**2", (1, 1), steps=2)
@@ -313,7 +313,7 @@ def descend(
         f = surfaces.find(f)
     if start is None:
         if not isinstance(f, surfaces.Surface):
-            raise WrongCall("give a start: only a surface or a formula has one of its own")
+            raise InvalidArgument("give a start: only a surface or a formula has one of its own")
         start = f.start
     return walk(read_rule(rule), f, start, steps, seed)
 
@@ -330,7 +330,7 @@ def explore(
     ``surface``: a surface, its name, or a formula in x and y. ``rules``: those that are switched
     on, as in :func:`race`; by default six that differ. ``start``: two numbers, by default the
     surface's own. ``steps``: of every walk. ``.write(path)`` makes it a file, which needs no
-    network. Raises ``WrongCall``.
+    network. Raises ``InvalidArgument``.
 
     >>> import ravine
     >>> page = ravine.explore("rosenbrock", rules="sgd,adam(learning_rate=0.05)")

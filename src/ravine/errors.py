@@ -8,7 +8,7 @@ class RavineError(Exception):
     """Something failed while ravine worked; the message says what and what to do (exit code 1)."""
 
 
-class WrongCall(RavineError, ValueError):
+class InvalidArgument(RavineError, ValueError):
     """What was asked cannot be; says what was given, what is allowed, what is near (exit 2)."""
 
 
@@ -69,7 +69,7 @@ ELSEWHERE = frozenset(
 _KINDS = ("rule", "optimizer", "part")  # of what these are
 
 
-def unknown(kind: str, given: str, known: Iterable[str]) -> WrongCall:
+def unknown(kind: str, given: str, known: Iterable[str]) -> InvalidArgument:
     """The error for a name that is not in a list, with the one that means the same.
 
     >>> print(unknown("argument", "lr", ["learning_rate", "momentum"]))
@@ -86,7 +86,7 @@ def unknown(kind: str, given: str, known: Iterable[str]) -> WrongCall:
             hint += " A learning rate that decays is a schedule"
     elif elsewhere:
         hint = f"that is none of ravine's; {hint}"
-    return WrongCall(f"unknown {kind} '{shown}': {hint}")
+    return InvalidArgument(f"unknown {kind} '{shown}': {hint}")
 
 
 def nearest(given: str, known: Iterable[str]) -> str | None:

@@ -9,12 +9,12 @@ from typer.testing import CliRunner
 
 import ravine
 from ravine.cli.app import app
-from ravine.errors import WrongCall
+from ravine.errors import InvalidArgument
 from ravine.execution.ray_backend import check as check_ray
 from ravine.reporting.explorer.delivery import deliver
 from ravine.reporting.export import export
 from ravine.rules import SGD
-from ravine.storage.payload import Luggage, pack
+from ravine.storage.payload import Payload, pack
 from ravine.storage.race_dir import check_links, check_new
 from ravine.tasks.saved import open_saved, save_keras
 
@@ -30,7 +30,7 @@ def command(*words: object) -> None:
     """What a command does; what it refuses is raised again."""
     done = CliRunner().invoke(app, [*map(str, words)])
     if done.exit_code:
-        raise WrongCall(done.output)
+        raise InvalidArgument(done.output)
 
 
 class Page:
@@ -98,7 +98,7 @@ def reads_weights() -> None:
 
 def told_of_weights() -> None:
     saved = save_keras(built(Secret), folder())
-    raise WrongCall(saved[1])
+    raise InvalidArgument(saved[1])
 
 
 def opened_whole() -> None:
@@ -124,7 +124,7 @@ def handed(*, inside: bool) -> None:
     def inner() -> Any:
         return __import__("threading").Lock() and built()
 
-    pack(folder(), Luggage(task(inner if inside else outer), {"sgd": SGD()}))
+    pack(folder(), Payload(task(inner if inside else outer), {"sgd": SGD()}))
 
 
 EXISTING = Path(__file__).with_name("test_advice.py")

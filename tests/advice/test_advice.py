@@ -43,7 +43,7 @@ UNFOLLOWED = {
     "gradient descent hardly learned under the first values": "the same of levers",
 }
 # Texts that only look like it.
-NO_ADVICE = """Race | Levers
+NO_ADVICE = """Race | Ablation
 write to
 race of levers
 levers: {}, race {} of {}

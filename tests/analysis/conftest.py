@@ -12,7 +12,7 @@ from ravine.analysis.comparing import Tuned
 from ravine.analysis.tuning import tuning
 from ravine.experiment.config import choose
 from ravine.experiment.curve import Curve
-from ravine.experiment.plan import Facts, Plan, Run, settle
+from ravine.experiment.plan import Plan, Run, TaskInfo, make_plan
 from ravine.rules import RULES
 from ravine.tasks import TASKS
 
@@ -34,7 +34,7 @@ class Made:
         rates = asked.pop("learning_rates", [0.01, 0.1, 1.0])
         rules = [RULES[name]() for name in names]
         choices, by_name = choose(task, rules, rates, seeds, fresh, 10, 32, **asked)
-        plan = settle(choices, by_name, Facts(100, (3200, 10, 10), ("loss", "accuracy"), "0"))
+        plan = make_plan(choices, by_name, TaskInfo(100, (3200, 10, 10), ("loss", "accuracy"), "0"))
         assert plan.steps == self.horizon
         return plan
 
@@ -119,7 +119,7 @@ class Made:
         rules = {rule: RULES[rule]().values() for rule in plan.choices.rules}
         return analysis.judge(plan, rules, curves, **more)  # type: ignore[arg-type]
 
-    def standing(self, found: analysis.Verdict, rule: str) -> analysis.Standing:
+    def standing(self, found: analysis.Verdict, rule: str) -> analysis.RuleResult:
         return next(s for s in found.standings if s.rule == rule)
 
 

@@ -15,10 +15,12 @@ from ravine.analysis.ablation_text import said_effect, sentence, warnings
 LEVERS = {"activation": ("tanh", "relu"), "initializer": ("glorot", "he")}
 RULES = ("sgd", "adam", "momentum")
 HORIZON = 100.0
-Pace = Callable[[str, str, str], float]  # of a rule under a value of each lever
+StepTimer = Callable[[str, str, str], float]  # of a rule under a value of each lever
 
 
-def timings(pace: Pace, seeds: int = 12, draw: np.random.Generator | None = None) -> list[Timed]:
+def timings(
+    pace: StepTimer, seeds: int = 12, draw: np.random.Generator | None = None
+) -> list[Timed]:
     """Times with luck of the seed, which all share, and of each run; whole evaluations."""
     draw = np.random.default_rng(0) if draw is None else draw
     shared = draw.normal(0, 0.1, seeds)

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import ravine
-from ravine.errors import WrongCall
+from ravine.errors import InvalidArgument
 
 TIMES = st.integers(1, 60) | st.just(math.inf)
 
@@ -87,5 +87,5 @@ def test_the_unit_of_time_does_not_matter_and_the_order_neither() -> None:
     ],
 )
 def test_what_has_no_answer_is_refused(times: pd.DataFrame, tau_max: float, said: str) -> None:
-    with pytest.raises(WrongCall, match=said):
+    with pytest.raises(InvalidArgument, match=said):
         ravine.analysis.performance_profile(times, tau_max)

@@ -7,7 +7,7 @@ import pytest
 
 from ravine import analysis
 from ravine.analysis.replication import Check, checked, claim_of, unused_study
-from ravine.errors import WrongCall
+from ravine.errors import InvalidArgument
 from ravine.experiment.configuration import Configuration
 from ravine.experiment.plan import study_of
 
@@ -107,5 +107,7 @@ def test_a_reference_run_that_failed_supports_no_claim(made, lost: int) -> None:
 def test_where_nothing_is_claimed_there_is_nothing_to_check(made) -> None:
     plan = made.planned("sgd", "adam")
     curves = made.raced(plan, made.noisy({"sgd": 8.0, "adam": 8.0}))
-    with pytest.raises(WrongCall, match="there is no claim to check: No rule was found to be f"):
+    with pytest.raises(
+        InvalidArgument, match="there is no claim to check: No rule was found to be f"
+    ):
         claimed(made, plan, curves)

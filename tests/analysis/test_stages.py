@@ -13,12 +13,12 @@ from ravine.analysis.tuning import FINER, of_study, tuning
 from ravine.experiment.config import choose
 from ravine.experiment.configuration import Configuration
 from ravine.experiment.curve import Curve
-from ravine.experiment.plan import Facts, Plan, Run, settle
+from ravine.experiment.plan import Plan, Run, TaskInfo, make_plan
 from ravine.rules import RULES
 from ravine.storage.validation import read_plan
 from ravine.tasks import TASKS
 
-FACTS = Facts(100, (3200, 10, 10), ("loss", "accuracy"), "0")
+FACTS = TaskInfo(100, (3200, 10, 10), ("loss", "accuracy"), "0")
 
 
 def planned(*names: str, **changes: object) -> Plan:
@@ -26,7 +26,7 @@ def planned(*names: str, **changes: object) -> Plan:
     choices, by_name = choose(
         TASKS["digits-mlp"], [RULES[name]() for name in names], **(given | changes)
     )
-    return settle(choices, by_name, FACTS)
+    return make_plan(choices, by_name, FACTS)
 
 
 def ended(runs: list[Run], plan: Plan, loss: Callable[[Run], float]) -> list[Curve]:

@@ -9,7 +9,7 @@ import pytest
 import ravine
 from ravine import analysis
 from ravine.analysis.curves import series
-from ravine.errors import WrongCall
+from ravine.errors import InvalidArgument
 from ravine.experiment.curve import Curve
 from ravine.experiment.plan import Plan, Run
 from ravine.experiment.target import TRAINING, read_target
@@ -92,14 +92,16 @@ def test_the_training_loss_at_an_evaluation_is_the_mean_of_the_steps_before_it(m
     ],
 )
 def test_what_cannot_be_a_target_is_told(made, target: str, said: str) -> None:
-    with pytest.raises(WrongCall) as error:
+    with pytest.raises(InvalidArgument) as error:
         made.planned("sgd", target=target)
     assert said in str(error.value)
 
 
 def test_a_target_that_is_met_before_step_one_ends_the_race(tiny_task: Any, tmp_path: Path) -> None:
     wrong: Any = {"rules": "sgd", "out": tmp_path / "race", "workers": 0, "progress": False}
-    with pytest.raises(WrongCall, match=r"'loss<=10.0' is met before step one, where the test"):
+    with pytest.raises(
+        InvalidArgument, match=r"'loss<=10.0' is met before step one, where the test"
+    ):
         ravine.race(tiny_task, target=10, **wrong)
 
 

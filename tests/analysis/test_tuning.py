@@ -17,12 +17,12 @@ from ravine.experiment.config import choose
 from ravine.experiment.configuration import Configuration
 from ravine.experiment.curve import Curve
 from ravine.experiment.endpoint import HOPELESS
-from ravine.experiment.plan import Facts, Plan, Run, settle
+from ravine.experiment.plan import Plan, Run, TaskInfo, make_plan
 from ravine.experiment.pruning import hopeless
 from ravine.rules import RULES
 from ravine.tasks import TASKS
 
-FACTS = Facts(100, (3200, 10, 10), ("loss", "accuracy"), "0")
+FACTS = TaskInfo(100, (3200, 10, 10), ("loss", "accuracy"), "0")
 STEP = 10**0.5  # of a rule's own grid
 BEST = {"sgd": 0.1, "adam": 0.001, "nadam": 0.001}
 
@@ -30,7 +30,7 @@ BEST = {"sgd": 0.1, "adam": 0.001, "nadam": 0.001}
 def planned(*names: str, **changes: Any) -> Plan:
     asked = {"learning_rates": None, "seeds": 2, "fresh_seeds": 4, "epochs": 10, "batch_size": 32}
     rules = [RULES[name]() for name in names]
-    return settle(*choose(TASKS["digits-mlp"], rules, **(asked | changes)), FACTS)
+    return make_plan(*choose(TASKS["digits-mlp"], rules, **(asked | changes)), FACTS)
 
 
 def slower_off(best: dict[str, float], factor: float = 1.3) -> Callable[[Run], float]:

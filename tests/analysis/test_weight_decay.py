@@ -10,25 +10,25 @@ import pytest
 from ravine import analysis
 from ravine.analysis.comparing import spread
 from ravine.analysis.tuning import AGAIN, DONE, FINER, FINEST, FIRST, OTHERS, tuning
-from ravine.errors import WrongCall
+from ravine.errors import InvalidArgument
 from ravine.experiment.config import choose, joined
 from ravine.experiment.configuration import Configuration
 from ravine.experiment.curve import Curve
-from ravine.experiment.plan import Facts, Plan, Run, settle
+from ravine.experiment.plan import Plan, Run, TaskInfo, make_plan
 from ravine.rules import SGD, Adam, AdamW
 from ravine.rules.update_rule import Rule
 from ravine.rules.wrappers import L2, Decay
 from ravine.storage.validation import read_plan
 from ravine.tasks import TASKS
 
-FACTS = Facts(100, (3200, 10, 10), ("loss", "accuracy"), "0")
+FACTS = TaskInfo(100, (3200, 10, 10), ("loss", "accuracy"), "0")
 TASK = TASKS["digits-mlp"]
 STEP = 10**0.5
 
 
 def planned(*rules: Rule, **changes: Any) -> Plan:
     asked = {"learning_rates": None, "seeds": 2, "fresh_seeds": 4, "epochs": 10, "batch_size": 32}
-    return settle(*choose(TASK, rules, **(asked | changes)), FACTS)
+    return make_plan(*choose(TASK, rules, **(asked | changes)), FACTS)
 
 
 def decay_of(run: Run) -> float:
@@ -135,7 +135,7 @@ def test_a_rule_that_joins_has_its_decay_tuned_as_well() -> None:
     ],
 )
 def test_what_to_tune_cannot_be_said_twice(asked: dict[str, Any], said: str) -> None:
-    with pytest.raises(WrongCall, match="tune") as error:
+    with pytest.raises(InvalidArgument, match="tune") as error:
         planned(AdamW(), **asked)
     assert said in str(error.value)
 

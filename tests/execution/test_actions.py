@@ -14,7 +14,7 @@ import pytest
 
 import ravine
 from ravine.analysis.replication import Check
-from ravine.errors import WrongCall
+from ravine.errors import InvalidArgument
 from ravine.execution import session
 from ravine.experiment.curve import Curve
 from ravine.experiment.plan import study_of
@@ -149,7 +149,7 @@ def test_a_race_that_grew_is_the_race_that_had_all_rules_at_once(
     assert grown.verdict.sentence.split(" (")[0] == at_once.verdict.sentence.split(" (")[0]
     assert grown.meta["command"] == at_once.meta["command"]
     assert all(s.step_seconds for s in grown.verdict.standings)
-    with pytest.raises(WrongCall, match="nadam: already in the race"):
+    with pytest.raises(InvalidArgument, match="nadam: already in the race"):
         ravine.grow(finished, ["nadam"], task=task, **HERE)
 
 
@@ -158,7 +158,9 @@ def test_a_race_that_is_not_finished_does_neither(finished: Path) -> None:
         db.execute("DELETE FROM segments WHERE run = (SELECT id FROM runs WHERE stage = 'fresh')")
     db.close()
     for verb in (lambda: ravine.grow(finished, ["nadam"]), lambda: ravine.verify(finished)):
-        with pytest.raises(WrongCall, match=f"is unfinished: first 'ravine resume {finished}'"):
+        with pytest.raises(
+            InvalidArgument, match=f"is unfinished: first 'ravine resume {finished}'"
+        ):
             verb()
 
 

@@ -11,7 +11,7 @@ import torch
 from tests.conftest import pages_unwritten
 
 import ravine
-from ravine.errors import WrongCall
+from ravine.errors import InvalidArgument
 from ravine.tasks.task import Task
 
 SAME: Any = {"rules": ["sgd"], "learning_rates": [0.01], "seeds": 1, "fresh_seeds": 2}
@@ -53,9 +53,11 @@ def test_a_shipped_task_has_the_same_curves(
 def test_a_model_of_the_users_own_is_refused(
     tiny_task: Task, told_otherwise: None, tmp_path: Path
 ) -> None:
-    with pytest.raises(WrongCall, match=r"floatx='float16' here .*races train with 'float32'"):
+    with pytest.raises(
+        InvalidArgument, match=r"floatx='float16' here .*races train with 'float32'"
+    ):
         ravine.race(tiny_task, **SAME, out=tmp_path / "race")
-    with pytest.raises(WrongCall, match="workers=0 needs a process without XLA_FLAGS"):
+    with pytest.raises(InvalidArgument, match="workers=0 needs a process without XLA_FLAGS"):
         ravine.race(tiny_task, **{**SAME, "workers": 0}, out=tmp_path / "race")
     assert not (tmp_path / "race").exists()
 
@@ -68,7 +70,7 @@ def test_what_no_race_computes_with_is_refused_where_the_task_is_made(
 ) -> None:
     getattr(keras.config, f"set_{name}")(value)
     try:
-        with pytest.raises(WrongCall, match=f"{name}={value!r}"):
+        with pytest.raises(InvalidArgument, match=f"{name}={value!r}"):
             ravine.Task.from_model(lambda: None, ([1.0] * 20, [1.0] * 20), loss="mse")
     finally:
         keras.config.set_floatx("float32")
@@ -78,7 +80,7 @@ def test_what_no_race_computes_with_is_refused_where_the_task_is_made(
 def test_a_default_dtype_of_16_bits_is_refused() -> None:
     torch.set_default_dtype(torch.bfloat16)
     try:
-        with pytest.raises(WrongCall, match=r"torch\.bfloat16 as its default dtype"):
+        with pytest.raises(InvalidArgument, match=r"torch\.bfloat16 as its default dtype"):
             ravine.Task.from_torch(
                 lambda: torch.nn.Linear(1, 1), ([1.0] * 20, [1.0] * 20), torch.nn.MSELoss()
             )

@@ -14,10 +14,10 @@ import pytest
 
 import ravine
 from ravine import api
-from ravine.errors import RavineError, WrongCall
+from ravine.errors import InvalidArgument, RavineError
 from ravine.execution.in_process import InProcess
 from ravine.experiment.engines import GPU, KERAS
-from ravine.storage.payload import Luggage, pack
+from ravine.storage.payload import Payload, pack
 from ravine.storage.store import Store
 from ravine.tasks.task import Task
 
@@ -50,7 +50,7 @@ def test_a_notebook_goes_on_after_an_interrupt(
 
     whole, out = ravine.Race.open(tiny_race), tmp_path / "out"
     with monkeypatch.context() as patch:
-        patch.setattr(api.Driver, "run", interrupted)
+        patch.setattr(api.Scheduler, "run", interrupted)
         with pytest.raises(KeyboardInterrupt) as caught:
             ravine.race(tiny_task, **SAME, workers=0, out=out)
     # Notebooks hold on to the last traceback, and with it to all that the race had open.
@@ -72,13 +72,13 @@ def test_what_a_job_raises_ends_the_race(tiny_task: Task, tmp_path: Path) -> Non
 
 @pytest.mark.parametrize("engine", [GPU, *KERAS.values()])
 def test_what_this_process_cannot_do_is_refused(engine: str) -> None:
-    with pytest.raises(WrongCall, match="leave out workers=0"):
+    with pytest.raises(InvalidArgument, match="leave out workers=0"):
         InProcess({"engine": engine})
 
 
 def test_numbers_of_other_bits_are_refused(tiny_task: Task, tmp_path: Path) -> None:
-    digest = pack(tmp_path, Luggage(tiny_task, {}))
-    with jax.enable_x64(True), pytest.raises(WrongCall, match="32-bit numbers"):
+    digest = pack(tmp_path, Payload(tiny_task, {}))
+    with jax.enable_x64(True), pytest.raises(InvalidArgument, match="32-bit numbers"):
         InProcess({"folder": str(tmp_path), "digest": digest, "engine": "jax"})
 
 
@@ -91,7 +91,7 @@ def test_settings_that_change_numbers_are_refused(name: str, value: Any) -> None
     before = jax.config.values[name]
     set_to(name, value)
     try:
-        with pytest.raises(WrongCall, match=name):
+        with pytest.raises(InvalidArgument, match=name):
             InProcess({"engine": "jax"})
     finally:
         set_to(name, before)
@@ -99,7 +99,7 @@ def test_settings_that_change_numbers_are_refused(name: str, value: Any) -> None
 
 @pytest.mark.parametrize("workers", [-1, True, 1.5])
 def test_other_numbers_are_refused(workers: Any, tiny_task: Task) -> None:
-    with pytest.raises(WrongCall, match="is not allowed: give a whole number"):
+    with pytest.raises(InvalidArgument, match="is not allowed: give a whole number"):
         ravine.race(tiny_task, workers=workers)
-    with pytest.raises(WrongCall, match="leave it out to race on a Ray cluster"):
+    with pytest.raises(InvalidArgument, match="leave it out to race on a Ray cluster"):
         ravine.race(tiny_task, workers=0, ray="local")

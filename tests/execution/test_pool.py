@@ -15,11 +15,11 @@ import numpy as np
 import pytest
 
 import ravine
-from ravine.errors import RavineError, WrongCall
+from ravine.errors import InvalidArgument, RavineError
 from ravine.execution.job import Job
 from ravine.execution.pool import Pool
-from ravine.execution.timeout_policy import LEAST, LEAST_FIRST, UNKNOWN, Patience
-from ravine.execution.worker_backend import Hear, Local, Process
+from ravine.execution.timeout_policy import LEAST, LEAST_FIRST, UNKNOWN, TimeoutPolicy
+from ravine.execution.worker_backend import Local, OnMessage, Process
 from ravine.storage import payload
 from ravine.tasks.task import Data, Split
 
@@ -32,19 +32,19 @@ class Queue:
         self.answers: list[Any] = []
         self.losses: list[str] = []
 
-    def take(self, worker: int) -> Job | None:
+    def next_job(self, worker: int) -> Job | None:
         return self.jobs.pop(0) if self.jobs else None
 
-    def done(self, worker: int, job: Job, answer: Any) -> None:
+    def on_result(self, worker: int, job: Job, answer: Any) -> None:
         self.answers.append(answer)
 
-    def lost(self, worker: int, job: Job, why: str) -> None:
+    def on_failure(self, worker: int, job: Job, why: str) -> None:
         self.losses.append(why)
         if len(self.losses) > 1:
             raise RavineError(why)
         self.jobs.append(job)
 
-    def handed_out(self) -> None:
+    def on_idle(self) -> None:
         """Nothing else to do."""
 
 
@@ -53,14 +53,16 @@ def points() -> Data:
     return Data(*[Split(x[:n], 3 * x[:n]) for n in (40, 20, 10)])
 
 
-def described(folder: Path, load: Callable[[], Any], patience: Patience | None = None) -> Queue:
+def described(
+    folder: Path, load: Callable[[], Any], timeout_policy: TimeoutPolicy | None = None
+) -> Queue:
     """What a worker says of two functions in JAX when their data are loaded in that way."""
     train = tuple(points().train)
     task = ravine.Task.from_jax(lambda key: 1.0, lambda w, x, y: (w * x - y) ** 2, train)
     task = dataclasses.replace(task, load=load)
     queue = Queue(Job("describe", {}))
-    packed = payload.pack(folder, payload.Luggage(task, {}))
-    with Pool(Local(1, {"folder": str(folder), "digest": packed}), patience) as pool:
+    packed = payload.pack(folder, payload.Payload(task, {}))
+    with Pool(Local(1, {"folder": str(folder), "digest": packed}), timeout_policy) as pool:
         pool.work(queue)
     return queue
 
@@ -124,7 +126,7 @@ def test_a_worker_that_is_stuck_is_replaced(tmp_path: Path) -> None:
             threading.Event().wait()
         return load()
 
-    class Impatient(Patience):
+    class Impatient(TimeoutPolicy):
         """Loses its patience once, as soon as the worker is stuck."""
 
         lost = False
@@ -145,7 +147,7 @@ def test_a_worker_that_dies_while_it_has_nothing_to_do_is_replaced(tmp_path: Pat
     workbench = {"folder": str(tmp_path), "digest": ""}
     with Pool(Local(1, workbench)) as pool:
         pool.work(queue)
-        worker = pool._seats[0].worker
+        worker = pool._slots[0].worker
         assert isinstance(worker, Process)
         worker._process.kill()
         worker._process.wait()
@@ -155,33 +157,39 @@ def test_a_worker_that_dies_while_it_has_nothing_to_do_is_replaced(tmp_path: Pat
 
 
 def test_patience_grows_with_what_was_measured() -> None:
-    patience = Patience()
-    assert patience.limit("adam", first=True) == patience.limit("", first=False) == UNKNOWN
-    patience.took("adam", first=True, seconds=100)
-    assert patience.limit("adam", first=True) == patience.limit("adam", first=False) == 2000
+    timeout_policy = TimeoutPolicy()
+    assert (
+        timeout_policy.limit("adam", first=True) == timeout_policy.limit("", first=False) == UNKNOWN
+    )
+    timeout_policy.took("adam", first=True, seconds=100)
+    assert (
+        timeout_policy.limit("adam", first=True)
+        == timeout_policy.limit("adam", first=False)
+        == 2000
+    )
     for seconds in (1, 2, 900):
-        patience.took("adam", first=False, seconds=seconds)
-    assert patience.limit("adam", first=False) == LEAST
-    patience.took("sgd", first=True, seconds=1)
-    assert patience.limit("sgd", first=True) == LEAST_FIRST
-    assert patience.limit("nadam", first=False) == UNKNOWN
+        timeout_policy.took("adam", first=False, seconds=seconds)
+    assert timeout_policy.limit("adam", first=False) == LEAST
+    timeout_policy.took("sgd", first=True, seconds=1)
+    assert timeout_policy.limit("sgd", first=True) == LEAST_FIRST
+    assert timeout_policy.limit("nadam", first=False) == UNKNOWN
 
 
 def test_patience_goes_by_what_jobs_took_lately() -> None:
-    patience = Patience()
+    timeout_policy = TimeoutPolicy()
     for seconds in [1] * 1000 + [30] * 100:
-        patience.took("adam", first=False, seconds=seconds)
-    assert patience.limit("adam", first=False) == 600
+        timeout_policy.took("adam", first=False, seconds=seconds)
+    assert timeout_policy.limit("adam", first=False) == 600
 
 
 def test_what_a_job_raises_is_told(tmp_path: Path) -> None:
     def wrong() -> Any:
-        raise WrongCall("no such data")
+        raise InvalidArgument("no such data")
 
     def broken() -> Any:
         return 1 / 0
 
-    with pytest.raises(WrongCall, match=r"^no such data$"):
+    with pytest.raises(InvalidArgument, match=r"^no such data$"):
         described(tmp_path, wrong)
     with pytest.raises(RavineError, match="ZeroDivisionError"):
         described(tmp_path, broken)
@@ -208,7 +216,7 @@ def hang():
 
 class Queue:
     jobs = [Job("describe", {})]
-    def take(self, worker):
+    def next_job(self, worker):
         return self.jobs.pop() if self.jobs else None
     def handed_out(self):
         pass
@@ -242,24 +250,24 @@ with Pool(Local(2, {"folder": folder, "digest": packed})) as pool:
 class Guest:
     """A worker of a crew elsewhere: it is there when told, and does nothing by itself."""
 
-    def __init__(self, hear: Hear) -> None:
+    def __init__(self, on_message: OnMessage) -> None:
         self.ready, self.known = False, set[str]()
         self.gave: list[str] = []
         self.ended = False
-        self._hear = hear
+        self._on_message = on_message
 
-    def give(self, name: str, arguments: Mapping[str, Any]) -> None:
+    def submit(self, name: str, arguments: Mapping[str, Any]) -> None:
         self.gave.append(name)
 
-    def end(self) -> None:
+    def kill(self) -> None:
         self.ended = True
 
     def come(self) -> None:
         self.ready = True
-        self._hear(self, ("ready", None))
+        self._on_message(self, ("ready", None))
 
     def say(self, status: str, answer: Any = None) -> None:
-        self._hear(self, (status, answer))
+        self._on_message(self, (status, answer))
 
 
 class Guests:
@@ -270,42 +278,42 @@ class Guests:
         self.count = 2
         self._script = list(script)
 
-    def seats(self) -> int:
+    def slots(self) -> int:
         if self._script and len(self.hired) >= 2:
             self._script.pop(0)(self)
         return self.count
 
-    def hire(self, seat: int, hear: Hear) -> Guest:
-        self.hired.append(Guest(hear))
+    def spawn(self, slot: int, on_message: OnMessage) -> Guest:
+        self.hired.append(Guest(on_message))
         return self.hired[-1]
 
 
 def test_the_job_of_a_worker_that_vanished_is_done_by_another_and_nobody_died() -> None:
     queue = Queue(Job("a", {}), Job("b", {}))
-    crew = Guests(
+    backend = Guests(
         lambda g: g.hired[0].come(),
         lambda g: g.hired[1].come(),
         lambda g: g.hired[0].say("vanished", "its node is gone"),  # whose place stays empty
         lambda g: g.hired[1].say("done", "b"),
         lambda g: g.hired[1].say("done", "a"),
     )
-    with Pool(crew) as pool:
+    with Pool(backend) as pool:
         pool.work(queue)
         assert len(pool) == 2
-    assert [g.gave for g in crew.hired] == [["a"], ["b", "a"], []]
+    assert [g.gave for g in backend.hired] == [["a"], ["b", "a"], []]
     assert queue.answers == ["b", "a"]
     assert queue.losses == []
-    assert all(g.ended for g in crew.hired)
+    assert all(g.ended for g in backend.hired)
 
 
 def test_what_only_the_first_may_do_is_done_while_its_place_is_empty() -> None:
     class Choosy(Queue):
-        def take(self, worker: int) -> Job | None:
-            return None if worker else super().take(worker)
+        def next_job(self, worker: int) -> Job | None:
+            return None if worker else super().next_job(worker)
 
     queue = Choosy(Job("a", {}))
-    crew = Guests(lambda g: g.hired[1].come(), lambda g: g.hired[1].say("done", 1))
-    with Pool(crew) as pool:
+    backend = Guests(lambda g: g.hired[1].come(), lambda g: g.hired[1].say("done", 1))
+    with Pool(backend) as pool:
         pool.work(queue)
     assert queue.answers == [1]
 
@@ -313,17 +321,17 @@ def test_what_only_the_first_may_do_is_done_while_its_place_is_empty() -> None:
 def test_a_pool_grows_with_its_crew() -> None:
     queue = Queue(Job("a", {}), Job("b", {}))
 
-    def grow(crew: Guests) -> None:
-        crew.hired[0].come()
-        crew.count = 3
+    def grow(backend: Guests) -> None:
+        backend.hired[0].come()
+        backend.count = 3
 
-    crew = Guests(
+    backend = Guests(
         grow,
         lambda g: g.hired[2].come(),
         lambda g: g.hired[2].say("done", "b"),
         lambda g: g.hired[0].say("done", "a"),
     )
-    with Pool(crew) as pool:
+    with Pool(backend) as pool:
         pool.work(queue)
         assert len(pool) == 3
     assert queue.answers == ["b", "a"]
@@ -332,11 +340,11 @@ def test_a_pool_grows_with_its_crew() -> None:
 def test_a_job_over_which_workers_always_vanish_is_to_blame() -> None:
     queue = Queue(Job("a", {}))
 
-    def come_and_go(crew: Guests) -> None:
-        for guest in crew.hired:
+    def come_and_go(backend: Guests) -> None:
+        for guest in backend.hired:
             if not guest.ready:
                 guest.come()
-        for guest in crew.hired:
+        for guest in backend.hired:
             if guest.gave and not guest.ended:
                 guest.say("vanished", "gone")
 
@@ -346,8 +354,8 @@ def test_a_job_over_which_workers_always_vanish_is_to_blame() -> None:
 
 
 def test_workers_that_are_never_ready_end_the_race() -> None:
-    def go(crew: Guests) -> None:
-        crew.hired[-1].say("vanished", "no such place")
+    def go(backend: Guests) -> None:
+        backend.hired[-1].say("vanished", "no such place")
 
     with (
         pytest.raises(RavineError, match="no worker can be started: no such place"),

@@ -21,12 +21,12 @@ from typer.testing import CliRunner
 
 import ravine
 from ravine.cli.app import app
-from ravine.errors import RavineError, WrongCall
+from ravine.errors import InvalidArgument, RavineError
 from ravine.execution import file_transfer, session
 from ravine.execution.engine_worker import LATELY
-from ravine.execution.ray_actor import PLACE, Opening, Post
+from ravine.execution.ray_actor import PLACE, Opening, RayActor
 from ravine.execution.ray_backend import RayWorker, connected
-from ravine.execution.scheduler import Driver
+from ravine.execution.scheduler import Scheduler
 from ravine.experiment import engines, plan
 from ravine.experiment.curve import Curve
 from ravine.storage.provenance import versions
@@ -172,7 +172,7 @@ def test_nodes_and_workers_go_and_come_and_curves_stay(
     assert_same: Callable[..., None],
 ) -> None:
     """Each fault hits a worker that has a segment and cannot end it: its process is stopped."""
-    give, frozen, known, added = RayWorker.give, [], set(), set()
+    submit, frozen, known, added = RayWorker.submit, [], set(), set()
 
     def lose_node(worker: RayWorker) -> None:
         assert worker.where is not None
@@ -212,7 +212,7 @@ def test_nodes_and_workers_go_and_come_and_curves_stay(
         if fault not in (None, add_node):
             frozen.append(self.where.process)
             os.kill(self.where.process, signal.SIGSTOP)
-        give(self, name, arguments)
+        submit(self, name, arguments)
         if fault is not None:
             fault(self)
         if self.where.node in added:
@@ -267,14 +267,14 @@ def test_an_actor_a_gpu_keeps_its_programs(
 ) -> None:
     """GPUs that only Ray counts: JAX is told to use the CPU in their place."""
     did, handed, compiled, saw = RayWorker._did, {}, Counter(), {}
-    give = RayWorker.give
+    submit = RayWorker.submit
 
     def giving(self: RayWorker, name: str, arguments: Mapping[str, Any]) -> None:
         assert self.where is not None
         handed[self] = name, arguments.get("program")
         told = Path(f"/proc/{self.where.process}/environ").read_text(encoding="utf-8").split("\0")
         saw[self] = dict(line.partition("=")[::2] for line in told)["CUDA_VISIBLE_DEVICES"]
-        give(self, name, arguments)
+        submit(self, name, arguments)
 
     def hearing(self: RayWorker, brought: Any, answer: Any) -> None:
         name, program = handed[self]
@@ -290,8 +290,8 @@ def test_an_actor_a_gpu_keeps_its_programs(
         patch.setattr(RayWorker, "_did", hearing)
         with connected(cluster.address, print) as there:
             there.grows = False
-            with pytest.raises(WrongCall, match="Ray finds no GPU on this machine"):
-                there.crew(None, {"folder": str(tmp_path), "engine": engines.GPU})
+            with pytest.raises(InvalidArgument, match="Ray finds no GPU on this machine"):
+                there.backend(None, {"folder": str(tmp_path), "engine": engines.GPU})
         node = cluster.add_node(num_cpus=3, num_gpus=2, **SMALL)
         try:
             away = tmp_path / "away"
@@ -327,7 +327,7 @@ def test_what_a_post_kept_is_used_only_if_it_is_whole_and_what_the_driver_has(
     Where the driver has others by then, as after a run was done again, it sends those and nothing
     is to be repaired; else the worker finds them torn, and the runs are done again.
     """
-    give, repair, work = RayWorker.give, Driver._repair, tmp_path / "race" / "work"
+    submit, repair, work = RayWorker.submit, Scheduler._repair, tmp_path / "race" / "work"
     spoiled, repaired = [], []
 
     def spoil(self: RayWorker, name: str, arguments: Mapping[str, Any]) -> None:
@@ -345,15 +345,15 @@ def test_what_a_post_kept_is_used_only_if_it_is_whole_and_what_the_driver_has(
                 copy.write_bytes(copy.read_bytes()[:-100])
                 if replaced:
                     os.utime(work / file)
-        give(self, name, arguments)
+        submit(self, name, arguments)
 
-    def watched(self: Driver, file: str, *rest: Any) -> None:
+    def watched(self: Scheduler, file: str, *rest: Any) -> None:
         repaired.append(file)
         repair(self, file, *rest)
 
     small(monkeypatch)
     monkeypatch.setattr(RayWorker, "give", spoil)
-    monkeypatch.setattr(Driver, "_repair", watched)
+    monkeypatch.setattr(Scheduler, "_repair", watched)
     ravine.race(line, out=tmp_path / "race", ray=cluster.address, workers=1, **RACE)
     assert len(spoiled) == 4
     whole, torn = spoiled[0] | spoiled[2], spoiled[1] | spoiled[3]
@@ -374,7 +374,7 @@ def test_without_ray_it_says_what_to_install(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, "ray", None)
-    with pytest.raises(WrongCall, match=r"^--ray needs Ray: pip install 'ravine\[ray\]'$"):
+    with pytest.raises(InvalidArgument, match=r"^--ray needs Ray: pip install 'ravine\[ray\]'$"):
         ravine.race("diabetes-linear", out=tmp_path / "race", ray="auto", **RACE)
     assert not (tmp_path / "race").exists()
 
@@ -390,7 +390,7 @@ def test_a_node_with_other_versions_is_refused() -> None:
     """Asked in this process: all nodes of a cluster on one machine have what the driver has."""
     held = Opening("race", {}, {}, [], {**versions(), "jax": "0.0.1"})
     with pytest.raises(RavineError, match=r"a node of the cluster has jax .* instead of 0\.0\.1"):
-        Post().open(held)
+        RayActor().open(held)
 
 
 def test_the_pages_autoscaling_and_slurm_can_be_read(tmp_path: Path) -> None:
@@ -412,5 +412,5 @@ def test_the_pages_autoscaling_and_slurm_can_be_read(tmp_path: Path) -> None:
 
 
 def test_rays_client_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(WrongCall, match="run ravine on a node of the cluster"):
+    with pytest.raises(InvalidArgument, match="run ravine on a node of the cluster"):
         ravine.race("diabetes-linear", out=tmp_path / "race", ray="ray://head:10001", **RACE)

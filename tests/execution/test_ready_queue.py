@@ -5,22 +5,22 @@ from pathlib import Path
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ravine.execution.artifacts import Materials
-from ravine.execution.ready_queue import Turns
+from ravine.execution.artifacts import Artifacts
+from ravine.execution.ready_queue import ReadyQueue
 from ravine.experiment.configuration import Configuration
 from ravine.experiment.plan import Run
 from ravine.storage.work_files import program_file, weights_file
-from ravine.training.packs import Pack
+from ravine.training.run_batches import RunBatch
 
 NOWHERE = Path("there is no such folder")  # so that every file is still to be made
 
 
-def pack(rule: str, seed: int) -> Pack:
-    return Pack([Run(f"{rule}-{seed}", "tuning", rule, Configuration(0.1), seed, 100)], 1)
+def pack(rule: str, seed: int) -> RunBatch:
+    return RunBatch([Run(f"{rule}-{seed}", "tuning", rule, Configuration(0.1), seed, 100)], 1)
 
 
 def test_each_goes_on_with_what_it_has_compiled_and_begins_what_nobody_has() -> None:
-    turns = Turns(Materials(NOWHERE))
+    turns = ReadyQueue(Artifacts(NOWHERE))
     rules = ("sgd", "adam", "nadam")
     for rule in rules:
         turns.add([pack(rule, seed) for seed in range(4)])
@@ -37,7 +37,7 @@ def test_each_goes_on_with_what_it_has_compiled_and_begins_what_nobody_has() -> 
 
 
 def test_who_goes_on_is_before_who_begins() -> None:
-    turns = Turns(Materials(NOWHERE))
+    turns = ReadyQueue(Artifacts(NOWHERE))
     begin = [pack("sgd", seed) for seed in range(2)]
     go_on = [pack("sgd", seed) for seed in (7, 8)]
     turns.add(begin)
@@ -48,22 +48,22 @@ def test_who_goes_on_is_before_who_begins() -> None:
 
 @given(st.permutations(range(6)), st.lists(st.booleans(), min_size=12, max_size=12))
 def test_all_get_their_turn_once_their_files_are_there(made: list[int], ask: list[bool]) -> None:
-    materials = Materials(NOWHERE)
-    turns = Turns(materials)
+    artifacts = Artifacts(NOWHERE)
+    turns = ReadyQueue(artifacts)
     packs = [pack("sgd", seed) for seed in (0, 0, 1, 2, 3, 3, 3, 4, 5)]
     for seed in range(6):
-        materials.draw(seed)
+        artifacts.draw(seed)
     jobs = []
-    while (job := materials.next()) is not None:
+    while (job := artifacts.next()) is not None:
         jobs.append(job)
     turns.add(packs)
-    given_out: list[Pack] = []
+    given_out: list[RunBatch] = []
     asks = iter(ask)
     for seed in made:
-        turns.made(materials.made(jobs[seed]))
+        turns.made(artifacts.made(jobs[seed]))
         while next(asks, False) and (one := turns.next(0)) is not None:
             given_out.append(one)
-            assert weights_file(one.runs[0].seed) not in materials.missing
+            assert weights_file(one.runs[0].seed) not in artifacts.missing
     while (one := turns.next(0)) is not None:
         given_out.append(one)
     assert sorted(map(id, given_out)) == sorted(map(id, packs))

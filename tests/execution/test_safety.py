@@ -17,13 +17,13 @@ import numpy as np
 import pytest
 
 import ravine
-from ravine.errors import RavineError, WrongCall
+from ravine.errors import InvalidArgument, RavineError
 from ravine.execution import session
 from ravine.execution.in_process import Here, InProcess
 from ravine.execution.job import Job
-from ravine.execution.scheduler import Driver
+from ravine.execution.scheduler import Scheduler
 from ravine.execution.worker import opened
-from ravine.execution.worker_backend import Hear
+from ravine.execution.worker_backend import OnMessage
 from ravine.experiment import plan
 from ravine.experiment.curve import Curve
 from ravine.reporting import charts, report, vega
@@ -151,11 +151,11 @@ def go(line: Path) -> Iterator[Callable[..., ravine.Race]]:
 class Mortal(Here):
     """A worker in this process, which ends as a process does that is given a bomb."""
 
-    def give(self, name: str, arguments: Mapping[str, Any]) -> None:
+    def submit(self, name: str, arguments: Mapping[str, Any]) -> None:
         if "bomb" in arguments:
-            self._hear(self, ("died", "exit code 3"))
+            self._on_message(self, ("died", "exit code 3"))
         else:
-            super().give(name, arguments)
+            super().submit(name, arguments)
 
 
 class Two(InProcess):
@@ -165,11 +165,11 @@ class Two(InProcess):
         super().__init__(workbench)
         self._workbench = workbench
 
-    def seats(self) -> int:
+    def slots(self) -> int:
         return 2
 
-    def hire(self, seat: int, hear: Hear) -> Here:
-        return Mortal(opened(**self._workbench), hear)
+    def spawn(self, slot: int, on_message: OnMessage) -> Here:
+        return Mortal(opened(**self._workbench), on_message)
 
 
 @pytest.fixture
@@ -263,7 +263,7 @@ def test_damaged_files_are_made_again(
     monkeypatch: pytest.MonkeyPatch,
     assert_same: Callable[..., None],
 ) -> None:
-    folder, take, damaged = tmp_path / "race", Driver.take, set()
+    folder, take, damaged = tmp_path / "race", Scheduler.take, set()
 
     def cut(file: Path) -> None:
         os.truncate(file, file.stat().st_size // 2)
@@ -280,7 +280,7 @@ def test_damaged_files_are_made_again(
         "checkpoint-*": (2, cut),
     }
 
-    def harmful(self: Driver, worker: int) -> Job | None:
+    def harmful(self: Scheduler, worker: int) -> Job | None:
         job = take(self, worker)
         if job is not None and job.name == "advance":
             for pattern, (segment, what) in harm.items():
@@ -292,7 +292,7 @@ def test_damaged_files_are_made_again(
                         what(file)
         return job
 
-    monkeypatch.setattr(Driver, "take", harmful)
+    monkeypatch.setattr(Scheduler, "take", harmful)
     go(folder)
     assert damaged == set(harm)
     assert_same(stored(folder), stored(line / "race"))
@@ -305,22 +305,22 @@ def test_going_on_makes_only_what_is_not_there(
     monkeypatch: pytest.MonkeyPatch,
     assert_same: Callable[..., None],
 ) -> None:
-    folder, bare, take = tmp_path / "race", tmp_path / "bare", Driver.take
+    folder, bare, take = tmp_path / "race", tmp_path / "bare", Scheduler.take
     made: list[Job] = []
 
-    def stopped(self: Driver, worker: int) -> Job | None:
+    def stopped(self: Scheduler, worker: int) -> Job | None:
         job = take(self, worker)
         if job is not None and job.name == "advance" and job.arguments["runs"][0].stage == "fresh":
             raise KeyboardInterrupt
         return job
 
-    def watched(self: Driver, worker: int) -> Job | None:
+    def watched(self: Scheduler, worker: int) -> Job | None:
         job = take(self, worker)
         if job is not None and job.name != "advance":
             made.append(job)
         return job
 
-    monkeypatch.setattr(Driver, "take", stopped)
+    monkeypatch.setattr(Scheduler, "take", stopped)
     with pytest.raises(KeyboardInterrupt):
         go(folder, workers=0)  # which makes all files before it trains
     shutil.copytree(folder, bare)
@@ -328,7 +328,7 @@ def test_going_on_makes_only_what_is_not_there(
     weights = folder / "work" / weights_file(FRESH)
     os.truncate(weights, weights.stat().st_size // 2)
 
-    monkeypatch.setattr(Driver, "take", watched)
+    monkeypatch.setattr(Scheduler, "take", watched)
     go(folder, workers=0)
     # Programs are code, which is never taken from a folder.
     assert [job.name for job in made] == ["describe", "trace", "trace", "draw"]
@@ -350,9 +350,9 @@ def test_a_run_that_kills_its_workers_fails_alone(
     monkeypatch: pytest.MonkeyPatch,
     assert_same: Callable[..., None],
 ) -> None:
-    folder, take = tmp_path / "race", Driver.take
+    folder, take = tmp_path / "race", Scheduler.take
 
-    def deadly(self: Driver, worker: int) -> Job | None:
+    def deadly(self: Scheduler, worker: int) -> Job | None:
         job = take(self, worker)
         if job is None or job.name != "advance":
             return job
@@ -362,7 +362,7 @@ def test_a_run_that_kills_its_workers_fails_alone(
             return job._replace(arguments={**job.arguments, "bomb": True})
         return job
 
-    monkeypatch.setattr(Driver, "take", deadly)
+    monkeypatch.setattr(Scheduler, "take", deadly)
     with ours(line) as go:
         race = go(folder)
     curves, undisturbed = stored(folder), stored(line / "race")
@@ -401,15 +401,15 @@ def test_where_nothing_can_be_done_the_race_stops(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    take = Driver.take
+    take = Scheduler.take
 
-    def deadly(self: Driver, worker: int) -> Job | None:
+    def deadly(self: Scheduler, worker: int) -> Job | None:
         job = take(self, worker)
         if job is None or job.name != "advance":
             return job
         return job._replace(arguments={**job.arguments, "bomb": True})
 
-    monkeypatch.setattr(Driver, "take", deadly)
+    monkeypatch.setattr(Scheduler, "take", deadly)
     with pytest.raises(RavineError, match=r"no run could be done; of .* its worker died 4 times"):
         go(tmp_path / "race")
     assert stored(tmp_path / "race") == []
@@ -450,5 +450,5 @@ def test_a_full_disk_loses_nothing(
 
 def test_a_race_that_was_stopped_before_its_plan_says_so(tmp_path: Path) -> None:
     (tmp_path / "work").mkdir()
-    with pytest.raises(WrongCall, match="stopped before it had a plan"):
+    with pytest.raises(InvalidArgument, match="stopped before it had a plan"):
         ravine.resume(tmp_path)

@@ -22,7 +22,7 @@ import ravine
 from ravine.analysis import stages
 from ravine.execution.job import Job
 from ravine.execution.pool import Pool
-from ravine.execution.scheduler import Driver
+from ravine.execution.scheduler import Scheduler
 from ravine.experiment.plan import Plan
 from ravine.reporting.live import state
 from ravine.reporting.live.display import Display
@@ -52,7 +52,7 @@ def raced(
     rules = {name: RULES[name]() for name in plan.choices.rules}
     # A clock by which a thousand segments take a second: that often it is seen who is stuck.
     with Pool(crowd, clock=lambda: crowd.answered / 1000) as pool:
-        Driver(pool, rules, display, folder).run(plan, store, stages)
+        Scheduler(pool, rules, display, folder).run(plan, store, stages)
     return store, crowd
 
 
@@ -111,14 +111,14 @@ def test_who_has_nothing_to_do_is_not_asked_again_and_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     plan, asked, doing = CROWD["plan_of"](studies=2), Counter[bool](), dict[int, str]()
-    take = Driver.take
+    take = Scheduler.take
 
-    def counted(driver: Driver, worker: int) -> Job | None:
+    def counted(driver: Scheduler, worker: int) -> Job | None:
         job = take(driver, worker)
         asked[job is not None] += 1
         return job
 
-    monkeypatch.setattr(Driver, "take", counted)
+    monkeypatch.setattr(Scheduler, "take", counted)
     monkeypatch.setattr(Display, "doing", lambda _, worker, what: doing.update({worker: what}))
     looks: list[int] = []
     store, _ = raced(tmp_path, plan, workers=1000, watch=looks.append)

@@ -7,14 +7,14 @@ from typing import Any
 import pytest
 
 from ravine.analysis.statistics import fewest_seeds
-from ravine.errors import RavineError, WrongCall
+from ravine.errors import InvalidArgument, RavineError
 from ravine.execution import memory, sizing
 from ravine.execution.sizing import check, said, sized
 from ravine.execution.worker_backend import Place
 from ravine.experiment.config import choose
 from ravine.experiment.cost import Cost, estimate, share_done
 from ravine.experiment.engines import GPU, JAX
-from ravine.experiment.plan import Facts, Plan, settle
+from ravine.experiment.plan import Plan, TaskInfo, make_plan
 from ravine.rules import SGD, Adam
 from ravine.tasks import TASKS
 from ravine.training.profile import Profile
@@ -27,8 +27,8 @@ def planned(epochs: int = 30, parameters: int = 1000, engine: str = JAX, **optio
     choices, rules = choose(
         TASKS["digits-mlp"], [SGD(), Adam()], epochs=epochs, batch_size=32, **given
     )
-    facts = Facts(parameters, (1078, 359, 360), ("loss",), "0", 6.0 * parameters, engine=engine)
-    return settle(choices, rules, facts)
+    facts = TaskInfo(parameters, (1078, 359, 360), ("loss",), "0", 6.0 * parameters, engine=engine)
+    return make_plan(choices, rules, facts)
 
 
 class Machine:
@@ -58,30 +58,32 @@ def size(plan: Plan, folder: Path, cost: Cost | None = None, seconds: float | No
 def test_what_was_not_meant_is_refused_before_anything_is_tried(
     tmp_path: Path, seconds: float | None
 ) -> None:
-    with pytest.raises(WrongCall, match=r"(?i)lower epochs"):
+    with pytest.raises(InvalidArgument, match=r"(?i)lower epochs"):
         size(planned(epochs=10**9), tmp_path, seconds=seconds)
 
 
 def test_more_curves_than_memory_are_refused_before_anything_is_tried(tmp_path: Path) -> None:
     plan = planned(learning_rates="1e-4:1:1000", seeds=10000, fresh_seeds=10, studies=100)
-    with pytest.raises(WrongCall, match=r"at least .* of memory, of which .*budget"):
+    with pytest.raises(InvalidArgument, match=r"at least .* of memory, of which .*budget"):
         size(plan, tmp_path)
 
 
 def test_a_model_that_does_not_fit_is_refused_before_it_is_tried(tmp_path: Path) -> None:
-    with pytest.raises(WrongCall, match=r"of memory.* 2 workers .* parameters. Lower workers"):
+    with pytest.raises(
+        InvalidArgument, match=r"of memory.* 2 workers .* parameters. Lower workers"
+    ):
         size(planned(parameters=10**10), tmp_path)
 
 
 def test_a_program_that_proved_too_large_is_refused(tmp_path: Path) -> None:
     huge = COST._replace(step=0.0, grown_bytes=1e15, worker_bytes=1e15)
-    with pytest.raises(WrongCall, match=r"batch_size or the size of the model"):
+    with pytest.raises(InvalidArgument, match=r"batch_size or the size of the model"):
         size(planned(), tmp_path, huge)
 
 
 def test_what_would_take_cores_months_is_tried_on_a_gpu(tmp_path: Path) -> None:
     large: Any = {"epochs": 60_000, "parameters": 10**8}
-    with pytest.raises(WrongCall, match=r"at least \d+ (h|days)"):
+    with pytest.raises(InvalidArgument, match=r"at least \d+ (h|days)"):
         size(planned(**large), tmp_path)
     plan = planned(**large, engine=GPU)
     assert size(plan, tmp_path, COST) == (plan, COST)
@@ -90,7 +92,7 @@ def test_what_would_take_cores_months_is_tried_on_a_gpu(tmp_path: Path) -> None:
 def test_months_are_refused_hours_are_not(tmp_path: Path) -> None:
     plan = planned()
     month = COST._replace(step=COST.step * 40 * 86400 / estimate(plan, COST).seconds)
-    with pytest.raises(WrongCall, match=r"would take about \d\d days.*epochs.*budget"):
+    with pytest.raises(InvalidArgument, match=r"would take about \d\d days.*epochs.*budget"):
         size(plan, tmp_path, month)
     hours = COST._replace(step=month.step / 200)
     assert size(plan, tmp_path, hours) == (plan, hours)
@@ -106,7 +108,7 @@ def test_a_budget_for_months_is_fitted(tmp_path: Path) -> None:
 
 def test_a_full_disk_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sizing, "_free", lambda folder: 10.0)
-    with pytest.raises(WrongCall, match="left where"):
+    with pytest.raises(InvalidArgument, match="left where"):
         check(planned(), COST, tmp_path, Place("this machine", {}, memory.total()))
 
 

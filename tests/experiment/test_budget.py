@@ -8,12 +8,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ravine.analysis.statistics import fewest_seeds
-from ravine.errors import WrongCall
+from ravine.errors import InvalidArgument
 from ravine.experiment.budget import fitted
 from ravine.experiment.config import choose
 from ravine.experiment.cost import Cost, estimate
 from ravine.experiment.durations import read_seconds
-from ravine.experiment.plan import Facts, Plan, settle
+from ravine.experiment.plan import Plan, TaskInfo, make_plan
 from ravine.rules import RULES
 from ravine.rules.update_rule import Rule
 from ravine.storage import provenance
@@ -21,7 +21,7 @@ from ravine.storage.validation import read_plan
 from ravine.tasks import TASKS
 
 COST = Cost(2, 1e-3, 0.01, 0.1, 0.5, 1.0, 0.05, 3e8, 1e8, 4e8, 2e8)
-FACTS = Facts(1000, (1078, 359, 360), ("loss", "accuracy"), "0", 6000.0)
+FACTS = TaskInfo(1000, (1078, 359, 360), ("loss", "accuracy"), "0", 6000.0)
 
 
 def planned(names: str = "sgd,adam", **options: object) -> tuple[Plan, Mapping[str, Rule]]:
@@ -29,7 +29,7 @@ def planned(names: str = "sgd,adam", **options: object) -> tuple[Plan, Mapping[s
     rules = [RULES[name]() for name in names.split(",")]
     choices, by_name = choose(TASKS["digits-mlp"], rules, epochs=None, batch_size=None, **given)  # type: ignore[arg-type]
     # One lane, so that every run counts by itself.
-    return replace(settle(choices, by_name, FACTS), width=1), by_name
+    return replace(make_plan(choices, by_name, FACTS), width=1), by_name
 
 
 def fit(plan: Plan, rules: Mapping[str, Rule], seconds: float, **more: float) -> Plan:
@@ -77,7 +77,7 @@ def test_it_fits_or_says_what_would(seconds: float, names: str) -> None:
     plan, rules = planned(names)
     try:
         found = fit(plan, rules, seconds, spent=2.0)
-    except WrongCall as error:
+    except InvalidArgument as error:
         needed = read_seconds(str(error).partition("Give it ")[2].partition(" or more")[0])
         assert needed > seconds
         assert fit(plan, rules, needed, spent=2.0).choices.fitted
@@ -104,7 +104,7 @@ def test_what_was_given_up_is_said() -> None:
 def test_too_little_says_how_much_is_enough_and_what_else_would_do() -> None:
     plan, rules = planned()
     with pytest.raises(
-        WrongCall, match=r"a budget of 4 s is too little.*5 learning rates.*\d+ s.*epochs"
+        InvalidArgument, match=r"a budget of 4 s is too little.*5 learning rates.*\d+ s.*epochs"
     ):
         fit(plan, rules, 4.0)
 

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import qmc
 
-from ravine.errors import WrongCall
+from ravine.errors import InvalidArgument
 from ravine.experiment.config import choose
 from ravine.experiment.grids import (
     LARGEST,
@@ -118,7 +118,7 @@ def test_a_range_of_the_users_own() -> None:
     ],
 )
 def test_what_cannot_be_searched_is_said(changes: dict[str, Any], said: str) -> None:
-    with pytest.raises(WrongCall) as error:
+    with pytest.raises(InvalidArgument) as error:
         chosen("nadam", **changes)
     assert said in str(error.value)
 
@@ -158,7 +158,7 @@ def test_a_rule_that_joins_gets_what_the_others_got() -> None:
 def test_rates_that_no_run_could_have_are_refused_before_they_are_built(
     rates: Any, said: str
 ) -> None:
-    with pytest.raises(WrongCall) as error:
+    with pytest.raises(InvalidArgument) as error:
         read_rates(rates)
     assert said in str(error.value)
 

@@ -9,12 +9,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ravine.errors import WrongCall
+from ravine.errors import InvalidArgument
 from ravine.experiment.config import choose, scheduled
 from ravine.experiment.configuration import Configuration
 from ravine.experiment.fingerprints import source_digest
 from ravine.experiment.grids import log_grid
-from ravine.experiment.plan import LANES, SEGMENT_ROWS, Facts, Plan, settle
+from ravine.experiment.plan import LANES, SEGMENT_ROWS, Plan, TaskInfo, make_plan
 from ravine.rules import RULES, SGD, Adam
 from ravine.rules.update_rule import Rule, hyper, rule
 from ravine.rules.wrappers import Clip, Decay, Scheduled
@@ -23,14 +23,14 @@ from ravine.tasks import TASKS
 
 TASK = TASKS["digits-mlp"]
 AT = Configuration(0.1)
-FACTS = Facts(8970, (1078, 359, 360), ("loss", "accuracy"), "0")
+FACTS = TaskInfo(8970, (1078, 359, 360), ("loss", "accuracy"), "0")
 
 
 def planned(*rules: Rule, **changes: Any) -> Plan:
     given = {"learning_rates": None, "seeds": 3, "fresh_seeds": 12}
     given |= {"epochs": None, "batch_size": None} | changes
     choices, by_name = choose(TASK, rules or [r() for r in RULES.values()], **given)
-    return settle(choices, by_name, FACTS)
+    return make_plan(choices, by_name, FACTS)
 
 
 def test_the_default_race() -> None:
@@ -83,7 +83,7 @@ def test_segments_end_at_rungs_and_where_a_crash_would_cost_too_much() -> None:
     assert rows <= SEGMENT_ROWS
     # A step that is large by its operations, not by its parameters, is for one lane at a time.
     facts = FACTS._replace(operations=1e6)
-    assert settle(planned().choices, {r().name: r() for r in RULES.values()}, facts).width == 1
+    assert make_plan(planned().choices, {r().name: r() for r in RULES.values()}, facts).width == 1
 
 
 def test_every_rule_gets_equally_many_points_per_decade() -> None:
@@ -153,7 +153,9 @@ def test_a_schedule_is_of_every_rule_and_over_the_steps_of_the_race() -> None:
         assert scheduled(listed, plan.choices.schedule, plan.steps) == raced
         assert plan.sources[listed.name] == source_digest(raced)
     assert scheduled(Adam(), "constant", 10) == Adam()
-    with pytest.raises(WrongCall, match="has a schedule of its own: race it without schedule=co"):
+    with pytest.raises(
+        InvalidArgument, match="has a schedule of its own: race it without schedule=co"
+    ):
         planned(Decay(Scheduled(Adam())), schedule="cosine")
 
 
@@ -202,7 +204,7 @@ def test_a_grid_runs_from_end_to_end(low: float, factor: float, count: int) -> N
     ],
 )
 def test_what_cannot_be_is_said(changes: dict[str, Any], said: str) -> None:
-    with pytest.raises(WrongCall) as error:
+    with pytest.raises(InvalidArgument) as error:
         planned(**changes)
     assert said in str(error.value)
     assert "\n" not in str(error.value)
@@ -215,7 +217,7 @@ def test_a_batch_has_at_most_all_rows() -> None:
 
 
 def test_rules_that_cannot_race_together() -> None:
-    with pytest.raises(WrongCall, match="listed twice"):
+    with pytest.raises(InvalidArgument, match="listed twice"):
         planned(Adam(), Adam())
-    with pytest.raises(WrongCall, match="searches the learning rate itself"):
+    with pytest.raises(InvalidArgument, match="searches the learning rate itself"):
         planned(Adam(learning_rate=0.5))

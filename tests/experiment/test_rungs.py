@@ -5,14 +5,14 @@ from hypothesis import strategies as st
 
 from ravine.experiment.configuration import Configuration
 from ravine.experiment.plan import Run
-from ravine.experiment.rungs import Climb
+from ravine.experiment.rungs import RungTracker
 
 RUNS = [Run(f"{i}", "tuning", "sgd", Configuration(0.1), i, 100) for i in range(4)]
 GATES, END = (1, 2), 4
 
 
 def test_all_of_them_decide() -> None:
-    climb = Climb(RUNS, {}, GATES)
+    climb = RungTracker(RUNS, {}, GATES)
     assert climb.moving() == RUNS
     climb.arrive(RUNS[:3], 1)
     assert climb.gathered() == ([], False)
@@ -28,7 +28,7 @@ def test_all_of_them_decide() -> None:
 
 
 def test_who_fell_back_passes_where_it_was_decided() -> None:
-    climb = Climb(RUNS[:2], {"0": 2, "1": 0}, GATES)
+    climb = RungTracker(RUNS[:2], {"0": 2, "1": 0}, GATES)
     assert climb.moving() == [RUNS[1]]
     climb.arrive([RUNS[1]], 1)
     assert climb.gathered() == ([RUNS[1]], False)
@@ -39,7 +39,7 @@ def test_who_fell_back_passes_where_it_was_decided() -> None:
 @given(st.data())
 def test_whatever_falls_back_all_arrive(data: st.DataObject) -> None:
     done = {run.id: data.draw(st.integers(0, END)) for run in RUNS}
-    climb = Climb(RUNS, done, GATES)
+    climb = RungTracker(RUNS, done, GATES)
     decided = []
     going: list[Run] = [run for run in climb.moving() if climb.done[run.id] < END]
     for _ in range(100):

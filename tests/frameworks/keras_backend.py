@@ -30,7 +30,7 @@ import pytest
 from keras import ops
 
 from ravine import SGD, Adam, AdamW, Nadam, Nesterov
-from ravine.errors import WrongCall
+from ravine.errors import InvalidArgument
 from ravine.frameworks.keras import RuleOptimizer, to_keras
 from ravine.rules import RULES
 from ravine.rules.update_rule import Rule
@@ -249,8 +249,8 @@ def assert_same_model(one: Any, other: Any) -> None:
 
 
 def refusal(call: Callable[[], Any]) -> str:
-    """What a WrongCall says."""
-    with pytest.raises(WrongCall) as caught:
+    """What a InvalidArgument says."""
+    with pytest.raises(InvalidArgument) as caught:
         call()
     return str(caught.value)
 
@@ -650,10 +650,10 @@ def what_needs_the_whole_variable() -> None:
 
 @check("nesterov", "nadam", "averaged", "delayed", on="torch")
 def many_at_once(name: str) -> None:
-    from ravine.frameworks import packs
+    from ravine.frameworks import fused_stepper
 
     rule = RULES[name]() if name in RULES else getattr(mine(), name.title())()
-    packs.STRETCH["cpu"], packs.LARGE["cpu"] = 64, 32
+    fused_stepper.STRETCH["cpu"], fused_stepper.LARGE["cpu"] = 64, 32
     shapes = [(2,), (3, 1), (1,)] * 9 + [(31,), (32,), (33,), (64,), (65,), (150,), (12, 11)]
     draw = np.random.default_rng(0)
     starts = [draw.normal(size=shape) for shape in shapes]
@@ -667,7 +667,9 @@ def many_at_once(name: str) -> None:
         for _ in range(5):
             slopes = [ops.cast(draw.normal(size=v.shape), v.dtype) for v in stored]
             if apart:
-                optimizer._room.step = lambda rule, t, parts, **how: packs.Stepped([], parts)
+                optimizer._room.step = lambda rule, t, parts, **how: fused_stepper.Stepped(
+                    [], parts
+                )
             optimizer.apply(slopes, stored)
         paths.append(flat([*stored, *optimizer.variables]))
     np.testing.assert_array_equal(*paths)

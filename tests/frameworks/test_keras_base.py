@@ -13,7 +13,7 @@ import keras
 import numpy as np
 import pytest
 
-from ravine.errors import WrongCall
+from ravine.errors import InvalidArgument
 from ravine.frameworks.keras import RuleOptimizer, to_keras
 from ravine.rules import Adam, AdamW
 from ravine.rules.update_rule import Array, Rule, State, hyper, rule
@@ -235,7 +235,7 @@ class Rotting(Rule):
 
 
 def test_a_decay_that_cannot_be_0_is_not_spared_silently() -> None:
-    with pytest.raises(WrongCall, match="exclude_from_weight_decay: rotting: weight_decay=0"):
+    with pytest.raises(InvalidArgument, match="exclude_from_weight_decay: rotting: weight_decay=0"):
         to_keras(Rotting()).exclude_from_weight_decay(var_names=["bias"])
 
 

@@ -17,7 +17,7 @@ import numpy as np
 import optax
 import pytest
 
-from ravine.errors import RavineError, WrongCall
+from ravine.errors import InvalidArgument, RavineError
 from ravine.frameworks.optax import RuleState, factory, settled, to_optax
 from ravine.rules import RULES, Adam, Momentum, Nadam, Nesterov
 from ravine.rules.ops import sqrt
@@ -289,7 +289,7 @@ def test_a_factory_spells_out_the_hyperparameters() -> None:
     assert updates.tolist() == [-0.125, -0.125]
     with pytest.raises(TypeError, match="momentun"):
         make(momentun=0.5)
-    with pytest.raises(WrongCall, match="momentum=2 is not allowed"):
+    with pytest.raises(InvalidArgument, match="momentum=2 is not allowed"):
         make(momentum=2)
 
 
@@ -357,7 +357,7 @@ def test_settled_weights() -> None:
     np.testing.assert_allclose(read["a"], np.mean(means, 0), rtol=1e-6)
     assert read["b"] is params["b"]
     assert not np.allclose(read["a"], params["a"], rtol=1e-3)
-    with pytest.raises(WrongCall, match="the states of 0 rules"):
+    with pytest.raises(InvalidArgument, match="the states of 0 rules"):
         settled(Scout(), params, optax.adam(0.1).init(params))
 
 
@@ -383,19 +383,19 @@ def test_bfloat16_weights_behind_a_lookahead_are_not_rounded_twice() -> None:
 def test_what_cannot_be_is_refused() -> None:
     optimizer = to_optax("adam")
     state = optimizer.init(jnp.ones(2))
-    with pytest.raises(WrongCall, match="adam needs params: call update"):
+    with pytest.raises(InvalidArgument, match="adam needs params: call update"):
         optimizer.update(jnp.ones(2), state)
-    with pytest.raises(WrongCall, match="moves real numbers, not int32"):
+    with pytest.raises(InvalidArgument, match="moves real numbers, not int32"):
         optimizer.init({"steps": jnp.arange(3)})
-    with pytest.raises(WrongCall, match="real numbers, not complex64"):
+    with pytest.raises(InvalidArgument, match="real numbers, not complex64"):
         optimizer.init({"w": jnp.ones(2, jnp.complex64)})
-    with pytest.raises(WrongCall, match="learning_rate=-1 is not allowed"):
+    with pytest.raises(InvalidArgument, match="learning_rate=-1 is not allowed"):
         to_optax("adam", -1)
-    with pytest.raises(WrongCall, match="unknown rule 'adm': did you mean 'adam'"):
+    with pytest.raises(InvalidArgument, match="unknown rule 'adm': did you mean 'adam'"):
         to_optax("adm")
     # Optax takes the hyperparameters to the type of the parameters unless told otherwise.
     half = jnp.ones(2, jnp.bfloat16)
-    with pytest.raises(WrongCall, match=r"in bfloat16 has too few digits.*hyperparam_dtype"):
+    with pytest.raises(InvalidArgument, match=r"in bfloat16 has too few digits.*hyperparam_dtype"):
         optax.inject_hyperparams(factory("adam"))(learning_rate=0.1).init(half)
 
 

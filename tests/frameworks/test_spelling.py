@@ -7,7 +7,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from ravine.errors import WrongCall
+from ravine.errors import InvalidArgument
 from ravine.frameworks.spelling import is_spelled, read_rule, read_rules, read_schedule
 from ravine.rules import RULES, SGD, VARIANTS, Adam, Momentum, Nadam, RMSprop
 from ravine.rules.update_rule import Rule
@@ -110,7 +110,7 @@ def test_every_rule_is_read_by_its_name_class_object_and_spelling() -> None:
     ],
 )
 def test_what_cannot_be_read_is_named_with_what_would_be_right(text: str, message: str) -> None:
-    with pytest.raises(WrongCall) as caught:
+    with pytest.raises(InvalidArgument) as caught:
         read_rules(text)
     assert message in str(caught.value)
     assert "\n" not in str(caught.value)
@@ -129,7 +129,7 @@ def test_what_cannot_be_read_is_named_with_what_would_be_right(text: str, messag
     ],
 )
 def test_nothing_is_evaluated(text: str) -> None:
-    with pytest.raises(WrongCall):
+    with pytest.raises(InvalidArgument):
         read_rules(text)
     assert "RAVINE_TEST" not in os.environ
 
@@ -158,7 +158,7 @@ def test_schedules_are_read() -> None:
     ],
 )
 def test_a_schedule_that_cannot_be_read_is_named(text: Any, message: str) -> None:
-    with pytest.raises(WrongCall) as caught:
+    with pytest.raises(InvalidArgument) as caught:
         read_schedule(text)
     assert message in str(caught.value)
 
@@ -181,7 +181,7 @@ SPELLED = st.text("adamsgd_12(),=. e-'\"[]{}*:\n\\#", max_size=30) | st.text(max
 def test_any_text_gives_rules_or_the_error_for_users(text: str) -> None:
     try:
         rules = read_rules(text)
-    except WrongCall:
+    except InvalidArgument:
         return
     assert rules
     assert all(isinstance(rule, Rule) for rule in rules)
@@ -189,5 +189,7 @@ def test_any_text_gives_rules_or_the_error_for_users(text: str) -> None:
 
 @pytest.mark.parametrize("given_", [3, None, ["sgd"], dict, "sgd,adam", Rule.update])
 def test_a_rule_is_a_name_a_class_or_an_object(given_: object) -> None:
-    with pytest.raises(WrongCall, match="a rule is a name, a Rule class or a Rule object, not"):
+    with pytest.raises(
+        InvalidArgument, match="a rule is a name, a Rule class or a Rule object, not"
+    ):
         read_rule(given_)  # type: ignore[arg-type]

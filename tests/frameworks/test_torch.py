@@ -17,9 +17,9 @@ import pytest
 import torch
 from torch.optim import lr_scheduler
 
-from ravine.errors import RavineError, WrongCall
-from ravine.frameworks import fused_kernel, packs
-from ravine.frameworks.packs import Stepped
+from ravine.errors import InvalidArgument, RavineError
+from ravine.frameworks import fused_kernel, fused_stepper
+from ravine.frameworks.fused_stepper import Stepped
 from ravine.frameworks.torch import RuleOptimizer, to_torch
 from ravine.rules import RULES, Adam, Momentum, Nadam, Nesterov
 from ravine.rules.ops import maximum, norm, sign, sqrt, where
@@ -274,7 +274,7 @@ def test_a_copy_goes_on_as_the_original(name: str, copied: Callable[[Any], Any])
 def test_a_state_of_another_rule_is_refused() -> None:
     model = network()
     saved = to_torch("sgd", model.parameters()).state_dict()
-    with pytest.raises(WrongCall, match="no state of adam: it has no 'beta_1'"):
+    with pytest.raises(InvalidArgument, match="no state of adam: it has no 'beta_1'"):
         to_torch("adam", model.parameters()).load_state_dict(saved)
 
 
@@ -310,7 +310,7 @@ def test_named_parameters() -> None:
 def test_a_wrong_group_is_refused(group: dict[str, Any], message: str) -> None:
     p, q = (torch.nn.Parameter(torch.ones(2)) for _ in range(2))
     optimizer = to_torch("adam", [p])
-    with pytest.raises(WrongCall, match=message):
+    with pytest.raises(InvalidArgument, match=message):
         optimizer.add_param_group({"params": [q], **group})
     assert len(optimizer.param_groups) == 1
     with pytest.raises(ValueError, match=message):
@@ -493,8 +493,8 @@ def trained(made: Rule, apart: bool, **arguments: Any) -> tuple[list[Any], RuleO
 
 @pytest.fixture
 def short(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(packs.STRETCH, "cpu", 64)
-    monkeypatch.setitem(packs.LARGE, "cpu", 32)
+    monkeypatch.setitem(fused_stepper.STRETCH, "cpu", 64)
+    monkeypatch.setitem(fused_stepper.LARGE, "cpu", 32)
 
 
 def assert_same_training(one: Any, other: Any) -> None:
@@ -616,7 +616,7 @@ def test_without_a_compiler_steps_are_taken_as_ever(monkeypatch: pytest.MonkeyPa
     def no_compiler(program: Any) -> Any:
         raise RuntimeError("no C++ compiler found")
 
-    monkeypatch.setattr(packs, "compiled", no_compiler)
+    monkeypatch.setattr(fused_stepper, "compiled", no_compiler)
     tried = trained(Adam(), apart=False, compile=True)
     assert not tried[1]._room.compile
     assert_same_training(tried, trained(Adam(), apart=True))
@@ -635,7 +635,7 @@ def test_sparse_gradients_are_refused() -> None:
 def test_complex_parameters_are_refused() -> None:
     p = torch.nn.Parameter(torch.ones(2, dtype=torch.complex64))
     p.grad = torch.ones_like(p)
-    with pytest.raises(WrongCall, match=r"moves real weights, not torch\.complex64"):
+    with pytest.raises(InvalidArgument, match=r"moves real weights, not torch\.complex64"):
         to_torch("adam", [p]).step()
 
 

@@ -20,7 +20,7 @@ from torch.optim.optimizer import (
 )
 
 import ravine
-from ravine.errors import WrongCall
+from ravine.errors import InvalidArgument
 from ravine.frameworks.groups import NATIVE
 from ravine.frameworks.torch import to_torch
 from ravine.frameworks.translate import read
@@ -128,7 +128,7 @@ def test_a_word_of_a_native_s_group_is_honoured_or_refused(family: str, word: st
     make = functools.partial(to_torch, read(FAMILIES[family])[1])
     group = {word: VALUES[word]}
     if (family, word) in REFUSED:
-        with pytest.raises(WrongCall, match=word):
+        with pytest.raises(InvalidArgument, match=word):
             walk(make, group)
         return
     if (family, word) in AT_FIRST:
@@ -160,7 +160,7 @@ def test_no_word_of_any_native_is_ignored(rule: str, word: str) -> None:
     make = functools.partial(to_torch, rule)
     try:
         path = walk(make, {word: value})
-    except WrongCall as error:
+    except InvalidArgument as error:
         said = str(error)
     else:
         same = word in SILENT or (word == "decoupled_weight_decay" and "decay" in rule)
@@ -183,13 +183,15 @@ def test_no_word_of_any_native_is_ignored(rule: str, word: str) -> None:
     ],
 )
 def test_a_group_that_cannot_be_is_refused(rule: str, group: dict[str, Any], said: str) -> None:
-    with pytest.raises(WrongCall, match=said):
+    with pytest.raises(InvalidArgument, match=said):
         walk(functools.partial(to_torch, rule), group)
 
 
 def test_a_decay_for_a_rule_that_holds_another_is_given_to_that() -> None:
     rule = ravine.Clip(ravine.Adam(learning_rate=0.05), clipnorm=1.0)
-    with pytest.raises(WrongCall, match=r"ravine\.L2\(adam, weight_decay=0\).*torch.optim.Adam's"):
+    with pytest.raises(
+        InvalidArgument, match=r"ravine\.L2\(adam, weight_decay=0\).*torch.optim.Adam's"
+    ):
         walk(functools.partial(to_torch, rule), {"weight_decay": 0.5})
     advised = ravine.Clip(ravine.L2(rule.rule, weight_decay=0), clipnorm=1.0)
     decayed = walk(functools.partial(to_torch, advised), {"weight_decay": 0.5})

@@ -11,10 +11,10 @@ from playwright.sync_api import Browser, Page, sync_playwright
 
 from ravine import analysis
 from ravine.analysis.crosscheck import Confirmation, confirmed
-from ravine.experiment.config import Choices
+from ravine.experiment.config import RaceConfig
 from ravine.experiment.configuration import Configuration
 from ravine.experiment.curve import Curve
-from ravine.experiment.plan import Facts, Plan, Run
+from ravine.experiment.plan import Plan, Run, TaskInfo
 from ravine.experiment.target import Target
 from ravine.reporting.results import Results
 
@@ -60,7 +60,7 @@ def axe() -> Callable[..., list[tuple[str, list[str]]]]:
 
 
 def make_plan(speed: Mapping[str, float]) -> Plan:
-    choices = Choices(
+    choices = RaceConfig(
         task=f"digits{HOSTILE}",
         rules=tuple(speed),
         learning_rates=dict.fromkeys(speed, RATES),
@@ -70,7 +70,7 @@ def make_plan(speed: Mapping[str, float]) -> Plan:
         batch_size=16,
         looked=False,
     )
-    facts = Facts(1234, (800, 100, 100), ("loss", "accuracy"), "f" * 64)
+    facts = TaskInfo(1234, (800, 100, 100), ("loss", "accuracy"), "f" * 64)
     sources = {rule: f"{i:064}" for i, rule in enumerate(speed)}
     return Plan(choices, facts, sources, 200, 5, 20, 4)
 

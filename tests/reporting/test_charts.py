@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ravine.analysis import TEST, VALIDATION, diverged_at, steps_to, title
-from ravine.errors import WrongCall
+from ravine.errors import InvalidArgument
 from ravine.reporting import charts, style, tables
 from ravine.reporting.charts import drawing
 from ravine.reporting.charts.ecdf import arrivals, bounds
@@ -188,9 +188,11 @@ def test_a_picture_of_the_same_is_the_same(results, name, tmp_path: Path):
 
 
 def test_wrong_names_are_met_with_the_right_ones(results, tmp_path: Path):
-    with pytest.raises(WrongCall, match="unknown chart 'curve': did you mean 'curves'"):
+    with pytest.raises(InvalidArgument, match="unknown chart 'curve': did you mean 'curves'"):
         charts.chart(results, "curve")
-    with pytest.raises(WrongCall, match=r"unknown picture format '.pgn': did you mean '.png'"):
+    with pytest.raises(
+        InvalidArgument, match=r"unknown picture format '.pgn': did you mean '.png'"
+    ):
         charts.save(charts.chart(results, "curves"), tmp_path / "a.pgn")
 
 
@@ -198,13 +200,17 @@ def test_a_chart_is_drawn_as_asked_or_says_what_is_known(results):
     by = charts.chart(results, "curves", by="gradients", scale="linear").to_dict()
     assert by["layer"][0]["encoding"]["x"]["title"] == "gradient evaluations"
     assert by["layer"][0]["encoding"]["y"]["scale"]["type"] == "linear"
-    with pytest.raises(WrongCall, match="by of chart curves 'step': did you mean 'steps'"):
+    with pytest.raises(InvalidArgument, match="by of chart curves 'step': did you mean 'steps'"):
         charts.chart(results, "curves", by="step")
-    with pytest.raises(WrongCall, match="unknown option of chart tries 'by'"):
+    with pytest.raises(InvalidArgument, match="unknown option of chart tries 'by'"):
         charts.chart(results, "tries", by="steps")
-    with pytest.raises(WrongCall, match="no chart clocks of this race: how long a step takes"):
+    with pytest.raises(
+        InvalidArgument, match="no chart clocks of this race: how long a step takes"
+    ):
         charts.chart(results, "clocks")
-    with pytest.raises(WrongCall, match=r"no chart confirmation of this race: .* ravine confirm"):
+    with pytest.raises(
+        InvalidArgument, match=r"no chart confirmation of this race: .* ravine confirm"
+    ):
         charts.chart(replace(results, confirmed=()), "confirmation")
 
 

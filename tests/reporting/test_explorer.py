@@ -251,7 +251,7 @@ def test_formulas_are_read_as_in_python(page):
             ]
         except parsing.WrongFormula as error:
             position = error.position
-        except ravine.errors.WrongCall:
+        except ravine.errors.InvalidArgument:
             position = result  # taken for the name of a surface, which the page does not ask
         if position is not None:
             assert result == position, text
@@ -455,7 +455,7 @@ def test_given_rules_and_formula_are_what_it_begins_with(browser, tmp_path):
     assert [name for name, *_ in shown(seen)] == ["adam", "sgd"]
     assert json.loads(seen.evaluate("JSON.stringify(ravine.now.walks[0].h)"))["beta_1"] == 0.8
     assert seen.evaluate("ravine.state.start") == [2, 1]
-    with pytest.raises(ravine.errors.WrongCall, match="wrap"):
+    with pytest.raises(ravine.errors.InvalidArgument, match="wrap"):
         ravine.explore(rules="decay(adam)").html()
 
 

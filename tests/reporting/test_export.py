@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from ravine.errors import WrongCall
+from ravine.errors import InvalidArgument
 from ravine.reporting.export import export
 
 
@@ -43,16 +43,16 @@ def test_tensorboard_opens_the_result(make_results, tmp_path, monkeypatch):
 
 
 def test_what_cannot_be_written_says_what_can(results, tmp_path, monkeypatch):
-    with pytest.raises(WrongCall, match="unknown format 'cvs': did you mean 'csv'"):
+    with pytest.raises(InvalidArgument, match="unknown format 'cvs': did you mean 'csv'"):
         export(results, "cvs", tmp_path / "a")
     (tmp_path / "full").mkdir()
     (tmp_path / "full" / "mine.txt").write_text("")
-    with pytest.raises(WrongCall, match="not empty; nothing is overwritten"):
+    with pytest.raises(InvalidArgument, match="not empty; nothing is overwritten"):
         export(results, "csv", tmp_path / "full")
     for name in ("pyarrow", "tensorboard.summary.writer.event_file_writer"):
         monkeypatch.setitem(sys.modules, name, None)
     for to in ("parquet", "tensorboard"):
-        with pytest.raises(WrongCall, match=rf"not installed: pip install 'ravine\[{to}\]'"):
+        with pytest.raises(InvalidArgument, match=rf"not installed: pip install 'ravine\[{to}\]'"):
             export(results, to, tmp_path / "b")
     assert not (tmp_path / "b").exists()
 

@@ -7,7 +7,7 @@ import pytest
 from rich.cells import cell_len
 from rich.console import Console
 
-from ravine.errors import RavineError, WrongCall
+from ravine.errors import InvalidArgument, RavineError
 from ravine.explain.notation import FORMS
 from ravine.reporting import listings
 from ravine.reporting.show import show
@@ -111,7 +111,7 @@ def test_a_frameworks_line_is_printed_alone() -> None:
 
 
 def test_an_unknown_form_is_told_the_nearest() -> None:
-    with pytest.raises(WrongCall, match="unknown form 'latx': did you mean 'latex'"):
+    with pytest.raises(InvalidArgument, match="unknown form 'latx': did you mean 'latex'"):
         shown(Adam(), "latx")
 
 

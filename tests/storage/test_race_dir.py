@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 import ravine
-from ravine.errors import WrongCall
+from ravine.errors import InvalidArgument
 from ravine.storage.race_dir import locked, replacing
 from ravine.tasks.task import Task
 
@@ -22,9 +22,11 @@ def test_a_race_with_a_link_in_its_folder_is_left_alone(
     (folder / name).unlink(missing_ok=True)
     (folder / name).symlink_to(outside)
     before = outside.read_bytes()
-    with pytest.raises(WrongCall, match=r"is a link, and a race writes only into its own folder"):
+    with pytest.raises(
+        InvalidArgument, match=r"is a link, and a race writes only into its own folder"
+    ):
         ravine.resume(folder, task=tiny_task, workers=0, progress=False)
-    with pytest.raises(WrongCall, match="is a link"):
+    with pytest.raises(InvalidArgument, match="is a link"):
         ravine.Race.open(folder).publish()
     assert outside.read_bytes() == before
 

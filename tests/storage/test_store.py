@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ravine.errors import RavineError, WrongCall
+from ravine.errors import InvalidArgument, RavineError
 from ravine.experiment.config import choose
-from ravine.experiment.plan import Facts, Plan, Run, settle
+from ravine.experiment.plan import Plan, Run, TaskInfo, make_plan
 from ravine.rules import SGD
 from ravine.storage.store import FILE, Store
 from ravine.tasks import TASKS
@@ -20,7 +20,7 @@ from ravine.tasks import TASKS
 def plan() -> Plan:
     choices, rules = choose(TASKS["digits-mlp"], [SGD()], [0.1, 1.0], 2, 1, 1, 32)
     # So many parameters that a run is cut into segments.
-    plan = settle(choices, rules, Facts(10**8, (3200, 10, 10), ("loss", "accuracy"), "0"))
+    plan = make_plan(choices, rules, TaskInfo(10**8, (3200, 10, 10), ("loss", "accuracy"), "0"))
     assert len(plan.cuts(plan.tuning()[0])) > 1
     return plan
 
@@ -69,7 +69,7 @@ def test_all_or_none_of_a_segment_is_stored(tmp_path: Path, plan: Plan) -> None:
 
 
 def test_other_files_are_refused(tmp_path: Path, plan: Plan) -> None:
-    with pytest.raises(WrongCall, match="no race in"):
+    with pytest.raises(InvalidArgument, match="no race in"):
         Store(tmp_path)
     assert not list(tmp_path.iterdir())
     (tmp_path / FILE).write_text("not a database, whatever its name says", encoding="utf-8")

@@ -9,7 +9,7 @@ import keras
 import numpy as np
 import pytest
 
-from ravine.errors import WrongCall
+from ravine.errors import InvalidArgument
 from ravine.execution.model_probe import try_out
 from ravine.tasks import TASKS, find
 from ravine.tasks import levers as axes
@@ -55,7 +55,7 @@ def units(units: int, activation: str = "relu") -> Any:
 )
 def test_what_cannot_be_varied_is_named(task: Any, vary: Any, said: str) -> None:
     task = find(task) if isinstance(task, str) else own(task)
-    with pytest.raises(WrongCall, match=said):
+    with pytest.raises(InvalidArgument, match=said):
         axes.check_vary(task, axes.read_vary(vary))
 
 
@@ -121,15 +121,15 @@ def test_weights_of_a_file_are_taken_where_they_fit(tmp_path: Path) -> None:
     like, bad_file = keras.models.clone_model(trained), pretrained(tmp_path / "bad.keras")
     assert bad_file.into(like) == ("dense", "dense_1")
     assert replace(bad_file, but_last=True).into(like) == ("dense",)
-    with pytest.raises(WrongCall, match="no layer of the model fits"):
+    with pytest.raises(InvalidArgument, match="no layer of the model fits"):
         held.into(keras.Sequential([keras.Input((3,)), dense(5), dense(1)]))
     trained.layers[0].kernel.assign_add(np.ones((3, 4)))  # else the same bytes, in the same second
     trained.save(file)
-    with pytest.raises(WrongCall, match="has changed since the race began"):
+    with pytest.raises(InvalidArgument, match="has changed since the race began"):
         held.into(like)
     for name, said in (("none.keras", "there is no file"), ("text.keras", "is not a .keras file")):
         (tmp_path / "text.keras").write_text("no model")
-        with pytest.raises(WrongCall, match=said):
+        with pytest.raises(InvalidArgument, match=said):
             pretrained(tmp_path / name)
 
 
@@ -160,7 +160,7 @@ def test_a_module_is_varied_by_what_builds_it() -> None:
     task = Task.from_torch(make_module, DATA, lambda output, y: (output[:, 0] - y) ** 2)
     assert axes.offered(task) == ("width", "batch_size")
     assert try_out(axes.varied(task, {"width": 5}, {"width": [2, 5]}), None).parameters == 26
-    with pytest.raises(WrongCall, match="by which it loads a state_dict"):
+    with pytest.raises(InvalidArgument, match="by which it loads a state_dict"):
         axes.check_vary(task, {"pretraining": ["none", "other-half"]})
 
 
@@ -176,5 +176,5 @@ def test_what_only_its_own_framework_runs_has_no_levers() -> None:
         return keras.Sequential([*layers, keras.layers.Dense(1)])
 
     said = r"layer 'squared' \(Squared\) computes with PyTorch, .* race each variant by itself"
-    with pytest.raises(WrongCall, match=said):
+    with pytest.raises(InvalidArgument, match=said):
         try_out(own(make_model), None)

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import ravine
-from ravine.errors import WrongCall
+from ravine.errors import InvalidArgument
 from ravine.storage.validation import Foreign, read_plan
 from ravine.tasks import names
 from ravine.tasks.task import Task
@@ -33,7 +33,7 @@ def test_what_is_a_file_name_stays_as_it_is(name: str) -> None:
 def test_a_name_that_steers_a_terminal_is_refused_before_anything_is_trained(
     name: str, tiny_task: Task, tmp_path: Path
 ) -> None:
-    with pytest.raises(WrongCall, match=r"the task .* is not allowed"):
+    with pytest.raises(InvalidArgument, match=r"the task .* is not allowed"):
         ravine.race(replace(tiny_task, name=name), out=tmp_path / "race", workers=0, progress=False)
     assert not (tmp_path / "race").exists()
 

@@ -11,11 +11,11 @@ import pytest
 from torch import nn
 
 import ravine
-from ravine.errors import WrongCall
-from ravine.execution.gpu_backend import Gpus
+from ravine.errors import InvalidArgument
+from ravine.execution.gpu_backend import GpuBackend
 from ravine.execution.worker_backend import told
 from ravine.experiment import engines
-from ravine.experiment.plan import Facts, lanes
+from ravine.experiment.plan import TaskInfo, lanes
 from ravine.rules import RULES
 from ravine.tasks import find
 from ravine.tasks.task import Task
@@ -33,22 +33,24 @@ def none(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.usefixtures("none")
 def test_without_a_gpu_that_is_said(tmp_path: Path) -> None:
     out = tmp_path / "race"
-    with pytest.raises(WrongCall, match=r"JAX finds no GPU on .*'ravine\[cuda\]'.*--device gpu"):
+    with pytest.raises(
+        InvalidArgument, match=r"JAX finds no GPU on .*'ravine\[cuda\]'.*--device gpu"
+    ):
         ravine.race("diabetes-linear", device="gpu", out=out, progress=False)
     assert not out.exists()
 
 
 def test_another_device_is_refused() -> None:
-    with pytest.raises(WrongCall, match="unknown device 'gpus': did you mean 'gpu'"):
+    with pytest.raises(InvalidArgument, match="unknown device 'gpus': did you mean 'gpu'"):
         ravine.race("diabetes-linear", device="gpus")
-    with pytest.raises(WrongCall, match="unknown device '0'"):
+    with pytest.raises(InvalidArgument, match="unknown device '0'"):
         ravine.race("diabetes-linear", device=0)  # type: ignore[arg-type]
 
 
 def test_a_module_of_pytorch_is_not_raced_on_a_gpu() -> None:
     rows = np.zeros((40, 3), np.float32), np.zeros((40, 1), np.float32)
     task = ravine.Task.from_torch(lambda: nn.Linear(3, 1), rows, nn.MSELoss())
-    with pytest.raises(WrongCall, match="PyTorch trains on the CPU here"):
+    with pytest.raises(InvalidArgument, match="PyTorch trains on the CPU here"):
         ravine.race(task, device="gpu")
 
 
@@ -70,7 +72,7 @@ def test_a_model_that_is_bound_to_a_framework_is_not_raced_on_a_gpu(
 
     rows = np.zeros((40, 3), np.float32), np.zeros((40, 1), np.float32)
     out = tmp_path / "race"
-    with pytest.raises(WrongCall, match=r"Keras on PyTorch, .* trains on the CPU here"):
+    with pytest.raises(InvalidArgument, match=r"Keras on PyTorch, .* trains on the CPU here"):
         ravine.race(make_model, rows, loss="mse", device="gpu", out=out, progress=False)
     assert not out.exists()
 
@@ -79,7 +81,7 @@ def test_a_worker_has_a_gpu_to_itself(monkeypatch: pytest.MonkeyPatch) -> None:
     """Of two devices, with JAX told to use the CPU in their place."""
     monkeypatch.setattr(engines, "PLATFORM", "cpu")
     monkeypatch.setenv("XLA_FLAGS", "--xla_force_host_platform_device_count=2")
-    crew = Gpus(None, {"engine": engines.GPU})
+    crew = GpuBackend(None, {"engine": engines.GPU})
     assert crew.seats() == 2
     assert crew.place().machine["gpu"] == "2 × cpu"
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "4,7")
@@ -91,8 +93,8 @@ def test_a_worker_has_a_gpu_to_itself(monkeypatch: pytest.MonkeyPatch) -> None:
             worker.end()
     assert "\0CUDA_VISIBLE_DEVICES=4\0" in found[0]
     assert "\0CUDA_VISIBLE_DEVICES=7\0" in found[1]
-    with pytest.raises(WrongCall, match=r"workers=3 is not allowed: .* has 2 × cpu"):
-        Gpus(3, {"engine": engines.GPU})
+    with pytest.raises(InvalidArgument, match=r"workers=3 is not allowed: .* has 2 × cpu"):
+        GpuBackend(3, {"engine": engines.GPU})
 
 
 @pytest.mark.parametrize(
@@ -129,7 +131,7 @@ def test_programs_can_be_lowered_for_cuda(
 
 
 def test_a_gpu_has_more_lanes_and_none_for_nobody() -> None:
-    facts = Facts(5_000, (1_000, 200, 200), ("loss",), "", operations=3e4)
+    facts = TaskInfo(5_000, (1_000, 200, 200), ("loss",), "", operations=3e4)
     gpu = facts._replace(engine=engines.GPU)
     assert lanes(facts, 1e6, at_once=64) == 8
     assert lanes(gpu, 1e6, at_once=64) == 64

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 import ravine
-from ravine.errors import WrongCall
+from ravine.errors import InvalidArgument
 from ravine.storage.splits import blocks_of
 from ravine.training import torch_engine
 from ravine.training.programs import Shape, numeric
@@ -115,7 +115,7 @@ BAD = {
 @pytest.mark.parametrize("name", BAD)
 def test_what_cannot_be_trained_is_named(name: str) -> None:
     make, loss, said = BAD[name]
-    with pytest.raises(WrongCall, match=said):
+    with pytest.raises(InvalidArgument, match=said):
         torch_engine.network_of(ravine.Task.from_torch(make, (X, Y), loss))
 
 

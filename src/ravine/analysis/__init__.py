@@ -11,7 +11,7 @@ from ravine.analysis.judging import judge
 from ravine.analysis.naming import title
 from ravine.analysis.performance import PerformanceProfile, performance_profile
 from ravine.analysis.protocol import protocol
-from ravine.analysis.results import Standing, Verdict
+from ravine.analysis.results import RuleResult, Verdict
 from ravine.analysis.sensitivity import Sensitivity, Width
 from ravine.analysis.stages import due, relevant, widened
 from ravine.analysis.statistics import (
@@ -35,9 +35,9 @@ __all__ = [
     "VALIDATION",
     "Audit",
     "PerformanceProfile",
+    "RuleResult",
     "Sensitivity",
     "Spread",
-    "Standing",
     "Target",
     "Verdict",
     "Width",

@@ -28,7 +28,7 @@ from ravine.experiment.plan import Plan
 from ravine.experiment.target import Target
 
 Values = Mapping[str, str]  # of levers, as they are shown
-Levers = Mapping[str, Sequence[str]]  # their values; the first is what the others are measured by
+Ablation = Mapping[str, Sequence[str]]  # their values; the first is what the others are measured by
 
 
 class Raced(NamedTuple):
@@ -97,7 +97,7 @@ class Change(NamedTuple):
 class Compared:
     """All of it."""
 
-    levers: Levers
+    levers: Ablation
     rules: tuple[str, ...]
     clock: str  # "steps", or "epochs" where a step is not the same everywhere
     units: int  # seeds, or studies where there are several
@@ -122,7 +122,7 @@ def timed(raced: Raced, target: Target, by_epochs: bool) -> Timed:
     return Timed(raced.values, plan.steps * a_step, studies)
 
 
-def compare(levers: Levers, runs: Sequence[Timed], clock: str = "steps") -> Compared:
+def compare(levers: Ablation, runs: Sequence[Timed], clock: str = "steps") -> Compared:
     """Effects of the levers, winners under each combination, and whether those differ."""
     rules = tuple(runs[0].studies[0])
     units = len(runs[0].studies)
@@ -151,7 +151,7 @@ def compare(levers: Levers, runs: Sequence[Timed], clock: str = "steps") -> Comp
 Pair = tuple[Timed, Timed]  # with the lever's first value, and with another
 
 
-def _pairs(levers: Levers, runs: Sequence[Timed], lever: str, value: str) -> list[Pair]:
+def _pairs(levers: Ablation, runs: Sequence[Timed], lever: str, value: str) -> list[Pair]:
     """Combinations that differ in this lever alone."""
     by_values = {tuple(one.values.items()): one for one in runs}
     return [
@@ -184,7 +184,7 @@ def _ratio(one: Timed, other: Timed, study: int, rule: str, seed: int) -> float:
     return min(before, one.horizon) / min(after, other.horizon)
 
 
-def _effect(levers: Levers, lever: str, pairs: Sequence[Pair], rule: str) -> Effect:
+def _effect(levers: Ablation, lever: str, pairs: Sequence[Pair], rule: str) -> Effect:
     value = pairs[0][1].values[lever]
     others = {k: v for k, v in pairs[0][1].values.items() if k != lever}
     within = others if len(pairs) == 1 else {}
@@ -255,7 +255,7 @@ def between(run: Timed, slow: str, fast: str) -> list[float]:
 
 
 def _changes(
-    levers: Levers, runs: Sequence[Timed], combinations: Sequence[Combination]
+    levers: Ablation, runs: Sequence[Timed], combinations: Sequence[Combination]
 ) -> tuple[Change, ...]:
     """Where one lever's value changes who is first.
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from ravine.analysis.naming import title
 from ravine.experiment.curve import Curve
-from ravine.experiment.plan import Facts, Plan
+from ravine.experiment.plan import Plan, TaskInfo
 from ravine.training.inspection import Shared, period_of
 
 __all__ = ["Audit", "audit", "period_of"]
@@ -79,7 +79,7 @@ def _starts(what: str, unlike: Sequence[tuple[Curve, Curve]], seeds: int) -> Aud
     return Audit(what, f"not the same in {_runs(len(wrong))}", wrong, why)
 
 
-def batch_order(facts: Facts) -> Audit:
+def batch_order(facts: TaskInfo) -> Audit:
     """Every epoch should have batches of its own, or rules profit that fit the noise of a few."""
     what = "repeated batches"
     if not (facts.repeats or facts.frozen_order):
@@ -91,7 +91,7 @@ def batch_order(facts: Facts) -> Audit:
     return Audit(what, found, (f"{found}; rules that fit their noise look better than they are",))
 
 
-def splits(facts: Facts) -> Audit:
+def splits(facts: TaskInfo) -> Audit:
     """Held-out rows must not be trained on, nor those that judge be tuned on."""
     shared = Shared(*facts.shared)
     pairs = {

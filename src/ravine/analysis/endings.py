@@ -13,7 +13,7 @@ import numpy as np
 from ravine.analysis.curves import final
 from ravine.analysis.evaluation import ALPHA, LEAST, levels
 from ravine.analysis.half_samples import halves, on_half
-from ravine.analysis.results import Standing
+from ravine.analysis.results import RuleResult
 from ravine.analysis.statistics import Spread, student_interval
 from ravine.analysis.studies import Studies, Study
 from ravine.analysis.tuning import lowest_of
@@ -108,14 +108,14 @@ def _whole(curve: Curve) -> Curve:
     return curve
 
 
-def ends_lower(studies: Studies, ranked: Sequence[Standing]) -> Mapping[str, Spread]:
+def ends_lower(studies: Studies, ranked: Sequence[RuleResult]) -> Mapping[str, Spread]:
     """The first's final loss over that of each rule that reliably ends lower than it."""
     first, *others = [s.rule for s in ranked]
     found = {rule: ratio(studies, (first, rule), len(others)) for rule in others}
     return {rule: above for rule, above in found.items() if above is not None and above.low > 1}
 
 
-def recommended(ranked: Sequence[Standing], studies: Studies, objective: str) -> str:
+def recommended(ranked: Sequence[RuleResult], studies: Studies, objective: str) -> str:
     """The rule whose optimizer is the one to take.
 
     Args:

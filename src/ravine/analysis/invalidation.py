@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from ravine.analysis.audits import Audit
-from ravine.analysis.results import REFERENCE, UNRANKED, Standing, Verdict
+from ravine.analysis.results import REFERENCE, UNRANKED, RuleResult, Verdict
 
 
 def audited(verdict: Verdict, audits: Sequence[Audit]) -> Verdict:
@@ -31,6 +31,6 @@ def audited(verdict: Verdict, audits: Sequence[Audit]) -> Verdict:
     )
 
 
-def _unranked(standing: Standing) -> Standing:
+def _unranked(standing: RuleResult) -> RuleResult:
     finding = standing.finding if standing.finding == REFERENCE else UNRANKED
     return replace(standing, finding=finding, tied_for_first=False)

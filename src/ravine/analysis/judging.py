@@ -15,7 +15,7 @@ from ravine.analysis.curves import diverged_at, final
 from ravine.analysis.evaluation import LEAST
 from ravine.analysis.invalidation import audited
 from ravine.analysis.memory import state_bytes_of
-from ravine.analysis.results import Standing, Verdict, finite_or_highest
+from ravine.analysis.results import RuleResult, Verdict, finite_or_highest
 from ravine.analysis.rule_hierarchy import suspects
 from ravine.analysis.sensitivity import leads_by_tries, sensitivity
 from ravine.analysis.statistics import Spread, quartiles
@@ -56,7 +56,7 @@ def judge(
         rates = {one.learning_rate for one in each}
         others = {k.learning_rate for one in studies.each for k in one.contenders(rule)} - rates
         standings.append(
-            Standing(
+            RuleResult(
                 rule=rule,
                 configuration=chosen,
                 chosen=each,
@@ -214,7 +214,7 @@ def _arriving(studies: Studies, rule: str) -> float:
     return sum(map(math.isfinite, times)) / len(times) if times else 0.0
 
 
-def _alone(studies: Studies, standings: Sequence[Standing]) -> dict[str, str]:
+def _alone(studies: Studies, standings: Sequence[RuleResult]) -> dict[str, str]:
     """What could be claimed of an undecided rule if no other were compared."""
     undecided = [s.rule for s in standings if s.finding == found.UNDECIDED]
     if len(standings) == 2:
@@ -224,7 +224,7 @@ def _alone(studies: Studies, standings: Sequence[Standing]) -> dict[str, str]:
     return {rule: what for rule, what in said.items() if what != found.UNDECIDED}
 
 
-def _ranked(standings: Sequence[Standing], studies: Studies) -> list[Standing]:
+def _ranked(standings: Sequence[RuleResult], studies: Studies) -> list[RuleResult]:
     """Best first: the reliably faster, then by speed-up, fewer steps, lower loss."""
     reference = studies.plan.choices.reference
     ranked = sorted(

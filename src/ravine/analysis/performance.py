@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from ravine.errors import WrongCall
+from ravine.errors import InvalidArgument
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -25,7 +25,7 @@ def performance_profile(times: "pd.DataFrame", tau_max: float = 4.0) -> Performa
     ``times``: a row a submission, a column a workload, times to the target in any unit, one a
     workload; NaN, missing and infinite are a target that was missed, which is within no τ. The
     score is the profile's integral over τ from 1 to ``tau_max`` by the trapezoid rule on 100
-    points, divided by ``tau_max`` - 1. Raises ``WrongCall`` for times that are not positive.
+    points, divided by ``tau_max`` - 1. Raises ``InvalidArgument`` for times that are not positive.
 
     Dahl et al. 2023, https://arxiv.org/abs/2306.07179 (AlgoPerf); Dolan & Moré 2002.
 
@@ -37,12 +37,12 @@ def performance_profile(times: "pd.DataFrame", tau_max: float = 4.0) -> Performa
     import pandas as pd
 
     if not tau_max > 1 or not np.isfinite(tau_max):
-        raise WrongCall(f"tau_max={tau_max!r} is not allowed: it must be > 1 and finite")
+        raise InvalidArgument(f"tau_max={tau_max!r} is not allowed: it must be > 1 and finite")
     if times.empty:
-        raise WrongCall("times is empty: give a row a submission and a column a workload")
+        raise InvalidArgument("times is empty: give a row a submission and a column a workload")
     known = times.astype(float).fillna(np.inf)
     if (known <= 0).to_numpy().any():
-        raise WrongCall("times must be > 0; a missed target is NaN or infinite")
+        raise InvalidArgument("times must be > 0; a missed target is NaN or infinite")
     values = known.to_numpy()
     fastest = values.min(axis=0)
     reached = np.isfinite(fastest)  # by anyone: else nobody is near the fastest

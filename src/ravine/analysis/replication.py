@@ -14,7 +14,7 @@ from ravine.analysis.naming import called, title
 from ravine.analysis.results import Verdict
 from ravine.analysis.statistics import Spread
 from ravine.analysis.text import times_the_steps
-from ravine.errors import WrongCall
+from ravine.errors import InvalidArgument
 from ravine.experiment.configuration import Configuration
 from ravine.experiment.curve import Curve
 from ravine.experiment.endpoint import Aim, mean_log_time
@@ -92,11 +92,11 @@ def claim_of(
 ) -> tuple[str, dict[str, Configuration], Target]:
     """What a verdict claims: a rule, its and the reference's configuration, the target.
 
-    Raises ``WrongCall`` where nothing is claimed.
+    Raises ``InvalidArgument`` where nothing is claimed.
     """
     leader = verdict.leader
     if leader.finding != FASTER:
-        raise WrongCall(f"there is no claim to check: {verdict.sentence}")
+        raise InvalidArgument(f"there is no claim to check: {verdict.sentence}")
     pair = (leader.rule, verdict.reference)
     chosen = {s.rule: s.configuration for s in verdict.standings if s.rule in pair}
     return leader.rule, chosen, verdict.goal(measures)

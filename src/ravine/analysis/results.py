@@ -17,7 +17,7 @@ from ravine.errors import RavineError
 from ravine.experiment.configuration import Configuration
 from ravine.experiment.target import SPLITS, TEST, Target
 
-__all__ = ["EQUAL", "FASTER", "SLOWER", "UNDECIDED", "Standing", "Verdict"]
+__all__ = ["EQUAL", "FASTER", "SLOWER", "UNDECIDED", "RuleResult", "Verdict"]
 GRADIENTS_A_STEP = 1  # of every rule: Nesterov takes its one elsewhere
 
 # What else can be found about a rule.
@@ -30,7 +30,7 @@ UNRANKED = "no ranking"  # the race was not fair
 
 
 @dataclass(frozen=True)
-class Standing:
+class RuleResult:
     """How a rule did at its chosen learning rate, on the fresh seeds.
 
     Of several studies, each with a choice of its own, ``configuration`` is the median choice.
@@ -93,7 +93,7 @@ class Verdict:
 
     task: str
     target: float  # a test loss, unless ``measure`` is another; the last of the band
-    standings: tuple[Standing, ...]  # best first
+    standings: tuple[RuleResult, ...]  # best first
     sentence: str
     warnings: tuple[str, ...]
     reference: str = "sgd"
@@ -135,7 +135,7 @@ class Verdict:
         return any(a.refuses for a in self.audits)
 
     @property
-    def leader(self) -> Standing:
+    def leader(self) -> RuleResult:
         """The rule with the largest speed-up, of those reliably faster if there are any.
 
         Raises ``RavineError`` where an audit refused to rank.
@@ -145,7 +145,7 @@ class Verdict:
         return self.standings[0]
 
     @property
-    def recommended(self) -> Standing:
+    def recommended(self) -> RuleResult:
         """The rule to take: the leader, or what ``objective`` prefers; see ``endings``.
 
         Raises ``RavineError`` where an audit refused to rank.

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from ravine.analysis.naming import called, title
 from ravine.analysis.performance import PerformanceProfile, performance_profile
-from ravine.analysis.results import NO_TARGET, Standing, Verdict
+from ravine.analysis.results import NO_TARGET, RuleResult, Verdict
 from ravine.experiment.config import BASELINE
 
 if TYPE_CHECKING:
@@ -110,7 +110,7 @@ def _score(
     rule: str,
     reference: str,
     score: float,
-    by_task: Mapping[str, Mapping[str, Standing]],
+    by_task: Mapping[str, Mapping[str, RuleResult]],
 ) -> Score:
     logs, missed, bounds = [], [], set()
     for task, standings in by_task.items():

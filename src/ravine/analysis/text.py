@@ -7,7 +7,7 @@ from ravine.analysis.comparing import EQUAL, FASTER, UNDECIDED
 from ravine.analysis.curves import UNTRAINED, untrained
 from ravine.analysis.evaluation import LEAST
 from ravine.analysis.naming import called, title
-from ravine.analysis.results import FALLS_SHORT, NO_TARGET, TOO_FEW, Standing, Verdict
+from ravine.analysis.results import FALLS_SHORT, NO_TARGET, TOO_FEW, RuleResult, Verdict
 from ravine.analysis.statistics import Spread
 from ravine.experiment.curve import Curve
 from ravine.experiment.endpoint import SMOOTHING
@@ -128,7 +128,7 @@ def _nothing_faster(verdict: Verdict) -> str:
     return said + "."
 
 
-def _fastest(standing: Standing) -> float:
+def _fastest(standing: RuleResult) -> float:
     return standing.speedup.median
 
 
@@ -175,7 +175,7 @@ def _crowded(verdict: Verdict) -> list[str]:
     ]
 
 
-def _about_rules(standings: Sequence[Standing]) -> list[str]:
+def _about_rules(standings: Sequence[RuleResult]) -> list[str]:
     found = []
     for s in standings:
         if s.finding == FALLS_SHORT:

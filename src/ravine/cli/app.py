@@ -24,10 +24,10 @@ from ravine.cli.options import (
     Seeds,
     Workers,
 )
-from ravine.errors import WrongCall
+from ravine.errors import InvalidArgument
 
 if TYPE_CHECKING:
-    from ravine.execution.ablation import Levers
+    from ravine.execution.ablation import Ablation
     from ravine.results.race import Race
 
 app = typer.Typer(
@@ -232,7 +232,7 @@ def race(
         from ravine.execution import actions
         from ravine.frameworks.spelling import read_rules
 
-        found: Race | Levers
+        found: Race | Ablation
         if into is not None:
             from ravine.tasks.adapters.entry import named
 
@@ -366,7 +366,7 @@ def _only_with_into(context: typer.Context) -> None:
     for name in context.params:
         given = context.get_parameter_source(name)
         if name not in free and given is not None and given.name != "DEFAULT":
-            raise WrongCall(
+            raise InvalidArgument(
                 f"--into keeps the plan of the race it adds to: leave out "
                 f"{name if name == 'task' else '--' + name.replace('_', '-')}"
             )

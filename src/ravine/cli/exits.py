@@ -8,7 +8,7 @@ from contextvars import ContextVar
 
 import typer
 
-from ravine.errors import RavineError, WorkerTraceback, WrongCall
+from ravine.errors import InvalidArgument, RavineError, WorkerTraceback
 
 VERBOSE = ContextVar("verbose", default=False)  # whether tracebacks are printed
 
@@ -27,5 +27,5 @@ def exit_codes() -> Iterator[None]:
             elif isinstance(error.__cause__, WorkerTraceback):
                 lines.append("ravine --verbose … shows the traceback")
         typer.echo("\n".join(lines), err=True)
-        codes = {WrongCall: 2, RavineError: 1, KeyboardInterrupt: 130}
+        codes = {InvalidArgument: 2, RavineError: 1, KeyboardInterrupt: 130}
         sys.exit(next(code for kind, code in codes.items() if isinstance(error, kind)))

@@ -7,10 +7,9 @@ import typer
 
 from ravine.cli.exits import exit_codes
 from ravine.cli.options import AsJson, Folder
-from ravine.errors import WrongCall
+from ravine.errors import InvalidArgument
 
 if TYPE_CHECKING:
-    from ravine.execution.ablation import Levers
     from ravine.results.race import Race
 
 COMPARE_EXAMPLES = """**Examples**
@@ -38,7 +37,7 @@ def report(folder: Folder, as_json: AsJson = False) -> None:
         from ravine.results.race import Race
 
         of_levers = ablation.is_levers(folder)
-        found = ablation.Levers(folder) if of_levers else Race.open(folder)
+        found = ablation.Ablation(folder) if of_levers else Race.open(folder)
         found.publish()
         show(found, as_json=as_json)
 
@@ -59,9 +58,9 @@ def compare(
         from ravine.results.race import Race
 
         if len(folders) < 2:
-            raise WrongCall(f"one race, '{folders[0]}': give two or more to compare")
+            raise InvalidArgument(f"one race, '{folders[0]}': give two or more to compare")
         if len({folder.resolve() for folder in folders}) < len(folders):
-            raise WrongCall("the same race is named twice")
+            raise InvalidArgument("the same race is named twice")
         short = {folder.resolve().name for folder in folders}
         names = [f.resolve().name if len(short) == len(folders) else str(f) for f in folders]
         races = {n: Race.open(f).results for n, f in zip(names, folders, strict=True)}
@@ -94,7 +93,7 @@ def export(
         typer.echo(f"{len(paths)} {'runs' if to == 'tensorboard' else 'files'} in {place}")
 
 
-def show(race: "Race | Levers", *, as_json: bool = False, quiet: bool = False) -> None:
+def show(race: "Race | Ablation", *, as_json: bool = False, quiet: bool = False) -> None:
     """Print what a race found: as JSON, the sentence alone, or the leaderboard."""
     from rich.console import Console
 

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from ravine.cli.exits import exit_codes
-from ravine.errors import WrongCall, unknown
+from ravine.errors import InvalidArgument, unknown
 
 KINDS = ("keras", "jax", "torch")
 NEW_EXAMPLES = """**Examples**
@@ -32,20 +32,20 @@ def new(
         if kind not in KINDS:
             raise unknown("kind", kind, KINDS)
         if not file.name:
-            raise WrongCall(f"'{file}' is a folder: name a file, such as my_task.py")
+            raise InvalidArgument(f"'{file}' is a folder: name a file, such as my_task.py")
         if not file.suffix:
             file = file.with_suffix(".py")
         if file.suffix != ".py":
-            raise WrongCall(f"'{file}' is not a Python file: end its name with .py")
+            raise InvalidArgument(f"'{file}' is not a Python file: end its name with .py")
         text = Path(__file__).with_name("starting").joinpath(f"{kind}_task.py").read_text("utf-8")
         place = shlex.quote(f"{file}:make_task")
         try:
             with file.open("x", encoding="utf-8") as opened:
                 opened.write(text.replace("FILE:make_task", place))
         except FileExistsError:
-            raise WrongCall(
+            raise InvalidArgument(
                 f"'{file}' is there already; nothing is overwritten: name another"
             ) from None
         except OSError as error:
-            raise WrongCall(f"cannot write '{file}': {error.strerror or error}") from error
+            raise InvalidArgument(f"cannot write '{file}': {error.strerror or error}") from error
         typer.echo(f"{file} is yours to change, and runs as it is: ravine race {place}")

@@ -9,19 +9,19 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from ravine.errors import RavineError, WrongCall
+from ravine.errors import InvalidArgument, RavineError
 from ravine.execution import actions
 from ravine.execution.ablation_variants import FILES, files, tried_out
 from ravine.execution.session import check_workers
 from ravine.experiment.config import named
 from ravine.experiment.target import read_target
 from ravine.frameworks.spelling import AnyRule, is_spelled, read_rule
-from ravine.results.ablation import FOLDER, TRIED_OUT, Levers
+from ravine.results.ablation import FOLDER, TRIED_OUT, Ablation
 from ravine.results.race import Race
 from ravine.rules import RULES
 from ravine.storage import payload
 from ravine.storage.multi_race_dir import publish, say
-from ravine.storage.payload import Luggage
+from ravine.storage.payload import Payload
 from ravine.storage.race_dir import locked
 from ravine.storage.store import WORK
 from ravine.tasks import TASKS, find
@@ -30,7 +30,7 @@ from ravine.tasks.names import file_name
 from ravine.tasks.pretraining import pretrained
 from ravine.tasks.task import Task
 
-__all__ = ["Levers", "is_levers", "race_each", "resume"]
+__all__ = ["Ablation", "is_levers", "race_each", "resume"]
 
 Begin = Callable[..., Any]  # what begins one race: ``ravine.race``, which stands above
 
@@ -46,21 +46,25 @@ def race_each(
     ray: str | None,
     progress: bool,
     options: Mapping[str, Any],
-) -> Levers:
+) -> Ablation:
     """A race for each combination of the levers' values, all judged by the first one's target.
 
     ``options``: those of ``begin`` that depart from its defaults. Called again with the same folder
-    it goes on. Raises ``WrongCall`` before anything is raced if a lever or a value cannot be.
+    it goes on. Raises ``InvalidArgument`` before anything is raced if a lever or a value cannot be.
     """
     check_workers(workers, ray)
     varied = axes.read_vary(vary)
     axes.check_vary(task, varied)
     if axes.BATCH_SIZE in varied and "batch_size" in options:
-        raise WrongCall("batch_size is varied: leave out batch_size=")
+        raise InvalidArgument("batch_size is varied: leave out batch_size=")
     if "budget" in options:  # which would give each of the races other seeds
-        raise WrongCall("budget= is for one race: with vary, give seeds=, fresh_seeds=, trials=")
+        raise InvalidArgument(
+            "budget= is for one race: with vary, give seeds=, fresh_seeds=, trials="
+        )
     if "confirm" in options:
-        raise WrongCall("confirm= is for one race: confirm those of interest when all are done")
+        raise InvalidArgument(
+            "confirm= is for one race: confirm those of interest when all are done"
+        )
     read_target(options.get("target"))
     by_name = named([read_rule(rule) for rule in (RULES if rules is None else rules)])
     name = f"{file_name(task.name)}-levers-{datetime.now(UTC):%Y%m%dT%H%M%SZ}"
@@ -69,15 +73,17 @@ def race_each(
     try:
         asked = json.loads(json.dumps(asked, default=list))  # an array of rates is a list
     except TypeError as error:
-        raise WrongCall(f"with vary, options are texts, numbers and lists: {error}") from error
+        raise InvalidArgument(
+            f"with vary, options are texts, numbers and lists: {error}"
+        ) from error
     FOLDER.check_same(folder, asked)
     if not FOLDER.here(folder):
         for file in files(varied):
             pretrained(Path(file))
     with locked(folder):
         FOLDER.begin(folder, asked)
-        _race_all(begin, folder, Luggage(task, by_name), workers, ray, progress)
-    return Levers(folder)
+        _race_all(begin, folder, Payload(task, by_name), workers, ray, progress)
+    return Ablation(folder)
 
 
 def resume(
@@ -87,10 +93,10 @@ def resume(
     workers: int | None = None,
     ray: str | None = None,
     progress: bool = True,
-) -> Levers:
+) -> Ablation:
     """Go on with one that was interrupted; what is stored is not run again."""
     check_workers(workers, ray)
-    found = Levers(folder)
+    found = Ablation(folder)
     asked = found.asked
     if found.finished:
         found.publish()
@@ -99,15 +105,15 @@ def resume(
     if (digest := payload.signed(work, FOLDER.text(found.folder))) is not None:
         raced = payload.unpack(work, digest)
     elif asked["task"] in TASKS and all(map(is_spelled, asked["rules"])):
-        raced = Luggage(find(asked["task"]), {name: read_rule(name) for name in asked["rules"]})
+        raced = Payload(find(asked["task"]), {name: read_rule(name) for name in asked["rules"]})
     else:
-        raise WrongCall(
+        raise InvalidArgument(
             f"'{folder}' is of a task or rules that ravine does not ship: call ravine.race again "
             f"with the same arguments and out='{folder}'"
         )
     with locked(found.folder):
         _race_all(begin, found.folder, raced, workers, ray, progress)
-    return Levers(folder)
+    return Ablation(folder)
 
 
 def is_levers(folder: str | os.PathLike[str]) -> bool:
@@ -118,7 +124,7 @@ def is_levers(folder: str | os.PathLike[str]) -> bool:
 def _race_all(
     begin: Begin,
     folder: Path,
-    raced: Luggage,
+    raced: Payload,
     workers: int | None,
     ray: str | None,
     progress: bool,
@@ -156,4 +162,4 @@ def _race_all(
             FOLDER.forget(folder)
         raise
     say("levers: writing the report", progress)
-    publish(folder, Levers(folder).write)
+    publish(folder, Ablation(folder).write)

@@ -14,15 +14,15 @@ from ravine.analysis import stages
 from ravine.analysis.crosscheck import Confirmation, Confirmed
 from ravine.analysis.naming import title
 from ravine.analysis.replication import Check, Checked, claim_of, unused_study
-from ravine.errors import WrongCall, install, unknown
-from ravine.execution.framework_fit import Fits, Fitted
+from ravine.errors import InvalidArgument, install, unknown
+from ravine.execution.framework_fit import Fitted, FrameworkFits
 from ravine.execution.job import Job
 from ravine.execution.pool import Pool
-from ravine.execution.scheduler import Driver
+from ravine.execution.scheduler import Scheduler
 from ravine.execution.session import check_workers, conduct, here
 from ravine.execution.worker_backend import Local
 from ravine.experiment.config import joined, named, scheduled
-from ravine.experiment.plan import Facts, Plan, Run, settle
+from ravine.experiment.plan import Plan, Run, TaskInfo, make_plan
 from ravine.frameworks.names import BACKENDS, CALLED
 from ravine.frameworks.spelling import AnyRule, is_spelled, read_rule
 from ravine.frameworks.translate.translation import translation
@@ -57,7 +57,7 @@ def resume(
     """Go on with a race that was interrupted; what is stored is not run again.
 
     ``task`` and ``rules`` are for those of your own, which ravine cannot find by name. Raises
-    ``WrongCall`` if the folder holds no race or another than that task and those rules make.
+    ``InvalidArgument`` if the folder holds no race or another than that task and those rules make.
     A finished race is published if that is what was interrupted, and else left as it is.
     """
     check_workers(workers, ray)
@@ -76,7 +76,7 @@ def resume(
         check_framework(found.to_confirm)
     task, by_name = _own(found, task, rules, "resume")
 
-    def start(driver: Driver) -> Store:
+    def start(driver: Scheduler) -> Store:
         _check_same(found, found.plan, by_name, driver)
         return Store(found.folder)
 
@@ -108,23 +108,25 @@ def grow(
 
     They are tuned and judged as the others were, on the same seeds; what is stored is not run
     again. A rule of your own that is in the race already is to be named again. Raises
-    ``WrongCall`` if the race is unfinished, or has all of these rules already.
+    ``InvalidArgument`` if the race is unfinished, or has all of these rules already.
     """
     check_workers(workers, ray)
     found = Race(Path(folder))
     if not found.finished:
-        raise WrongCall(f"the race in '{folder}' is unfinished: first 'ravine resume {folder}'")
+        raise InvalidArgument(
+            f"the race in '{folder}' is unfinished: first 'ravine resume {folder}'"
+        )
     asked = named([read_rule(rule) for rule in rules])
     new = {name: rule for name, rule in asked.items() if name not in found.plan.choices.rules}
     if not new:
-        raise WrongCall(f"{', '.join(asked)}: already in the race in '{folder}'")
+        raise InvalidArgument(f"{', '.join(asked)}: already in the race in '{folder}'")
     task, by_name = _own(found, task, list(asked.values()), "grow")
     by_name |= new
     choices = joined(found.plan.choices, task, by_name)
 
-    def start(driver: Driver) -> Store:
+    def start(driver: Scheduler) -> Store:
         facts = _check_same(found, found.plan, by_name, driver)
-        settled = settle(choices, by_name, facts)
+        settled = make_plan(choices, by_name, facts)
         store = Store(found.folder)
         store.write_meta("rules", {name: rule.values() for name, rule in by_name.items()})
         store.write_meta(
@@ -153,14 +155,17 @@ def verify(
     The winner and the reference, each at its chosen learning rate, to the same targets, on
     ``seeds`` seeds; every call takes others. It holds if the 95 % interval of the speed-up, of this
     one rule alone, lies above 1. What was run is kept in the race's folder and
-    shown in its report. Raises ``WrongCall`` for an unfinished race or where nothing was claimed.
+    shown in its report. Raises ``InvalidArgument`` for an unfinished race or where nothing was
+    claimed.
     """
     check_workers(workers)
     if not isinstance(seeds, int) or isinstance(seeds, bool) or seeds < 1:
-        raise WrongCall(f"seeds={seeds!r} is not allowed: give a whole number of at least 1")
+        raise InvalidArgument(f"seeds={seeds!r} is not allowed: give a whole number of at least 1")
     found = Race(Path(folder))
     if not found.finished:
-        raise WrongCall(f"the race in '{folder}' is unfinished: first 'ravine resume {folder}'")
+        raise InvalidArgument(
+            f"the race in '{folder}' is unfinished: first 'ravine resume {folder}'"
+        )
     rule, chosen, target = claim_of(found.verdict, found.plan.facts.measures)
     task, by_name = _own(found, task, rules, "verify")
     check = next((c for c in found.checks if c.due(found.plan, found.stored)), None)
@@ -168,7 +173,7 @@ def verify(
         study = unused_study(found.plan, [*found.checks, *found.confirmations])
         check = Check(rule, chosen, target, seeds, study, targets=found.verdict.band)
 
-    def start(driver: Driver) -> Store:
+    def start(driver: Scheduler) -> Store:
         _check_same(found, found.plan, by_name, driver)
         store = Store(found.folder)
         kept = [*(c for c in found.checks if c != check), check]
@@ -185,29 +190,31 @@ def verify(
 
 
 def check_target(target: str) -> None:
-    """Raises ``WrongCall`` where a framework's ``fit`` would not measure what a target is of."""
+    """Raises ``InvalidArgument`` where a framework's ``fit`` would not measure what a target is of."""
     if " " in target:
-        raise WrongCall(
+        raise InvalidArgument(
             f"the target '{target}' cannot be confirmed: runs in a framework are measured on the "
             "test data; race without confirm, or to a target on the test data"
         )
 
 
 def check_framework(framework: str, task: Task | None = None) -> None:
-    """Raises ``WrongCall`` unless Keras runs on it, it is installed, and the task has a model."""
+    """Raises ``InvalidArgument`` unless Keras runs on it, it is installed, and the task has a
+    model.
+    """
     if framework not in BACKENDS:
         raise unknown("framework", framework, BACKENDS)
     if importlib.util.find_spec(framework) is None:
-        raise WrongCall(
+        raise InvalidArgument(
             f"{CALLED[framework]} is not installed, so nothing can be confirmed there: "
             + install(framework)
         )
     if task is not None and task.unfit:
-        raise WrongCall(f"'{task.name}' cannot be confirmed by model.fit: {task.unfit}")
+        raise InvalidArgument(f"'{task.name}' cannot be confirmed by model.fit: {task.unfit}")
 
 
-def check_trains(driver: Driver, folder: Path, task: Task, framework: str) -> None:
-    """Raises ``WrongCall`` if a model of the user's own cannot take a step of ``fit`` there.
+def check_trains(driver: Scheduler, folder: Path, task: Task, framework: str) -> None:
+    """Raises ``InvalidArgument`` if a model of the user's own cannot take a step of ``fit`` there.
 
     For who is about to train it, with its data described: what ravine ships can.
     """
@@ -215,7 +222,7 @@ def check_trains(driver: Driver, folder: Path, task: Task, framework: str) -> No
         return
     bench = {"folder": str(folder / WORK), "digest": driver.payload, "fits": True}
     with Pool(Local(1, bench, framework)) as pool:
-        pool.work(Fits([Job("step", {"framework": CALLED[framework]})]))
+        pool.work(FrameworkFits([Job("step", {"framework": CALLED[framework]})]))
 
 
 def confirm(
@@ -234,23 +241,26 @@ def confirm(
     its own. ``seeds``: how many, which nobody has used; each run is done there and in the race's
     engine, from the same initial weights on the same batches. The optimizer is the framework's own
     where one walks the same path, else ``ravine.to_keras``. Interrupted, the next call goes on.
-    Raises ``WrongCall`` for a framework that is missing, an unfinished race, one without a winner.
+    Raises ``InvalidArgument`` for a framework that is missing, an unfinished race, one without a
+    winner.
     """
     check_framework(framework)
     check_workers(workers)
     if not isinstance(seeds, int) or isinstance(seeds, bool) or seeds < 3:
-        raise WrongCall(f"seeds={seeds!r} is not allowed: give a whole number of at least 3")
+        raise InvalidArgument(f"seeds={seeds!r} is not allowed: give a whole number of at least 3")
     found = Race(Path(folder))
     if not found.finished:
-        raise WrongCall(f"the race in '{folder}' is unfinished: first 'ravine resume {folder}'")
+        raise InvalidArgument(
+            f"the race in '{folder}' is unfinished: first 'ravine resume {folder}'"
+        )
     if found.verdict.refused:
-        raise WrongCall(f"there is no winner to confirm: {found.verdict.sentence}")
+        raise InvalidArgument(f"there is no winner to confirm: {found.verdict.sentence}")
     own_task, by_name = _own(found, task, rules, "confirm")
     check_framework(framework, own_task)
     check_target(found.plan.choices.target)
     confirmation = _confirmation(found, framework, seeds, by_name)
 
-    def start(driver: Driver) -> Store:
+    def start(driver: Scheduler) -> Store:
         _check_same(found, found.plan, by_name, driver)
         if framework != found.to_confirm:  # else that was asked before the race
             check_trains(driver, found.folder, own_task, framework)
@@ -281,10 +291,10 @@ def confirm(
         if lost:  # whoever wrote the pages again meanwhile took them away
             bench = {**workbench, "engine": plan.facts.engine}
             with Pool(here(0 if workers == 0 else 1, bench)) as pool:
-                pool.work(Fits([Job("draw", {"seeds": lost})]))
+                pool.work(FrameworkFits([Job("draw", {"seeds": lost})]))
         # One at a time: their time is told.
         with Pool(Local(1, {**workbench, "fits": True}, framework)) as pool:
-            pool.work(Fits([Job("fit", job) for job in jobs], keep, display.doing))
+            pool.work(FrameworkFits([Job("fit", job) for job in jobs], keep, display.doing))
 
     with locked(found.folder):
         display = shown(progress, profiling=False)
@@ -356,7 +366,7 @@ def _own(
     if strange or (task is None and choices.task not in TASKS):
         asked = [repr(str(rule)) for rule in rules if is_spelled(str(rule))]
         named = ", ".join([*asked, *strange])
-        raise WrongCall(
+        raise InvalidArgument(
             f"the race in '{folder}' is of things that ravine does not ship; "
             + ("" if strange else AGAIN.get(verb, ""))
             + f"go on from Python: ravine.{verb}('{folder}', rules=[{named}]"
@@ -367,25 +377,25 @@ def _own(
     return task or find(choices.task), by_name
 
 
-def _check_same(race: Race, plan: Plan, rules: Mapping[str, Rule], driver: Driver) -> Facts:
-    """Raises ``WrongCall`` unless what would be run now is the experiment that was begun."""
+def _check_same(race: Race, plan: Plan, rules: Mapping[str, Rule], driver: Scheduler) -> TaskInfo:
+    """Raises ``InvalidArgument`` unless what would be run now is the experiment that was begun."""
     facts = driver.describe()
     if facts.engine != plan.facts.engine:
-        raise WrongCall(
+        raise InvalidArgument(
             f"the race in '{race.folder}' cannot go on: its folder says that it is trained by "
             f"{plan.facts.engine}, but its task is trained by {facts.engine}"
         )
-    settled = settle(plan.choices, {n: rules[n] for n in plan.choices.rules}, facts)
+    settled = make_plan(plan.choices, {n: rules[n] for n in plan.choices.rules}, facts)
     told = facts._replace(notes=plan.facts.notes)  # which decide nothing
     if replace(settled, width=plan.width, facts=told) != plan:
-        raise WrongCall(
+        raise InvalidArgument(
             f"the race in '{race.folder}' cannot go on: its task, its rules or ravine itself have "
             "changed since it was planned"
         )
     if changed := provenance.differing(
         provenance.versions(plan.facts.engine), race.meta["versions"]
     ):
-        raise WrongCall(
+        raise InvalidArgument(
             f"the race in '{race.folder}' cannot go on with {', '.join(changed)}: "
             "its curves would not be those of one experiment"
         )

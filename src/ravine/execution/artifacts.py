@@ -16,7 +16,7 @@ SAID = {
 }
 
 
-class Materials:
+class Artifacts:
     """The files in a race's work folder, and the jobs that make those that are missing."""
 
     def __init__(self, work: Path) -> None:

@@ -6,14 +6,14 @@ from typing import Any
 
 from ravine.analysis import TEST, VALIDATION
 from ravine.errors import RavineError
-from ravine.execution.scheduler import Driver
+from ravine.execution.scheduler import Scheduler
 from ravine.reporting.results import Results
 from ravine.results.best_model import best_run
 from ravine.storage.store import BEST, WORK, Store
 from ravine.tasks.saved import FILES
 
 
-def kept(results: Results, folder: Path, driver: Driver, store: Store) -> str:
+def kept(results: Results, folder: Path, driver: Scheduler, store: Store) -> str:
     """Have the winner's model in the race's folder, unless it is; a note, if there is one to make.
 
     What is known of it is stored: ``file`` and the ``run`` that it is of, ``learning_rate`` and

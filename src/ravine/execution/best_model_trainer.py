@@ -8,8 +8,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ravine.execution.artifacts import Materials
-from ravine.execution.engine_worker import Torn
+from ravine.execution.artifacts import Artifacts
+from ravine.execution.engine_worker import CorruptFile
 from ravine.execution.job import Job
 from ravine.experiment.curve import Curve
 from ravine.experiment.plan import Plan
@@ -25,27 +25,27 @@ class Kept(NamedTuple):
     same: bool  # whether every loss and measurement came out as it was before, to the last bit
 
 
-class Keeping:
+class BestModelTrainer:
     """A source of jobs, all for worker 0, the one that has the model."""
 
-    def __init__(self, plan: Plan, rule: bytes, curve: Curve, materials: Materials) -> None:
-        self._plan, self._rule, self._curve, self._materials = plan, rule, curve, materials
+    def __init__(self, plan: Plan, rule: bytes, curve: Curve, artifacts: Artifacts) -> None:
+        self._plan, self._rule, self._curve, self._artifacts = plan, rule, curve, artifacts
         self._program = program_file(curve.run.rule, plan.width)
         self._segment = 0
         self._losses: list[Any] = []
         self._measures: list[Any] = []
         self.kept: Kept | None = None
         self.why = ""
-        materials.draw(curve.run.seed)
-        materials.trace(curve.run.rule, rule, plan)
+        artifacts.draw(curve.run.seed)
+        artifacts.trace(curve.run.rule, rule, plan)
 
-    def take(self, worker: int) -> Job | None:
+    def next_job(self, worker: int) -> Job | None:
         """See ``pool.Source``."""
         if worker or self.kept or self.why:
             return None
-        if (job := self._materials.next()) is not None:
+        if (job := self._artifacts.next()) is not None:
             return job
-        if why := self._materials.hopeless.get(self._program):
+        if why := self._artifacts.hopeless.get(self._program):
             self.why = why
             return None
         run, plan, rule = self._curve.run, self._plan, self._rule
@@ -55,9 +55,9 @@ class Keeping:
         arguments |= {"program": self._program, "keep": True}
         return Job("advance", arguments, kind=self._program)
 
-    def done(self, worker: int, job: Job, answer: Any) -> None:
+    def on_result(self, worker: int, job: Job, answer: Any) -> None:
         """See ``pool.Source``."""
-        if isinstance(answer, Torn):  # a race mends that; here it only means not to have it
+        if isinstance(answer, CorruptFile):  # a race mends that; here it only means not to have it
             self.why = f"'{answer.file}' was damaged"
         elif job.name == "advance":
             self._segment += 1
@@ -66,13 +66,13 @@ class Keeping:
         elif job.name == "save":
             self.kept = Kept(answer, self._same())
         else:
-            self._materials.made(job)
+            self._artifacts.made(job)
 
-    def lost(self, worker: int, job: Job, why: str) -> None:
+    def on_failure(self, worker: int, job: Job, why: str) -> None:
         """See ``pool.Source``: the race is over, and goes without."""
         self.why = f"the worker died: {why}"
 
-    def handed_out(self) -> None:
+    def on_idle(self) -> None:
         """See ``pool.Source``. There is nothing else to do."""
 
     def _same(self) -> bool:

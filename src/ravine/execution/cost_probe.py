@@ -10,7 +10,7 @@ from typing import Any
 
 from ravine.cache import cache_folder
 from ravine.execution import memory
-from ravine.execution.engine_worker import Torn
+from ravine.execution.engine_worker import CorruptFile
 from ravine.execution.job import Job
 from ravine.execution.pool import Pool
 from ravine.execution.timing import Rehearsed
@@ -28,7 +28,7 @@ def rehearsed(
 ) -> Cost | None:
     """What the race costs; ``rules`` are pickled. None where a worker died over it."""
     doing(0, "timing what the race will take")
-    rehearsal = Rehearsal(plan, rules, work)
+    rehearsal = CostProbe(plan, rules, work)
     pool.work(rehearsal)
     return rehearsal.cost(len(pool))
 
@@ -51,7 +51,7 @@ def _published() -> Path:
     return cache_folder() / "publishing-seconds"
 
 
-class Rehearsal:
+class CostProbe:
     """A source of jobs: the first and the last rule's programs are traced, compiled and timed.
 
     At the same time, if there are two workers, as the cores will be busy in the race too.
@@ -92,18 +92,18 @@ class Rehearsal:
             publishing=publishing(),
         )
 
-    def take(self, worker: int) -> Job | None:
+    def next_job(self, worker: int) -> Job | None:
         """See ``pool.Source``."""
         self._handed[worker] = time.monotonic()
         if worker == 0 and self._keras_jobs:
             return self._keras_jobs.popleft()
         return self._timing.popleft() if self._timing else None
 
-    def done(self, worker: int, job: Job, answer: Any) -> None:
+    def on_result(self, worker: int, job: Job, answer: Any) -> None:
         """See ``pool.Source``."""
         took = time.monotonic() - self._handed[worker]
-        if isinstance(answer, Torn):
-            self.lost(worker, job, f"'{answer.file}' is damaged")
+        if isinstance(answer, CorruptFile):
+            self.on_failure(worker, job, f"'{answer.file}' is damaged")
         elif job.name == "trace":
             self._traced.append(took)
             self._keras = answer
@@ -116,11 +116,11 @@ class Rehearsal:
         else:
             self._found.append(answer)
 
-    def lost(self, worker: int, job: Job, why: str) -> None:
+    def on_failure(self, worker: int, job: Job, why: str) -> None:
         """See ``pool.Source``: then it is not known what the race costs."""
         self._lost = True
         self._keras_jobs.clear()
         self._timing.clear()
 
-    def handed_out(self) -> None:
+    def on_idle(self) -> None:
         """See ``pool.Source``. There is nothing else to do."""

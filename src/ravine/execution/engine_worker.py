@@ -12,12 +12,12 @@ from ravine.execution import memory
 from ravine.execution.timing import Rehearsed, Trial, Watch, least
 from ravine.experiment import engines
 from ravine.experiment.fingerprints import array_digest, described, digest
-from ravine.experiment.plan import FIRST_SEED, Facts, Plan, Run
+from ravine.experiment.plan import FIRST_SEED, Plan, Run, TaskInfo
 from ravine.storage import payload
-from ravine.storage.files import TornError, one_or_all, read, write
+from ravine.storage.files import CorruptFileError, one_or_all, read, write
 from ravine.storage.splits import BLOCKED, PLACES, Splits, blocks_of, data_at
 from ravine.storage.work_files import DATA, checkpoint_file, weights_file
-from ravine.tasks.adapters.failures import Immovable
+from ravine.tasks.adapters.failures import UnsupportedOnJax
 from ravine.tasks.adapters.variables import Variable, compare
 from ravine.tasks.saved import Saved
 from ravine.training.batches import batch_rows, batches_digest
@@ -63,13 +63,13 @@ class Bound(NamedTuple):
     why: str
 
 
-class Torn(NamedTuple):
+class CorruptFile(NamedTuple):
     """The answer of a job that found a file missing or damaged: it is to be made again."""
 
     file: str
 
 
-class Workbench:
+class EngineWorker:
     """A worker's memory between jobs. Weights, programs and data are shared through ``folder``.
 
     ``durable``: whether what lies there is there to stay.
@@ -95,17 +95,17 @@ class Workbench:
             self._engine.set_floats(plan.facts.floats)
         try:
             return getattr(self, name)(**arguments)
-        except TornError as error:
-            return Torn(error.path.name)
+        except CorruptFileError as error:
+            return CorruptFile(error.path.name)
 
-    def describe(self, variables: Sequence[Variable] = ()) -> Facts | Bound:
+    def describe(self, variables: Sequence[Variable] = ()) -> TaskInfo | Bound:
         """Build the model and load the data, for everyone to use; say what they are.
 
-        Raises ``WrongCall`` where the driver's process built a model of other ``variables``.
+        Raises ``InvalidArgument`` where the driver's process built a model of other ``variables``.
         """
         try:
             network = self._keras()
-        except Immovable as error:
+        except UnsupportedOnJax as error:
             if engines.framework(self._name) != engines.JAX:
                 raise
             return Bound(error.framework, str(error))
@@ -130,7 +130,7 @@ class Workbench:
         x, y = ([array[:COUNTED] for array in arrays[f"train_{part}"]] for part in "xy")
         given = network, tuple(drawn), (one_or_all(x), one_or_all(y))
         operations, uncounted = counted(lambda: self._engine.operations(*given))
-        return Facts(
+        return TaskInfo(
             parameters=sum(w.size for w in drawn.trainable),
             rows=tuple(len(arrays[f"{name}_x"][0]) for name in data._fields),
             measures=network.measures,

@@ -15,7 +15,7 @@ import cloudpickle
 import numpy as np
 from numpy.typing import NDArray
 
-from ravine.errors import RavineError, WrongCall
+from ravine.errors import InvalidArgument, RavineError
 from ravine.execution.job import Job
 from ravine.experiment.engines import KERAS
 from ravine.experiment.plan import Plan, Run
@@ -48,7 +48,7 @@ class Fitted(NamedTuple):
     random: bool
 
 
-class Bench:
+class FrameworkFitWorker:
     """What a worker keeps between fits: the task and its data."""
 
     def __init__(self, folder: str, digest: str) -> None:
@@ -117,7 +117,9 @@ class Bench:
         return Fitted(np.array(measures, np.float32), np.cumsum(seconds, dtype=np.float32), random)
 
     def step(self, framework: str) -> None:
-        """One step on a few rows. Raises ``WrongCall`` if the task's model cannot be trained so."""
+        """One step on a few rows. Raises ``InvalidArgument`` if the task's model cannot be trained
+        so.
+        """
         import keras
 
         settings.agree(keras, getattr(self.task, "settings", None), own=False)
@@ -126,11 +128,11 @@ class Bench:
             model.compile(optimizer="sgd", **self.task.compiled(model))
             x, y, *weights = self._split("train", slice(FEW))
             model.train_on_batch(x, y, *weights)
-        except WrongCall:
+        except InvalidArgument:
             raise
         except Exception as error:
             said = next((line for line in str(error).splitlines() if line.strip()), "")
-            raise WrongCall(
+            raise InvalidArgument(
                 f"the model of '{self.task.name}' cannot be trained by model.fit on {framework}, "
                 f"so nothing can be confirmed there: {type(error).__name__}: {said.strip()}"
             ) from error
@@ -154,7 +156,7 @@ class Bench:
         return self.task.inputs(x), targets
 
 
-class Fits:
+class FrameworkFits:
     """A source of jobs for a pool, which are done one after another.
 
     ``keep`` takes each with its answer; ``doing`` is told, of each worker, what is being done.
@@ -171,7 +173,7 @@ class Fits:
         self._doing = doing
         self._deaths = 0
 
-    def take(self, worker: int) -> Job | None:
+    def next_job(self, worker: int) -> Job | None:
         """See ``pool.Source``."""
         if not self._left:
             return None
@@ -181,18 +183,18 @@ class Fits:
             self._doing(worker, f"fitting {rule}, {len(self._left)} runs after it")
         return job
 
-    def done(self, worker: int, job: Job, answer: Any) -> None:
+    def on_result(self, worker: int, job: Job, answer: Any) -> None:
         """See ``pool.Source``."""
         self._keep(job, answer)
 
-    def lost(self, worker: int, job: Job, why: str) -> None:
+    def on_failure(self, worker: int, job: Job, why: str) -> None:
         """See ``pool.Source``."""
         self._deaths += 1
         if self._deaths == DEATHS:
             raise RavineError(f"fitting ended its worker {DEATHS} times: {why}")
         self._left.appendleft(job)
 
-    def handed_out(self) -> None:
+    def on_idle(self) -> None:
         """See ``pool.Source``. There is nothing else to do."""
 
 
@@ -215,7 +217,7 @@ def _begin(model: Any, trainable: Sequence[Any], state: Sequence[Any]) -> bool:
     held = model.non_trainable_variables
     for variables, values in ((model.trainable_variables, trainable), (held, state)):
         if [tuple(v.shape) for v in variables] != [value.shape for value in values]:
-            raise WrongCall("the model has other weights on this framework than in the race")
+            raise InvalidArgument("the model has other weights on this framework than in the race")
         for variable, value in zip(variables, values, strict=True):
             variable.assign(value.astype(str(variable.dtype)))
     idle = {id(layer.seed_generator.state) for layer in layers_in(model) if _never_draws(layer)}
@@ -235,7 +237,7 @@ def _native(text: str) -> Any:
     call = parse(text)
     kind = getattr(keras.optimizers, call.name.rpartition(".")[2], None)
     if not isinstance(kind, type) or not issubclass(kind, keras.optimizers.Optimizer):
-        raise WrongCall(f"'{call.name}' is no optimizer of Keras")
+        raise InvalidArgument(f"'{call.name}' is no optimizer of Keras")
     return kind(*call.arguments, **call.named)
 
 

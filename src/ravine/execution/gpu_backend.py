@@ -5,9 +5,9 @@ import sys
 from collections.abc import Mapping
 from typing import Any
 
-from ravine.errors import WrongCall
+from ravine.errors import InvalidArgument
 from ravine.execution import memory
-from ravine.execution.worker_backend import Hear, Place, Process, told, without_settings
+from ravine.execution.worker_backend import OnMessage, Place, Process, told, without_settings
 from ravine.experiment.engines import GPU
 from ravine.storage import provenance
 from ravine.training.gpus import kinds, said
@@ -16,10 +16,11 @@ from ravine.training.gpus import kinds, said
 VISIBLE = ("CUDA_VISIBLE_DEVICES", "HIP_VISIBLE_DEVICES")
 
 
-class Gpus:
+class GpuBackend:
     """See ``crew.Crew``: a process a GPU, or as many as are asked for.
 
-    Raises ``WrongCall`` where there is none, or are too few: two on one would fill its memory.
+    Raises ``InvalidArgument`` where there is none, or are too few: two on one would fill its
+    memory.
     """
 
     def __init__(self, count: int | None, workbench: Mapping[str, Any]) -> None:
@@ -28,28 +29,28 @@ class Gpus:
         self._kinds = kinds(self._told)
         self._count = len(self._kinds) if count is None else count
         if self._count > len(self._kinds):
-            raise WrongCall(
+            raise InvalidArgument(
                 f"workers={count} is not allowed: a worker has a GPU to itself, and this machine "
                 f"has {said(self._kinds)}"
             )
 
-    def seats(self) -> int:
-        """See ``Crew``."""
+    def slots(self) -> int:
+        """See ``WorkerBackend``."""
         return self._count
 
     def place(self) -> Place:
-        """See ``Crew``. The memory is that of the machine, which holds data and curves."""
+        """See ``WorkerBackend``. The memory is that of the machine, which holds data and curves."""
         machine = provenance.machine() | {"gpu": said(self._kinds)}
         return Place("this machine", machine, memory.total())
 
-    def hire(self, seat: int, hear: Hear) -> Process:
-        """See ``Crew``."""
-        worker = Process(None, {**self._told, **_alone(seat)}, hear)
-        worker.give("open", {"path": sys.path, **self._workbench})
+    def spawn(self, slot: int, on_message: OnMessage) -> Process:
+        """See ``WorkerBackend``."""
+        worker = Process(None, {**self._told, **_alone(slot)}, on_message)
+        worker.submit("open", {"path": sys.path, **self._workbench})
         return worker
 
 
-def _alone(seat: int) -> dict[str, str]:
+def _alone(slot: int) -> dict[str, str]:
     """The environment with one device, of those that this process may use itself."""
     mine = {name: os.environ.get(name) for name in VISIBLE}
-    return {name: ids.split(",")[seat] if ids else str(seat) for name, ids in mine.items()}
+    return {name: ids.split(",")[slot] if ids else str(slot) for name, ids in mine.items()}

@@ -8,10 +8,10 @@ import sys
 from collections.abc import Mapping
 from typing import Any
 
-from ravine.errors import WrongCall
+from ravine.errors import InvalidArgument
 from ravine.execution import memory
 from ravine.execution.worker import answered, opened
-from ravine.execution.worker_backend import Hear, Place
+from ravine.execution.worker_backend import OnMessage, Place
 from ravine.experiment import engines
 from ravine.experiment.engines import GPU, JAX, TORCH, framework
 from ravine.frameworks.names import CALLED
@@ -20,7 +20,9 @@ from ravine.tasks import settings
 
 
 class InProcess:
-    """See ``crew.Crew``. Raises ``WrongCall`` where this process cannot do what a worker does."""
+    """See ``crew.Crew``. Raises ``InvalidArgument`` where this process cannot do what a worker
+    does.
+    """
 
     def __init__(self, workbench: Mapping[str, Any]) -> None:
         _check(workbench.get("engine", JAX))
@@ -30,17 +32,17 @@ class InProcess:
         if "keras" in sys.modules:
             settings.check_keras(sys.modules["keras"], getattr(task, "settings", None))
 
-    def seats(self) -> int:
-        """See ``Crew``."""
+    def slots(self) -> int:
+        """See ``WorkerBackend``."""
         return 1
 
     def place(self) -> Place:
-        """See ``Crew``."""
+        """See ``WorkerBackend``."""
         return Place("this process", provenance.machine(), memory.total())
 
-    def hire(self, seat: int, hear: Hear) -> "Here":
-        """See ``Crew``."""
-        return Here(self._bench, hear)
+    def spawn(self, slot: int, on_message: OnMessage) -> "Here":
+        """See ``WorkerBackend``."""
+        return Here(self._bench, on_message)
 
 
 class Here:
@@ -48,15 +50,15 @@ class Here:
 
     ready = True
 
-    def __init__(self, bench: Any, hear: Hear) -> None:
+    def __init__(self, bench: Any, on_message: OnMessage) -> None:
         self.known: set[str] = set()
-        self._bench, self._hear = bench, hear
+        self._bench, self._on_message = bench, on_message
 
-    def give(self, name: str, arguments: Mapping[str, Any]) -> None:
+    def submit(self, name: str, arguments: Mapping[str, Any]) -> None:
         """See ``Worker``."""
-        self._hear(self, answered(self._bench, name, arguments))
+        self._on_message(self, answered(self._bench, name, arguments))
 
-    def end(self) -> None:
+    def kill(self) -> None:
         """See ``Worker``: it ends with this process."""
 
 
@@ -64,9 +66,9 @@ WAY = "leave out workers=0, so that it is raced in processes of its own"
 
 
 def _check(engine: str) -> None:
-    """Raises ``WrongCall`` unless what this process has imported computes as a worker would."""
+    """Raises ``InvalidArgument`` unless what this process has imported computes as a worker would."""
     if engine == GPU:
-        raise WrongCall(f"workers=0 trains on the CPU of this process, not on a GPU: {WAY}")
+        raise InvalidArgument(f"workers=0 trains on the CPU of this process, not on a GPU: {WAY}")
     needed = framework(engine)
     if engine != TORCH:
         os.environ.setdefault("KERAS_BACKEND", needed)
@@ -74,25 +76,27 @@ def _check(engine: str) -> None:
         if "keras" in sys.modules:
             has = sys.modules["keras"].backend.backend()
         if has != needed:
-            raise WrongCall(
+            raise InvalidArgument(
                 f"workers=0 needs Keras on {CALLED[needed]} in this process, where it is on "
                 f"{CALLED.get(has, has)}: {WAY}"
             )
     if engine == JAX and os.environ.get("XLA_FLAGS"):
-        raise WrongCall(f"workers=0 needs a process without XLA_FLAGS, which change numbers: {WAY}")
+        raise InvalidArgument(
+            f"workers=0 needs a process without XLA_FLAGS, which change numbers: {WAY}"
+        )
     if engine == JAX and not engines.engine(engine).computes_as_workers():
-        raise WrongCall(
+        raise InvalidArgument(
             f"workers=0 needs JAX on the CPU with its settings as they are by default "
             f"({', '.join(engines.engine(engine).SETTINGS)}) in this process: {WAY}"
         )
 
 
 def _check_floats(engine: str, floats: str) -> None:
-    """Raises ``WrongCall`` unless this process computes with numbers as wide as the task's."""
+    """Raises ``InvalidArgument`` unless this process computes with numbers as wide as the task's."""
     if engine == TORCH:
         settings.check_torch(floats)
     if engine == JAX and settings.of_jax() != floats:
-        raise WrongCall(
+        raise InvalidArgument(
             f"workers=0 needs JAX with {floats.removeprefix('float')}-bit numbers in this process, "
             f"as the task has them (jax_enable_x64): {WAY}"
         )

@@ -10,13 +10,13 @@ from typing import Any, NamedTuple
 import cloudpickle
 import numpy as np
 
-from ravine.errors import RavineError, WrongCall
+from ravine.errors import InvalidArgument, RavineError
 from ravine.execution.job import Job
 from ravine.execution.pool import Pool
 from ravine.experiment import engines
 from ravine.rules.update_rule import Rule
 from ravine.tasks import names
-from ravine.tasks.adapters.failures import Immovable
+from ravine.tasks.adapters.failures import UnsupportedOnJax
 from ravine.tasks.saved import MODEL
 from ravine.tasks.task import Task
 from ravine.training.batches import batch_rows
@@ -56,7 +56,7 @@ class Slope(NamedTuple):
     size: float
 
 
-class TriedOut(NamedTuple):
+class ProbeResult(NamedTuple):
     """What a variant is like. Of its arrays, ``slopes`` has the matrices and kernels."""
 
     parameters: int
@@ -77,14 +77,14 @@ class Tryouts:
         self._advanced = advanced
         self._left = list(range(len(variants)))
         self._at: dict[int, int] = {}
-        self._found: dict[int, TriedOut] = {}
+        self._found: dict[int, ProbeResult] = {}
 
-    def run(self, pool: Pool) -> list[TriedOut]:
-        """All of them, in their order. Raises ``WrongCall`` for one that cannot be trained."""
+    def run(self, pool: Pool) -> list[ProbeResult]:
+        """All of them, in their order. Raises ``InvalidArgument`` for one that cannot be trained."""
         pool.work(self)
         return [self._found[i] for i in range(len(self._variants))]
 
-    def take(self, worker: int) -> Job | None:
+    def next_job(self, worker: int) -> Job | None:
         """See ``pool.Source``."""
         if not self._left:
             return None
@@ -94,26 +94,26 @@ class Tryouts:
         kind = f"try out {bool(how)}"
         return Job("try_out", {"variant": cloudpickle.dumps(task), "pretrain": how}, kind=kind)
 
-    def done(self, worker: int, job: Job, answer: Any) -> None:
+    def on_result(self, worker: int, job: Job, answer: Any) -> None:
         """See ``pool.Source``."""
         self._found[self._at.pop(worker)] = answer
         self._advanced()
 
-    def lost(self, worker: int, job: Job, why: str) -> None:
+    def on_failure(self, worker: int, job: Job, why: str) -> None:
         """See ``pool.Source``."""
         raise RavineError(f"a worker died over {self._variants[self._at[worker]][0].name}: {why}")
 
-    def handed_out(self) -> None:
+    def on_idle(self) -> None:
         """See ``pool.Source``. There is nothing else to do."""
 
 
-def try_out(task: Task, pretraining: Pretraining | None) -> TriedOut:
+def try_out(task: Task, pretraining: Pretraining | None) -> ProbeResult:
     """What a worker does of it."""
     engine = engines.engine(task.engine)
     try:
         network, data = engine.network_of(task), task.load()
-    except Immovable as error:
-        raise WrongCall(
+    except UnsupportedOnJax as error:
+        raise InvalidArgument(
             f"{error}; only what JAX can run has levers to vary: race each variant by itself"
         ) from error
     batch = _rows(data.train, slice(ROWS))
@@ -126,7 +126,7 @@ def try_out(task: Task, pretraining: Pretraining | None) -> TriedOut:
     ]
     cost = pretraining and _pretrain(task, network, data, pretraining)
     parameters = sum(array.size for array in drawn[0].trainable)
-    return TriedOut(parameters, tuple(slopes), network.taken, cost)
+    return ProbeResult(parameters, tuple(slopes), network.taken, cost)
 
 
 def _pretrain(task: Task, network: Any, data: Any, how: Pretraining) -> Cost:
@@ -159,7 +159,7 @@ def _pretrain(task: Task, network: Any, data: Any, how: Pretraining) -> Cost:
     file.parent.mkdir(parents=True, exist_ok=True)
     saved = network.save(weights[:count], weights[count : count + len(drawn.state)], file.parent)
     if saved.file != MODEL:
-        raise WrongCall(f"{task.name} cannot be pretrained here: {saved.note}")
+        raise InvalidArgument(f"{task.name} cannot be pretrained here: {saved.note}")
     (file.parent / saved.file).replace(file)
     end = float(losses[-per_epoch:].mean())
     return Cost(str(rule), len(losses), rows, task.batch_size, float(losses[0]), end)

@@ -6,10 +6,10 @@ import time
 from collections.abc import Callable
 from typing import Any, Protocol
 
-from ravine.errors import RavineError, WorkerTraceback, WrongCall
+from ravine.errors import InvalidArgument, RavineError, WorkerTraceback
 from ravine.execution.job import Job
-from ravine.execution.timeout_policy import Patience
-from ravine.execution.worker_backend import Crew, Message, Place, Worker
+from ravine.execution.timeout_policy import TimeoutPolicy
+from ravine.execution.worker_backend import Message, Place, Worker, WorkerBackend
 
 TICK = 1.0  # seconds between two looks at who is stuck
 VANISHED = 20  # times that workers may vanish over a job, beside one a seat, until it is to blame
@@ -30,24 +30,24 @@ DOING = {
 class Source(Protocol):
     """Where a pool takes its jobs from and brings the answers to."""
 
-    def take(self, worker: int) -> Job | None:
+    def next_job(self, worker: int) -> Job | None:
         """A job for that worker, or None when there is none for it now.
 
         Worker 0 may get what no other may. All others are alike: where there is nothing for one of
         them, the rest are not asked.
         """
 
-    def done(self, worker: int, job: Job, answer: Any) -> None:
+    def on_result(self, worker: int, job: Job, answer: Any) -> None:
         """What came of a job; after this there may be more to take."""
 
-    def lost(self, worker: int, job: Job, why: str) -> None:
+    def on_failure(self, worker: int, job: Job, why: str) -> None:
         """The worker died over a job; a new one takes its place. Raises to give up."""
 
-    def handed_out(self) -> None:
+    def on_idle(self) -> None:
         """All that there was to take is taken: time for what nobody waits for."""
 
 
-class Seat:
+class WorkerSlot:
     """What a source knows as a worker: a job, and whoever is there to do it."""
 
     def __init__(self, index: int, worker: Worker) -> None:
@@ -76,45 +76,45 @@ class Pool:
 
     def __init__(
         self,
-        crew: Crew,
-        patience: Patience | None = None,
+        backend: WorkerBackend,
+        timeout_policy: TimeoutPolicy | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._crew = crew
-        self._patience = patience or Patience()
+        self._backend = backend
+        self._timeout_policy = timeout_policy or TimeoutPolicy()
         self._clock = clock
         self._events: queue.SimpleQueue[tuple[Worker, Message]] = queue.SimpleQueue()
-        self._at: dict[Worker, Seat] = {}
+        self._at: dict[Worker, WorkerSlot] = {}
         self._stillborn = 0
         self._awake = self._checked = 0.0  # seconds in all, and when it was seen who is stuck
-        self._seats: list[Seat] = []
+        self._slots: list[WorkerSlot] = []
         # Sets, but in order. Who is idle, but for the first; of them the latest is the next asked.
-        self._free: dict[Seat, None] = {}
-        self._manned: dict[Seat, None] = {}  # the worker is at the job
-        self._unmanned: dict[Seat, None] = {}  # nobody is at the job
+        self._free: dict[WorkerSlot, None] = {}
+        self._manned: dict[WorkerSlot, None] = {}  # the worker is at the job
+        self._unmanned: dict[WorkerSlot, None] = {}  # nobody is at the job
         self._grow()
 
     def __len__(self) -> int:
-        return len(self._seats)
+        return len(self._slots)
 
     @property
     def place(self) -> Place:
         """Where the workers are."""
-        return self._crew.place()
+        return self._backend.place()
 
     def work(self, source: Source) -> None:
         """Do all that the source has."""
         looked = self._clock()
         while True:
             asked = self._hand_out(source)
-            source.handed_out()
+            source.on_idle()
             if asked and not self._manned and not self._unmanned:
                 return
             # A wait without a limit cannot be interrupted by Ctrl-C on Windows.
             with contextlib.suppress(queue.Empty):
-                self._hear(source, *self._events.get(timeout=TICK))
+                self._on_message(source, *self._events.get(timeout=TICK))
                 while True:  # the more there is to hear, the more is stored at once
-                    self._hear(source, *self._events.get_nowait())
+                    self._on_message(source, *self._events.get_nowait())
             now = self._clock()
             # Of a long sleep, the computer's or one by Ctrl-Z, hardly anything counts.
             self._awake += min(now - looked, 2 * TICK)
@@ -124,18 +124,18 @@ class Pool:
             self._grow()
 
     def _grow(self) -> None:
-        for index in range(len(self._seats), self._crew.seats()):
-            seat = Seat(index, self._crew.hire(index, self._say))
-            self._seats.append(seat)
-            self._at[seat.worker] = seat
-            self._settle(seat)
+        for index in range(len(self._slots), self._backend.slots()):
+            slot = WorkerSlot(index, self._backend.spawn(index, self._say))
+            self._slots.append(slot)
+            self._at[slot.worker] = slot
+            self._settle(slot)
 
     def _say(self, worker: Worker, message: Message) -> None:
         self._events.put((worker, message))
 
     def _hand_out(self, source: Source) -> bool:
         """Have everybody at work; whether anybody at the first seat was asked."""
-        first = self._seats[0]
+        first = self._slots[0]
         if first.job is None and not first.worker.ready:  # there may be a job for it any time
             self._man(first)
         while self._unmanned and self._man(next(iter(self._unmanned))):
@@ -146,121 +146,121 @@ class Pool:
             pass
         return asked
 
-    def _ask(self, source: Source, seat: Seat) -> bool:
+    def _ask(self, source: Source, slot: WorkerSlot) -> bool:
         """Have one who is idle take a job; whether there was one."""
-        if (job := source.take(seat.index)) is None:
+        if (job := source.next_job(slot.index)) is None:
             return False
-        if seat.dead:
-            self._replace(seat)
-        seat.job, seat.vanished = job, 0
-        self._settle(seat)
+        if slot.dead:
+            self._replace(slot)
+        slot.job, slot.vanished = job, 0
+        self._settle(slot)
         return True
 
-    def _settle(self, seat: Seat) -> None:
+    def _settle(self, slot: WorkerSlot) -> None:
         """A seat has another job or worker, or none: who is ready begins."""
-        for seats in (self._free, self._manned, self._unmanned):
-            seats.pop(seat, None)
-        if seat.job is None:
-            if seat.worker.ready and seat.index:
-                self._free[seat] = None
-        elif seat.worker.ready:
-            self._manned[seat] = None
-            seat.since = self._awake
-            seat.worker.give(seat.job.name, seat.job.arguments)
-        elif not self._man(seat):
-            self._unmanned[seat] = None
+        for slots in (self._free, self._manned, self._unmanned):
+            slots.pop(slot, None)
+        if slot.job is None:
+            if slot.worker.ready and slot.index:
+                self._free[slot] = None
+        elif slot.worker.ready:
+            self._manned[slot] = None
+            slot.since = self._awake
+            slot.worker.submit(slot.job.name, slot.job.arguments)
+        elif not self._man(slot):
+            self._unmanned[slot] = None
 
-    def _man(self, seat: Seat) -> bool:
+    def _man(self, slot: WorkerSlot) -> bool:
         """Have somebody who is idle move there; whether there was anybody."""
-        first = self._seats[0]
+        first = self._slots[0]
         if self._free:
             other, _ = self._free.popitem()
-        elif first.idle and first is not seat:  # the last: it has jobs that no other has
+        elif first.idle and first is not slot:  # the last: it has jobs that no other has
             other = first
         else:
             return False
-        seat.worker, other.worker = other.worker, seat.worker
-        seat.dead, other.dead = other.dead, seat.dead
-        self._at |= {seat.worker: seat, other.worker: other}
-        self._settle(seat)
+        slot.worker, other.worker = other.worker, slot.worker
+        slot.dead, other.dead = other.dead, slot.dead
+        self._at |= {slot.worker: slot, other.worker: other}
+        self._settle(slot)
         return True
 
-    def _hear(self, source: Source, worker: Worker, message: Message) -> None:
-        seat = self._at.get(worker)
-        if seat is None:
+    def _on_message(self, source: Source, worker: Worker, message: Message) -> None:
+        slot = self._at.get(worker)
+        if slot is None:
             return  # it was replaced already
-        (status, answer), job = message, seat.job
+        (status, answer), job = message, slot.job
         if status == "ready":
             self._stillborn = 0
-            if seat not in self._manned:
-                self._settle(seat)
+            if slot not in self._manned:
+                self._settle(slot)
         elif status == "vanished":
-            self._vanished(source, seat, answer)
+            self._vanished(source, slot, answer)
         elif status == "died":
-            seat.dead = True
+            slot.dead = True
             if job is not None:
-                self._lose(source, seat, job, answer)
+                self._lose(source, slot, job, answer)
         elif status == "wrong":
-            raise WrongCall(answer)
+            raise InvalidArgument(answer)
         elif status == "stopped":
             raise RavineError(answer)
         elif status == "users":
             line, text = answer
-            raise WrongCall(line) from WorkerTraceback(text)
+            raise InvalidArgument(line) from WorkerTraceback(text)
         elif status == "failed":
             what = DOING.get("open" if job is None else job.name, "working")
             last = answer.strip().splitlines()[-1]
             raise RavineError(f"{what} failed in a worker: {last}") from WorkerTraceback(answer)
         elif status == "exhausted":  # its memory may be in pieces: begin with an empty one
             assert job is not None
-            self._lose(source, seat, job, answer)
+            self._lose(source, slot, job, answer)
         else:
             assert job is not None
-            took = self._awake - seat.since
-            self._patience.took(job.kind, job.kind not in worker.known, took)
+            took = self._awake - slot.since
+            self._timeout_policy.took(job.kind, job.kind not in worker.known, took)
             worker.known.add(job.kind)
-            seat.job = None
-            self._settle(seat)
-            source.done(seat.index, job, answer)
+            slot.job = None
+            self._settle(slot)
+            source.on_result(slot.index, job, answer)
 
     def _end_stuck(self, source: Source) -> None:
         self._checked = self._awake
-        for seat in [*self._manned]:
-            assert seat.job is not None
-            kind = seat.job.kind
-            limit = self._patience.limit(kind, kind not in seat.worker.known)
-            if self._awake - seat.since > limit:
-                self._lose(source, seat, seat.job, f"no answer in {limit:.0f} s")
+        for slot in [*self._manned]:
+            assert slot.job is not None
+            kind = slot.job.kind
+            limit = self._timeout_policy.limit(kind, kind not in slot.worker.known)
+            if self._awake - slot.since > limit:
+                self._lose(source, slot, slot.job, f"no answer in {limit:.0f} s")
 
-    def _vanished(self, source: Source, seat: Seat, why: str) -> None:
-        if not seat.worker.ready:
+    def _vanished(self, source: Source, slot: WorkerSlot, why: str) -> None:
+        if not slot.worker.ready:
             self._stillborn += 1
-            if self._stillborn > STILLBORN + len(self._seats):
+            if self._stillborn > STILLBORN + len(self._slots):
                 raise RavineError(f"no worker can be started: {why}")
-        self._replace(seat)
-        if seat.job is not None:
-            seat.vanished += 1
-            if seat.vanished > VANISHED + len(self._seats):
-                self._lose(source, seat, seat.job, why)
+        self._replace(slot)
+        if slot.job is not None:
+            slot.vanished += 1
+            if slot.vanished > VANISHED + len(self._slots):
+                self._lose(source, slot, slot.job, why)
                 return
-        self._settle(seat)
+        self._settle(slot)
 
-    def _lose(self, source: Source, seat: Seat, job: Job, why: str) -> None:
-        self._replace(seat)
-        seat.job = None
-        self._settle(seat)
-        source.lost(seat.index, job, why)
+    def _lose(self, source: Source, slot: WorkerSlot, job: Job, why: str) -> None:
+        self._replace(slot)
+        slot.job = None
+        self._settle(slot)
+        source.on_failure(slot.index, job, why)
 
-    def _replace(self, seat: Seat) -> None:
-        del self._at[seat.worker]
-        seat.worker.end()
-        seat.worker, seat.dead = self._crew.hire(seat.index, self._say), False
-        self._at[seat.worker] = seat
+    def _replace(self, slot: WorkerSlot) -> None:
+        del self._at[slot.worker]
+        slot.worker.kill()
+        slot.worker, slot.dead = self._backend.spawn(slot.index, self._say), False
+        self._at[slot.worker] = slot
 
     def close(self) -> None:
         """End the workers, whatever they are doing."""
-        for seat in self._seats:
-            seat.worker.end()
+        for slot in self._slots:
+            slot.worker.kill()
 
     def __enter__(self) -> "Pool":
         return self

@@ -32,7 +32,7 @@ from ravine.experiment.engines import JAX
 from ravine.reporting.validated import Progress
 from ravine.rules import SGD, Adam, Momentum
 from ravine.rules.update_rule import Rule
-from ravine.storage.payload import Luggage, pack
+from ravine.storage.payload import Payload, pack
 from ravine.tasks import find
 from ravine.tasks.builtin.quadratic_deep import BATCH_SIZE, EPOCHS, threshold
 
@@ -140,7 +140,7 @@ def validate(
 
 
 def _workbench(folder: str) -> dict[str, str]:
-    luggage = Luggage(find("quadratic-deep"), {str(rule): rule for rule in OPTIMIZERS.values()})
+    luggage = Payload(find("quadratic-deep"), {str(rule): rule for rule in OPTIMIZERS.values()})
     return {"folder": folder, "digest": pack(Path(folder), luggage), "engine": JAX}
 
 

@@ -57,7 +57,7 @@ class Opened(NamedTuple):
     processor: str
 
 
-class Post:
+class RayActor:
     """What a Ray actor is made of. Everything in it happens on the node."""
 
     def open(self, opening: Opening) -> Opened:
@@ -81,13 +81,13 @@ class Post:
             **opening.told,
             "JAX_COMPILATION_CACHE_DIR": str(cache_folder()),
         }
-        self._process = Process(core, told, self._hear)
+        self._process = Process(core, told, self._on_message)
         # Ray's own copies of packages are none of ours.
         own = [p for p in sys.path if "thirdparty_files" not in p]
         path = [*dict.fromkeys([*filter(os.path.exists, opening.path), *own])]
         # What is to stay the driver makes durable.
         bench = {**opening.workbench, "folder": str(self._folder), "durable": False}
-        self._process.give("open", {"path": path, **bench})
+        self._process.submit("open", {"path": path, **bench})
         return Opened(node, self._process.pid, provenance.machine()["processor"])
 
     def do(
@@ -95,7 +95,7 @@ class Post:
     ) -> tuple[Message, dict[str, Any]]:
         """What came of a job, and the files that it left."""
         self._unpack(brought)
-        self._process.give(name, arguments)
+        self._process.submit(name, arguments)
         message = self._said.get()
         if message[0] == "died" and message[1].startswith(f"exit code {-signal.SIGTERM}"):
             message = "vanished", "its process was told to end, as a node's are that is shut down"
@@ -111,12 +111,12 @@ class Post:
         """Be gone, and the files with it if nobody else here needs them."""
         import ray.actor
 
-        self._process.end()
+        self._process.kill()
         self._held.close()
         _sweep(self._folder.parent)
         ray.actor.exit_actor()
 
-    def _hear(self, worker: Worker, message: Message) -> None:
+    def _on_message(self, worker: Worker, message: Message) -> None:
         self._said.put(message)
 
     def _unpack(self, brought: Sequence[Parcel]) -> None:

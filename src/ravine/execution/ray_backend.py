@@ -21,12 +21,12 @@ from textwrap import shorten
 from typing import Any
 from uuid import uuid4
 
-from ravine.errors import RavineError, WrongCall
+from ravine.errors import InvalidArgument, RavineError
 from ravine.execution import file_transfer
-from ravine.execution.engine_worker import Torn
+from ravine.execution.engine_worker import CorruptFile
 from ravine.execution.file_transfer import Version
-from ravine.execution.ray_actor import Opened, Opening, Parcel, Post
-from ravine.execution.worker_backend import Hear, Message, Place, told
+from ravine.execution.ray_actor import Opened, Opening, Parcel, RayActor
+from ravine.execution.worker_backend import Message, OnMessage, Place, told
 from ravine.experiment.engines import JAX, device
 from ravine.storage import provenance
 from ravine.training.gpus import said
@@ -43,18 +43,18 @@ Say = Callable[[Message], None]
 
 
 def check(address: str | None) -> None:
-    """Raises ``WrongCall`` unless Ray is installed, where a cluster is asked for."""
+    """Raises ``InvalidArgument`` unless Ray is installed, where a cluster is asked for."""
     if address is None:
         return
     if not isinstance(address, str) or not address:
-        raise WrongCall(f"ray={address!r} is not allowed: give 'auto', 'local' or an address")
+        raise InvalidArgument(f"ray={address!r} is not allowed: give 'auto', 'local' or an address")
     if address.startswith("ray://"):
-        raise WrongCall(
+        raise InvalidArgument(
             "ray:// is for Ray's client, which ravine does not use: run ravine on a node of the "
             "cluster, with --ray auto"
         )
     if importlib.util.find_spec("ray") is None:
-        raise WrongCall("--ray needs Ray: pip install 'ravine[ray]'")
+        raise InvalidArgument("--ray needs Ray: pip install 'ravine[ray]'")
 
 
 @contextmanager
@@ -118,9 +118,9 @@ class Cluster:
         self._carriers = ThreadPoolExecutor(CARRIERS, "ravine-ray")
         self._stored: OrderedDict[str, tuple[Version, Any]] = OrderedDict()
 
-    def crew(self, count: int | None, workbench: Mapping[str, Any]) -> "RayCrew":
+    def backend(self, count: int | None, workbench: Mapping[str, Any]) -> "RayBackend":
         """Workers for a race; ``count``: how many at most, by default as many as CPUs."""
-        return RayCrew(self, count, workbench)
+        return RayBackend(self, count, workbench)
 
     def met(self, processor: str) -> None:
         """A node has such a processor."""
@@ -175,7 +175,7 @@ class Cluster:
         self._carriers.shutdown(wait=False, cancel_futures=True)
 
 
-class RayCrew:
+class RayBackend:
     """See ``crew.Crew``: an actor a seat, which waits until the cluster has a CPU for it."""
 
     def __init__(self, cluster: Cluster, count: int | None, workbench: Mapping[str, Any]) -> None:
@@ -189,24 +189,24 @@ class RayCrew:
         self._unit = device(engine).upper()  # as Ray calls what a worker has one of
         gpus = 1 if self._unit == "GPU" else 0
         if gpus and not cluster.grows and not ray.cluster_resources().get("GPU"):
-            raise WrongCall("Ray finds no GPU on this machine: leave out --device gpu")
-        self.post: Any = ray.remote(num_cpus=1, num_gpus=gpus, max_restarts=0)(Post)
+            raise InvalidArgument("Ray finds no GPU on this machine: leave out --device gpu")
+        self.post: Any = ray.remote(num_cpus=1, num_gpus=gpus, max_restarts=0)(RayActor)
         self.there: set[RayWorker] = set()  # who is ready
         self._count = count
-        self._seats = 0
+        self._slots = 0
         self._looked = float("-inf")
         self._alone: float | None = None  # since when there is nobody
 
-    def seats(self) -> int:
+    def slots(self) -> int:
         """As many as the cluster has CPUs, or GPUs, or as were asked for; new nodes add theirs."""
         import ray
 
         now = time.monotonic()
         if now - self._looked < LOOK:
-            return self._seats
+            return self._slots
         self._looked = now
         found = self._count or int(ray.cluster_resources().get(self._unit, 0))
-        self._seats = max(1, self._seats, found)
+        self._slots = max(1, self._slots, found)
         if self.there:
             self._alone = None
         elif self._alone is None:
@@ -215,26 +215,26 @@ class RayCrew:
             waits = f"waiting for a free {'CPU' if self._unit == 'CPU' else 'GPU and CPU'}"
             self.cluster.say(f"no worker on the Ray cluster is ready: {waits}")
             self._alone = float("inf")
-        return self._seats
+        return self._slots
 
     def place(self) -> Place:
-        """See ``Crew``. Of memory, what Ray counts a CPU, or GPU, on nodes that have some."""
+        """See ``WorkerBackend``. Of memory, what Ray counts a CPU, or GPU, on nodes that have some."""
         import ray
 
         nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]
         nodes = [has for has in nodes if has.get(self._unit) and has.get("memory")]
         units = sum(has[self._unit] for has in nodes)
-        memory = sum(has["memory"] for has in nodes) / units * self._seats if nodes else math.inf
+        memory = sum(has["memory"] for has in nodes) / units * self._slots if nodes else math.inf
         machine = provenance.machine()
         if other := self.cluster.processors - {machine["processor"]}:
             machine |= {"processor": ", ".join(sorted(other))}
         if self._unit == "GPU":
             machine |= {"gpu": said([kind for has in nodes for kind in _kinds(has)])}
-        return Place("the cluster", machine | {"cores": self._seats}, memory)
+        return Place("the cluster", machine | {"cores": self._slots}, memory)
 
-    def hire(self, seat: int, hear: Hear) -> "RayWorker":
+    def spawn(self, slot: int, on_message: OnMessage) -> "RayWorker":
         """See ``crew.Crew``."""
-        return RayWorker(self, hear)
+        return RayWorker(self, on_message)
 
 
 def _kinds(resources: Mapping[str, float]) -> list[str]:
@@ -246,22 +246,22 @@ def _kinds(resources: Mapping[str, float]) -> list[str]:
 class RayWorker:
     """See ``crew.Worker``: what the driver knows of an actor."""
 
-    def __init__(self, crew: RayCrew, hear: Hear) -> None:
+    def __init__(self, backend: RayBackend, on_message: OnMessage) -> None:
         self.ready = False
         self.known: set[str] = set()
-        self._crew = crew
-        self._say = partial(hear, self)
+        self._backend = backend
+        self._say = partial(on_message, self)
         self._has: dict[str, Version] = {}  # of the files that many jobs read
         self._left: dict[str, Version] = {}  # of those of its last job that one job reads
         self._busy = self._over = False
         self.where: Opened | None = None
-        self._actor = crew.post.remote()
-        crew.cluster.follow(self._actor.open.remote(crew.opening), self._opened, self._say)
+        self._actor = backend.post.remote()
+        backend.cluster.follow(self._actor.open.remote(backend.opening), self._opened, self._say)
 
-    def give(self, name: str, arguments: Mapping[str, Any]) -> None:
+    def submit(self, name: str, arguments: Mapping[str, Any]) -> None:
         """See ``crew.Worker``."""
         self._busy = True
-        cluster, folder = self._crew.cluster, self._crew.folder
+        cluster, folder = self._backend.cluster, self._backend.folder
         brought = []
         for file in file_transfer.reads(name, arguments):
             # What is not there the worker will miss, and say so.
@@ -275,14 +275,14 @@ class RayWorker:
         ref = self._actor.do.remote(name, dict(arguments), brought)
         cluster.follow(ref, partial(self._did, brought), self._say)
 
-    def end(self) -> None:
+    def kill(self) -> None:
         """See ``crew.Worker``."""
         import ray
 
         self._over = True
-        self._crew.there.discard(self)
+        self._backend.there.discard(self)
         if self.ready and not self._busy:
-            self._crew.cluster.leaving.append(self._actor.leave.remote())
+            self._backend.cluster.leaving.append(self._actor.leave.remote())
         else:
             ray.kill(self._actor)
 
@@ -292,9 +292,9 @@ class RayWorker:
             self._say(why)
             return
         self.where = where = answer.result()
-        self._crew.cluster.met(where.processor)
+        self._backend.cluster.met(where.processor)
         if not self._over:
-            self._crew.there.add(self)
+            self._backend.there.add(self)
             self.ready = True
             self._say(("ready", None))
 
@@ -304,15 +304,17 @@ class RayWorker:
             return
         if (why := self._failure(answer)) is not None:
             if why[0] == "vanished":
-                self._crew.cluster.say(f"a worker vanished; another does its work again: {why[1]}")
+                self._backend.cluster.say(
+                    f"a worker vanished; another does its work again: {why[1]}"
+                )
             self._say(why)
             return
         self._busy = False
         message, files = answer.result()
         self._has |= {p.name: p.version for p in brought if not file_transfer.passing(p.name)}
-        if message[0] == "done" and isinstance(message[1], Torn):
+        if message[0] == "done" and isinstance(message[1], CorruptFile):
             self._has.pop(message[1].file, None)
-        folder = self._crew.folder
+        folder = self._backend.folder
         try:
             file_transfer.put(folder, files)
         except RavineError as error:

@@ -58,7 +58,7 @@ class Replays:
         pool.work(self)
         return [self._found[i] for i in range(len(self._replays))]
 
-    def take(self, worker: int) -> Job | None:
+    def next_job(self, worker: int) -> Job | None:
         """See ``pool.Source``."""
         if not self._left:
             return None
@@ -73,12 +73,12 @@ class Replays:
         arguments = replay._replace(rule=cloudpickle.dumps(replay.rule))._asdict()
         return Job("replay", arguments, kind=names[index])
 
-    def done(self, worker: int, job: Job, answer: Any) -> None:
+    def on_result(self, worker: int, job: Job, answer: Any) -> None:
         """See ``pool.Source``."""
         self._found[self._at.pop(worker)] = answer
         self._advanced()
 
-    def lost(self, worker: int, job: Job, why: str) -> None:
+    def on_failure(self, worker: int, job: Job, why: str) -> None:
         """See ``pool.Source``."""
         self._deaths += 1
         if self._deaths > 1:
@@ -86,7 +86,7 @@ class Replays:
         self._traced.pop(worker, None)
         self._left.append(self._at.pop(worker))
 
-    def handed_out(self) -> None:
+    def on_idle(self) -> None:
         """See ``pool.Source``."""
 
 

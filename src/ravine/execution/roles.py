@@ -8,7 +8,7 @@ from ravine.experiment.endpoint import Aim
 from ravine.experiment.plan import Plan, Run
 
 
-class Watcher(Protocol):
+class ProgressListener(Protocol):
     """Who is told how the race goes."""
 
     def planned(self, plan: Plan, stored: Sequence[Curve]) -> None:
@@ -33,7 +33,7 @@ class Watcher(Protocol):
         """Something went wrong and was dealt with."""
 
 
-class Course(Protocol):
+class RaceProtocol(Protocol):
     """Who says what is run: a protocol of comparing. Pure functions of what is stored."""
 
     def widened(self, plan: Plan, curves: Sequence[Curve]) -> Plan:

@@ -12,15 +12,15 @@ import cloudpickle
 import numpy as np
 
 from ravine.errors import RavineError
-from ravine.execution.artifacts import SAID, Materials
-from ravine.execution.best_model_trainer import Keeping, Kept
+from ravine.execution.artifacts import SAID, Artifacts
+from ravine.execution.best_model_trainer import BestModelTrainer, Kept
 from ravine.execution.cost_probe import rehearsed
-from ravine.execution.engine_worker import Advanced, Begun, Bound, Torn
+from ravine.execution.engine_worker import Advanced, Begun, Bound, CorruptFile
 from ravine.execution.job import Job
 from ravine.execution.pool import Pool
-from ravine.execution.ready_queue import Turns
-from ravine.execution.roles import Course, Watcher
-from ravine.execution.step_timer import Pace
+from ravine.execution.ready_queue import ReadyQueue
+from ravine.execution.roles import ProgressListener, RaceProtocol
+from ravine.execution.step_timer import StepTimer
 from ravine.execution.worker_backend import Place
 from ravine.experiment import pruning
 from ravine.experiment.config import scheduled
@@ -28,27 +28,27 @@ from ravine.experiment.configuration import Configuration
 from ravine.experiment.cost import Cost
 from ravine.experiment.curve import Curve
 from ravine.experiment.endpoint import Aim
-from ravine.experiment.engines import KERAS, MustMove
-from ravine.experiment.plan import Facts, Plan, Run
-from ravine.experiment.rungs import Climb, group_of
+from ravine.experiment.engines import KERAS, EngineChange
+from ravine.experiment.plan import Plan, Run, TaskInfo
+from ravine.experiment.rungs import RungTracker, group_of
 from ravine.rules.update_rule import Rule
 from ravine.storage.files import tidy
 from ravine.storage.store import STEP_SECONDS, WORK, Store
 from ravine.storage.work_files import checkpoint_file, program_file
-from ravine.training.packs import RETRIES, Pack, packed
 from ravine.training.profile import Profile
+from ravine.training.run_batches import RETRIES, RunBatch, packed
 
 REPAIRS = 3  # of one file; more, and the disk is at fault
 
 
-class Driver:
+class Scheduler:
     """One race being run; a source of jobs for the pool."""
 
     def __init__(
         self,
         pool: Pool,
         rules: Mapping[str, Rule],
-        watcher: Watcher,
+        watcher: ProgressListener,
         folder: Path,
         payload: str = "",
     ) -> None:
@@ -58,17 +58,17 @@ class Driver:
         self._listed = rules
         self._rules: dict[str, bytes] = {}
         self._watcher = watcher
-        self._materials = Materials(self._work)  # what worker 0 makes, the one that has Keras
+        self._artifacts = Artifacts(self._work)  # what worker 0 makes, the one that has Keras
         self._troubles: Counter[str] = Counter()  # of jobs and files
         self.profile = Profile(len(pool))
         self._handed: dict[int, float] = {}  # when each worker was given its job
-        self._unsaved: list[tuple[Pack, Advanced]] = []
-        self._turns = Turns(self._materials)
-        self._climbs: dict[tuple[str, int], Climb] = {}  # of the stage that is being run
+        self._unsaved: list[tuple[RunBatch, Advanced]] = []
+        self._turns = ReadyQueue(self._artifacts)
+        self._climbs: dict[tuple[str, int], RungTracker] = {}  # of the stage that is being run
         self._aims: Mapping[int, Aim] = {}  # of the studies in which rates are stopped
-        self._running: dict[int, Pack] = {}
+        self._running: dict[int, RunBatch] = {}
         self._proven = False  # whether this machine could do anything
-        self._facts: Facts | Bound | None = None
+        self._facts: TaskInfo | Bound | None = None
         self._plan: Plan | None = None
         self._store: Store | None = None
 
@@ -82,16 +82,16 @@ class Driver:
         """Where they are."""
         return self._pool.place
 
-    def describe(self, task: Any = None) -> Facts:
-        """What the task's model and data are. Raises ``MustMove`` for one bound to a framework.
+    def describe(self, task: Any = None) -> TaskInfo:
+        """What the task's model and data are. Raises ``EngineChange`` for one bound to a framework.
 
         Of a ``task`` that is given, the model that this process builds is compared with the
-        worker's. Raises ``WrongCall`` where they differ.
+        worker's. Raises ``InvalidArgument`` where they differ.
         """
-        self._materials.describe(getattr(task, "variables", ()))
+        self._artifacts.describe(getattr(task, "variables", ()))
         self._pool.work(self)
         if isinstance(self._facts, Bound):
-            raise MustMove(KERAS[self._facts.framework], self._facts.why)
+            raise EngineChange(KERAS[self._facts.framework], self._facts.why)
         assert self._facts is not None
         for note in self._facts.notes:
             self._watcher.trouble(note)
@@ -103,7 +103,7 @@ class Driver:
         with self.profile.timing("rehearse"):
             return rehearsed(plan, rules, self._pool, self._work, self._watcher.doing)
 
-    def run(self, plan: Plan, store: Store, course: Course) -> None:
+    def run(self, plan: Plan, store: Store, course: RaceProtocol) -> None:
         """Do what the protocol says is due until nothing is. What is stored is not run again."""
         self._plan, self._store = plan, store
         self._proven = bool(store.segments_done())
@@ -124,12 +124,12 @@ class Driver:
         """The model as a run left it, in the work folder; or why it could not be kept."""
         plan = replace(self._settled, width=curve.narrowed or self._settled.width)
         self._watcher.doing(0, "training the winner's best run once more, to keep the model")
-        keeping = Keeping(plan, self._rules[curve.run.rule], curve, self._materials)
+        keeping = BestModelTrainer(plan, self._rules[curve.run.rule], curve, self._artifacts)
         self._pool.work(keeping)
         self._watcher.doing(0, "")
         return keeping.kept or keeping.why
 
-    def _due(self, course: Course) -> list[Run]:
+    def _due(self, course: RaceProtocol) -> list[Run]:
         """The runs of the next stage; of the last, if grids are found to be too narrow, wider."""
         store, plan = self._kept, self._settled
         curves = store.curves()
@@ -141,10 +141,10 @@ class Driver:
         self._aims = course.aims(wider, curves)
         return course.due(wider, curves)
 
-    def take(self, worker: int) -> Job | None:
+    def next_job(self, worker: int) -> Job | None:
         """See ``pool.Source``."""
         self._handed[worker] = time.monotonic()
-        if worker == 0 and (job := self._materials.next()) is not None:
+        if worker == 0 and (job := self._artifacts.next()) is not None:
             self._watcher.doing(worker, SAID[job.name])
             return job
         if (pack := self._turns.next(worker)) is None:
@@ -162,22 +162,22 @@ class Driver:
         }
         return Job("advance", arguments, kind=program)
 
-    def done(self, worker: int, job: Job, answer: Any) -> None:
+    def on_result(self, worker: int, job: Job, answer: Any) -> None:
         """See ``pool.Source``."""
         took = time.monotonic() - self._handed[worker]
         self._watcher.doing(worker, "")
-        if isinstance(answer, Torn):
+        if isinstance(answer, CorruptFile):
             self._repair(answer.file, job, self._running.pop(worker, None))
         elif job.name == "advance":
             self.profile.segment(job.kind, took, answer.spent)
             self._go_on(self._running.pop(worker), answer)
         else:
             self.profile.job(job.name, took)
-            self._turns.made(self._materials.made(job))
+            self._turns.made(self._artifacts.made(job))
             if job.name == "describe":
                 self._facts = answer
 
-    def lost(self, worker: int, job: Job, why: str) -> None:
+    def on_failure(self, worker: int, job: Job, why: str) -> None:
         """See ``pool.Source``."""
         self._watcher.doing(worker, "")
         self._turns.died(worker)
@@ -186,14 +186,14 @@ class Driver:
             return
         self._troubles[repr(job)] += 1
         if self._troubles[repr(job)] <= RETRIES:
-            self._materials.again(job)
+            self._artifacts.again(job)
             return
         said = f"'{job.name}' ended its worker {RETRIES + 1} times: {why}"
         if job.name != "trace":
             raise RavineError(said)
-        self._materials.give_up(job, said)
+        self._artifacts.give_up(job, said)
 
-    def handed_out(self) -> None:
+    def on_idle(self) -> None:
         """See ``pool.Source``: while the workers go on, what they brought is stored."""
         if self._unsaved:
             self._save()
@@ -215,7 +215,7 @@ class Driver:
 
     def _trace(self, rule: str, width: int) -> None:
         plan = replace(self._settled, width=width)
-        self._materials.trace(rule, self._rules[rule], plan)
+        self._artifacts.trace(rule, self._rules[rule], plan)
 
     def _time_steps(self) -> None:
         """Have a step of every rule timed, once a race."""
@@ -223,7 +223,7 @@ class Driver:
         if set(plan.choices.rules) <= set(store.read_meta(STEP_SECONDS) or {}):
             return
         self._watcher.doing(0, "timing a step of each rule")
-        pace = Pace(plan, self._rules, self._materials)
+        pace = StepTimer(plan, self._rules, self._artifacts)
         with self.profile.timing("pace"):
             self._pool.work(pace)
         self._watcher.doing(0, "")
@@ -241,12 +241,12 @@ class Driver:
             rungs = plan.rungs_of(own[0]) if group[1] in self._aims else ()
             gates = [plan.cuts(own[0]).index(rung) + 1 for rung in rungs]
             done = {run.id: stored[run.id] for run in own if self._can_go_on(run, stored)}
-            climb = self._climbs[group] = Climb(own, done, gates)
+            climb = self._climbs[group] = RungTracker(own, done, gates)
             self._pack([r for r in climb.moving() if climb.done[r.id] < len(plan.cuts(r))])
             self._gather(group)
         if self._turns:  # with runs for the other workers to go on with meanwhile
             for seed in later:
-                self._materials.draw(seed)
+                self._artifacts.draw(seed)
         self._pool.work(self)
         for pack, why in self._turns.hopeless():
             self._fail(pack, why)
@@ -263,7 +263,7 @@ class Driver:
         for pack in packed(runs, done, self._kept.narrowed(), self._settled.width):
             if pack.segment == 0 or self._settled.facts.anew:
                 for run in pack.runs:
-                    self._materials.draw(run.seed)
+                    self._artifacts.draw(run.seed)
             self._trace(pack.rule, pack.width)
             waiting.append(pack)
         self._turns.add(waiting, first)
@@ -293,7 +293,7 @@ class Driver:
         # Who began goes on before others begin: few checkpoints lie about at any time.
         self._pack(here, first=True)
 
-    def _go_on(self, pack: Pack, answer: Advanced) -> None:
+    def _go_on(self, pack: RunBatch, answer: Advanced) -> None:
         self._unsaved.append((pack, answer))
         group = group_of(pack.runs[0])
         done, climb = pack.segment + 1, self._climbs[group]
@@ -334,20 +334,20 @@ class Driver:
         shape = run.steps // plan.period, 2, len(plan.facts.measures)
         self._watcher.finished(run, np.full(shape, np.nan))
 
-    def _repair(self, file: str, job: Job, pack: Pack | None) -> None:
+    def _repair(self, file: str, job: Job, pack: RunBatch | None) -> None:
         """Have a torn file made again, then do the job that needs it."""
         self._troubles[file] += 1
         if self._troubles[file] > REPAIRS:
             raise RavineError(f"'{file}' is damaged again and again: is the disk failing?")
         if pack is not None:
             # A checkpoint is made by nobody else: what it came from is done again.
-            self._again(pack if self._materials.known(file) else replace(pack, segment=0))
+            self._again(pack if self._artifacts.known(file) else replace(pack, segment=0))
         else:
-            self._materials.again(job)
-        self._materials.remake(file)
+            self._artifacts.again(job)
+        self._artifacts.remake(file)
         self._watcher.trouble(f"'{file}' was damaged; it is made again")
 
-    def _try_again(self, pack: Pack, why: str) -> None:
+    def _try_again(self, pack: RunBatch, why: str) -> None:
         """After the death of its worker."""
         self._save()  # what is narrowed below must not come back with its old width
         again = pack.after_death()
@@ -363,15 +363,15 @@ class Driver:
         for part in again:
             self._again(part)
 
-    def _again(self, pack: Pack) -> None:
+    def _again(self, pack: RunBatch) -> None:
         """Last in the queue: what works goes first."""
         self._climbs[group_of(pack.runs[0])].go_back(pack.runs, pack.segment)
         if pack.segment == 0 or self._settled.facts.anew:
             for run in pack.runs:
-                self._materials.draw(run.seed)
+                self._artifacts.draw(run.seed)
         self._turns.add([pack])
 
-    def _fail(self, pack: Pack, why: str) -> None:
+    def _fail(self, pack: RunBatch, why: str) -> None:
         self._save()
         if not self._proven:  # a machine that can do nothing says nothing about rules
             raise RavineError(f"no run could be done; of {pack.rule}, {why}")

@@ -15,20 +15,20 @@ from pathlib import Path
 from threading import Thread
 from typing import Any
 
-from ravine.errors import RavineError, WrongCall
+from ravine.errors import InvalidArgument, RavineError
 from ravine.execution import best_model_file
 from ravine.execution.cost_probe import published
-from ravine.execution.gpu_backend import Gpus
+from ravine.execution.gpu_backend import GpuBackend
 from ravine.execution.in_process import InProcess
 from ravine.execution.pool import Pool
 from ravine.execution.ray_backend import Cluster, connected
 from ravine.execution.ray_backend import check as check_ray
-from ravine.execution.roles import Course
-from ravine.execution.scheduler import Driver
-from ravine.execution.worker_backend import Crew, Local
+from ravine.execution.roles import RaceProtocol
+from ravine.execution.scheduler import Scheduler
+from ravine.execution.worker_backend import Local, WorkerBackend
 from ravine.experiment.cost import Cost
 from ravine.experiment.curve import Curve
-from ravine.experiment.engines import MustMove, device, framework, on_device
+from ravine.experiment.engines import EngineChange, device, framework, on_device
 from ravine.experiment.plan import Plan
 from ravine.frameworks.names import CALLED
 from ravine.frameworks.spelling import is_spelled
@@ -38,7 +38,7 @@ from ravine.results.race import Race, publish_pages
 from ravine.rules.update_rule import Rule
 from ravine.storage import payload
 from ravine.storage.files import tidy
-from ravine.storage.payload import Luggage
+from ravine.storage.payload import Payload
 from ravine.storage.race_dir import using
 from ravine.storage.store import COST, FILE, WORK, Store
 from ravine.storage.work_files import discard_programs
@@ -53,8 +53,8 @@ def conduct(
     workers: int | None,
     ray: str | None,
     display: Display,
-    start: Callable[[Driver], Store],
-    course: Course,
+    start: Callable[[Scheduler], Store],
+    course: RaceProtocol,
     announce: Callable[[Plan, Sequence[Curve]], None] | None = None,
     then: Callable[[Plan, Store, Mapping[str, str]], None] | None = None,
     engine: str | None = None,
@@ -69,23 +69,23 @@ def conduct(
     with using(folder):
         work.mkdir(exist_ok=True)
         discard_programs(work)
-    packed = payload.pack(work, Luggage(task, rules))
+    packed = payload.pack(work, Payload(task, rules))
     workbench = {"folder": str(work), "digest": packed}
     for note in task.notes:
         display.trouble(note)
     with display, _beside(vega.prepare), _cluster(ray, display) as cluster, ExitStack() as pools:
 
-        def opened(engine: str) -> Driver:
+        def opened(engine: str) -> Scheduler:
             pools.callback(tidy, work)  # of what workers were writing, once they are gone
             bench = {**workbench, "engine": engine}
-            crew = here(workers, bench) if cluster is None else cluster.crew(workers, bench)
-            return Driver(pools.enter_context(Pool(crew)), rules, display, folder, packed)
+            backend = here(workers, bench) if cluster is None else cluster.backend(workers, bench)
+            return Scheduler(pools.enter_context(Pool(backend)), rules, display, folder, packed)
 
         engine = _engine(folder, engine or task.engine)
         driver = opened(engine)
         try:
             store = start(driver)
-        except MustMove as move:
+        except EngineChange as move:
             on_device(move.engine, device(engine))
             pools.close()
             display.trouble(_natively(move))
@@ -119,12 +119,12 @@ def conduct(
             raise
 
 
-def here(workers: int | None, workbench: Mapping[str, Any]) -> Crew:
+def here(workers: int | None, workbench: Mapping[str, Any]) -> WorkerBackend:
     """The workers of this machine for an engine; of none, this process does the work itself."""
     if workers == 0:
         return InProcess(workbench)
-    crew = Gpus if device(workbench["engine"]) == "gpu" else Local
-    return crew(workers, workbench)
+    backend = GpuBackend if device(workbench["engine"]) == "gpu" else Local
+    return backend(workers, workbench)
 
 
 def _cluster(ray: str | None, display: Display) -> AbstractContextManager[Cluster | None]:
@@ -141,7 +141,7 @@ def _engine(folder: Path, engine: str) -> str:
     return engine
 
 
-def _natively(move: MustMove) -> str:
+def _natively(move: EngineChange) -> str:
     name = CALLED[framework(move.engine)]
     return (
         f"{move}. So this race goes on in {name} itself, run after run, which takes longer than "
@@ -149,7 +149,7 @@ def _natively(move: MustMove) -> str:
     )
 
 
-def _cost(store: Store, driver: Driver) -> Cost | None:
+def _cost(store: Store, driver: Scheduler) -> Cost | None:
     """What the race was found to cost, when it was planned."""
     known = store.read_meta(COST)
     return Cost(**known)._replace(workers=driver.workers) if known else None
@@ -172,13 +172,15 @@ def _beside(work: Callable[[], None]) -> Iterator[None]:
 
 
 def check_workers(workers: int | None, ray: str | None = None) -> None:
-    """Raises ``WrongCall`` unless that many workers can be, on a cluster if one is named."""
+    """Raises ``InvalidArgument`` unless that many workers can be, on a cluster if one is named."""
     check_ray(ray)
     if workers is None:
         return
     if not isinstance(workers, int) or isinstance(workers, bool) or workers < 0:
-        raise WrongCall(
+        raise InvalidArgument(
             f"workers={workers!r} is not allowed: give a whole number, 0 for no process but this"
         )
     if workers == 0 and ray is not None:
-        raise WrongCall("workers=0 is this process alone: leave it out to race on a Ray cluster")
+        raise InvalidArgument(
+            "workers=0 is this process alone: leave it out to race on a Ray cluster"
+        )

@@ -5,8 +5,8 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
 
-from ravine.errors import RavineError, WrongCall
-from ravine.execution.scheduler import Driver
+from ravine.errors import InvalidArgument, RavineError
+from ravine.execution.scheduler import Scheduler
 from ravine.execution.worker_backend import Place
 from ravine.experiment import budget
 from ravine.experiment.cost import Cost, estimate
@@ -25,15 +25,15 @@ ARRAYS = 4  # weights, gradients, two memories: what training holds of each para
 def sized(
     plan: Plan,
     rules: Mapping[str, Rule],
-    driver: Driver,
+    driver: Scheduler,
     folder: Path,
     seconds: float | None,
     pairs: Callable[[int], int],
 ) -> tuple[Plan, Cost | None]:
     """The plan that is to be run, and what it costs here, where that could be tried.
 
-    ``seconds``: the budget; ``pairs``: see ``budget.fitted``. Raises ``WrongCall`` for a race that
-    is too large for this machine, as soon as that is clear.
+    ``seconds``: the budget; ``pairs``: see ``budget.fitted``. Raises ``InvalidArgument`` for a race
+    that is too large for this machine, as soon as that is clear.
     """
     thumb = by_rule_of_thumb(plan, driver.workers)
     fit = plan
@@ -63,13 +63,13 @@ def by_rule_of_thumb(plan: Plan, workers: int) -> Cost:
 
 
 def check(plan: Plan, cost: Cost, folder: Path, place: Place, about: str = "about") -> None:
-    """Raises ``WrongCall`` for a race that cannot be done there, or not within a month."""
+    """Raises ``InvalidArgument`` for a race that cannot be done there, or not within a month."""
     takes, there = estimate(plan, cost), place.memory
     lower = "seeds, fresh_seeds or the number of learning rates"
     runs = f"{plan.count:,} runs of {plan.steps:,} steps"
     one, workers = cost.grown_bytes or cost.worker_bytes, cost.workers
     if not cost.step or workers * one > there:
-        raise WrongCall(
+        raise InvalidArgument(
             f"this race would need {about} {said_bytes(workers * one)} of memory, and "
             f"{place.called} has {said_bytes(there)}: "
             f"{workers} worker{'s' if workers > 1 else ''} with "
@@ -78,14 +78,14 @@ def check(plan: Plan, cost: Cost, folder: Path, place: Place, about: str = "abou
             "batch_size or the size of the model"
         )
     if takes.seconds > LONGEST or takes.memory > there:
-        raise WrongCall(
+        raise InvalidArgument(
             f"this race would take {about} {said_seconds(takes.seconds)} and "
             f"{said_bytes(takes.memory)} of memory, of which {place.called} has "
             f"{said_bytes(there)}: {runs}. Lower epochs, {lower}, or give a budget, such as 2h, "
             "to have them fitted"
         )
     if takes.disk > (free := _free(folder)):
-        raise WrongCall(
+        raise InvalidArgument(
             f"this race would write {about} {said_bytes(takes.disk)}, and there are "
             f"{said_bytes(free)} left where '{folder}' is: {runs}. Lower {lower}"
         )

@@ -4,23 +4,23 @@ from collections import deque
 from collections.abc import Mapping
 from typing import Any
 
-from ravine.execution.artifacts import Materials
-from ravine.execution.engine_worker import Torn
+from ravine.execution.artifacts import Artifacts
+from ravine.execution.engine_worker import CorruptFile
 from ravine.execution.job import Job
 from ravine.experiment.cost import ROUNDS
 from ravine.experiment.plan import FIRST_SEED, Plan
 from ravine.storage.work_files import program_file
 
 
-class Pace:
+class StepTimer:
     """A source of jobs, all for worker 0: nobody else works meanwhile."""
 
-    def __init__(self, plan: Plan, rules: Mapping[str, bytes], materials: Materials) -> None:
-        self._materials = materials
+    def __init__(self, plan: Plan, rules: Mapping[str, bytes], artifacts: Artifacts) -> None:
+        self._artifacts = artifacts
         self._seconds: dict[str, list[float]] = {}
-        materials.draw(FIRST_SEED["tuning"])
+        artifacts.draw(FIRST_SEED["tuning"])
         for rule in plan.choices.rules:
-            materials.trace(rule, rules[rule], plan)
+            artifacts.trace(rule, rules[rule], plan)
         self._jobs: deque[Job] = deque()
         for rule in [*plan.choices.rules] * ROUNDS:
             run = plan.run("tuning", rule, plan.choices.trials(rule)[0], 0)
@@ -33,31 +33,31 @@ class Pace:
         """By rule, those that could be timed in every round: what each round gave."""
         return {rule: times for rule, times in self._seconds.items() if len(times) == ROUNDS}
 
-    def take(self, worker: int) -> Job | None:
+    def next_job(self, worker: int) -> Job | None:
         """See ``pool.Source``."""
         if worker:
             return None
-        if (job := self._materials.next()) is not None:
+        if (job := self._artifacts.next()) is not None:
             return job
-        while self._jobs and self._jobs[0].arguments["program"] in self._materials.hopeless:
+        while self._jobs and self._jobs[0].arguments["program"] in self._artifacts.hopeless:
             self._jobs.popleft()
         return self._jobs.popleft() if self._jobs else None
 
-    def done(self, worker: int, job: Job, answer: Any) -> None:
+    def on_result(self, worker: int, job: Job, answer: Any) -> None:
         """See ``pool.Source``."""
-        if isinstance(answer, Torn):  # a race mends that; here it only means not to know
-            self.lost(worker, job, answer.file)
+        if isinstance(answer, CorruptFile):  # a race mends that; here it only means not to know
+            self.on_failure(worker, job, answer.file)
         elif job.name == "pace":
             self._seconds.setdefault(job.kind, []).append(answer)
         else:
-            self._materials.made(job)
+            self._artifacts.made(job)
 
-    def lost(self, worker: int, job: Job, why: str) -> None:
+    def on_failure(self, worker: int, job: Job, why: str) -> None:
         """See ``pool.Source``: then nobody knows, and the race goes on without."""
         if job.name != "pace":
-            self._materials.again(job)  # for the race, which says what to do about it
+            self._artifacts.again(job)  # for the race, which says what to do about it
         self._jobs.clear()
         self._seconds.clear()
 
-    def handed_out(self) -> None:
+    def on_idle(self) -> None:
         """See ``pool.Source``. There is nothing else to do."""

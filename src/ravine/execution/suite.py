@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ravine.errors import RavineError, WrongCall, unknown
+from ravine.errors import InvalidArgument, RavineError, unknown
 from ravine.execution import actions
 from ravine.execution.session import check_workers
 from ravine.experiment.config import named
@@ -56,9 +56,9 @@ def race_suite(
         tasks = [name.strip() for name in tasks.split(",") if name.strip()]
     chosen = [find(t) if isinstance(t, str) else t for t in (AT_HAND if tasks is None else tasks)]
     if not chosen:
-        raise WrongCall(f"no tasks given; known: {', '.join(TASKS)}")
+        raise InvalidArgument(f"no tasks given; known: {', '.join(TASKS)}")
     if twice := {t.name for t in chosen if [o.name for o in chosen].count(t.name) > 1}:
-        raise WrongCall(f"task '{min(twice)}' is listed twice")
+        raise InvalidArgument(f"task '{min(twice)}' is listed twice")
     if isinstance(rules, str):
         rules = read_rules(rules)
     by_name = named([read_rule(rule) for rule in (RULES if rules is None else rules)])
@@ -104,7 +104,7 @@ def resume_suite(
     asked = FOLDER.asked(Path(folder))
     own = [name for name in asked["tasks"] if name not in TASKS]
     if own:
-        raise WrongCall(
+        raise InvalidArgument(
             f"ravine does not ship {', '.join(own)}: call ravine.suite again, out={folder!r}"
         )
     return race_suite(

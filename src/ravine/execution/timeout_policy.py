@@ -10,7 +10,7 @@ RECENT = 100  # jobs of a kind that are remembered
 UNKNOWN = 3600.0  # where nothing like it was ever measured: a download, a large model
 
 
-class Patience:
+class TimeoutPolicy:
     """Learns from the jobs that are done. All times are in seconds."""
 
     def __init__(self) -> None:

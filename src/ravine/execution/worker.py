@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from queue import SimpleQueue
 from typing import IO, Any
 
-from ravine.errors import RavineError, WrongCall
+from ravine.errors import InvalidArgument, RavineError
 from ravine.execution.messages import receive, send
 from ravine.tasks import keras_import
 from ravine.tasks.adapters.failures import line_of, users_code
@@ -53,7 +53,7 @@ def answered(bench: Any, name: str, arguments: Mapping[str, Any]) -> tuple[str, 
 
 def _failed(error: Exception) -> tuple[str, Any]:
     if isinstance(error, RavineError):
-        return "wrong" if isinstance(error, WrongCall) else "stopped", str(error)
+        return "wrong" if isinstance(error, InvalidArgument) else "stopped", str(error)
     # What XLA raises is known by its text alone.
     full = isinstance(error, MemoryError) or "RESOURCE_EXHAUSTED" in str(error)
     text = "".join(traceback.format_exception(error))
@@ -65,12 +65,12 @@ def _failed(error: Exception) -> tuple[str, Any]:
 def opened(fits: bool = False, engine: str = "jax", **arguments: Any) -> Any:
     """What keeps a worker's memory between its jobs: ``jobs.Workbench``, or that of fits."""
     if fits:
-        from ravine.execution.framework_fit import Bench
+        from ravine.execution.framework_fit import FrameworkFitWorker
 
-        return Bench(**arguments)
-    from ravine.execution.engine_worker import Workbench
+        return FrameworkFitWorker(**arguments)
+    from ravine.execution.engine_worker import EngineWorker
 
-    return Workbench(**arguments, engine=engine)
+    return EngineWorker(**arguments, engine=engine)
 
 
 def _listen(stream: IO[bytes], jobs: "SimpleQueue[Any]") -> None:

@@ -19,7 +19,7 @@ from ravine.storage import provenance
 # "failed", "exhausted" and why; "died" and its last words, over its job; "vanished" and why, where
 # the job had no part in it; "ready", where it was not from the start.
 Message = tuple[str, Any]
-Hear = Callable[["Worker", Message], None]  # called from any thread
+OnMessage = Callable[["Worker", Message], None]  # called from any thread
 
 
 class Place(NamedTuple):
@@ -36,23 +36,23 @@ class Worker(Protocol):
     ready: bool  # whether it can be given a job
     known: set[str]  # the kinds of job that it has done
 
-    def give(self, name: str, arguments: Mapping[str, Any]) -> None:
+    def submit(self, name: str, arguments: Mapping[str, Any]) -> None:
         """Hand over a job. What came of it is said to whoever hears."""
 
-    def end(self) -> None:
+    def kill(self) -> None:
         """Be gone, whatever it is doing; nothing of it is heard any more."""
 
 
-class Crew(Protocol):
+class WorkerBackend(Protocol):
     """Has workers for as many seats as there are."""
 
-    def seats(self) -> int:
+    def slots(self) -> int:
         """How many workers there can be now. It may grow."""
 
     def place(self) -> Place:
         """Where they are."""
 
-    def hire(self, seat: int, hear: Hear) -> Worker:
+    def spawn(self, slot: int, on_message: OnMessage) -> Worker:
         """A new worker, who has the workbench."""
 
 
@@ -67,20 +67,20 @@ class Local:
         kept = os.environ if backend else without_settings(os.environ)
         self._environment = {**kept, **told(workbench.get("engine", JAX), backend)}
 
-    def seats(self) -> int:
-        """See ``Crew``."""
+    def slots(self) -> int:
+        """See ``WorkerBackend``."""
         return self._count
 
     def place(self) -> Place:
-        """See ``Crew``."""
+        """See ``WorkerBackend``."""
         return Place("this machine", provenance.machine(), memory.total())
 
-    def hire(self, seat: int, hear: Hear) -> "Process":
-        """See ``Crew``."""
+    def spawn(self, slot: int, on_message: OnMessage) -> "Process":
+        """See ``WorkerBackend``."""
         # More workers than cores share them; a system without affinity places them itself.
-        core = self._cores[seat % len(self._cores)]
-        worker = Process(core, self._environment, hear)
-        worker.give("open", {"path": sys.path, **self._workbench})
+        core = self._cores[slot % len(self._cores)]
+        worker = Process(core, self._environment, on_message)
+        worker.submit("open", {"path": sys.path, **self._workbench})
         return worker
 
 
@@ -89,9 +89,11 @@ class Process:
 
     ready = True
 
-    def __init__(self, core: int | None, environment: Mapping[str, str], hear: Hear) -> None:
+    def __init__(
+        self, core: int | None, environment: Mapping[str, str], on_message: OnMessage
+    ) -> None:
         self.known: set[str] = set()
-        self._hear = hear
+        self._on_message = on_message
         self._log: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 — closed in end()
         # -m and pipes, not multiprocessing: scripts without a main guard and notebooks work too.
         self._process = subprocess.Popen(
@@ -115,13 +117,13 @@ class Process:
         """Its number in the system."""
         return self._process.pid
 
-    def give(self, name: str, arguments: Mapping[str, Any]) -> None:
+    def submit(self, name: str, arguments: Mapping[str, Any]) -> None:
         """Write to the process. If it is dead, the listener says so."""
         assert self._process.stdin is not None
         with contextlib.suppress(OSError):
             send(self._process.stdin, (name, dict(arguments)))
 
-    def end(self) -> None:
+    def kill(self) -> None:
         """Kill the process and wait until it is gone, unless not even the system can end it."""
         self._process.kill()
         with contextlib.suppress(subprocess.TimeoutExpired):
@@ -136,9 +138,9 @@ class Process:
         with self._process.stdout as stream:
             try:
                 while True:
-                    self._hear(self, receive(stream))
+                    self._on_message(self, receive(stream))
             except (EOFError, OSError, ValueError):
-                self._hear(self, ("died", self._last_words()))
+                self._on_message(self, ("died", self._last_words()))
 
     def _last_words(self) -> str:
         """The end of what the process wrote to its standard error, and how it ended."""

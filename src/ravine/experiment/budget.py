@@ -5,8 +5,8 @@ from dataclasses import replace
 from functools import partial
 from typing import NamedTuple
 
-from ravine.errors import WrongCall
-from ravine.experiment.config import Choices, thinned
+from ravine.errors import InvalidArgument
+from ravine.experiment.config import RaceConfig, thinned
 from ravine.experiment.cost import Cost, estimate
 from ravine.experiment.durations import said_seconds
 from ravine.experiment.plan import Plan
@@ -23,8 +23,8 @@ class Concession(NamedTuple):
 
     what: str
     least: int
-    have: Callable[[Choices], int]
-    with_: Callable[[Choices, int], Choices]
+    have: Callable[[RaceConfig], int]
+    with_: Callable[[RaceConfig, int], RaceConfig]
 
 
 def fitted(
@@ -41,10 +41,10 @@ def fitted(
     Given up in the order of ``concessions``, each as little as will do and all of it before the
     next. ``pairs`` says how many a clean sweep takes to be a claim, among so many rules. What early
     stopping saves is not counted on: it is kept for grids that prove too narrow. Raises
-    ``WrongCall`` with what would be needed where even the least takes longer.
+    ``InvalidArgument`` with what would be needed where even the least takes longer.
     """
 
-    def takes(choices: Choices) -> float:
+    def takes(choices: RaceConfig) -> float:
         return spent + estimate(replace(plan, choices=choices), cost).longest
 
     fit, asked = plan.choices, takes(plan.choices)
@@ -64,7 +64,7 @@ def fitted(
             what = one.what.removesuffix("s") if low == 1 else one.what
             given_up[one.what] = f"{low} {what} instead of {one.have(plan.choices)}"
     if takes(fit) > budget:
-        raise WrongCall(_too_little(plan, budget, takes(fit), list(given_up.values()), spent))
+        raise InvalidArgument(_too_little(plan, budget, takes(fit), list(given_up.values()), spent))
     if not given_up:
         return plan
     said = (
@@ -75,7 +75,7 @@ def fitted(
 
 
 def concessions(
-    choices: Choices, rules: Mapping[str, Rule], pairs: Callable[[int], int]
+    choices: RaceConfig, rules: Mapping[str, Rule], pairs: Callable[[int], int]
 ) -> list[Concession]:
     """What is given up, first to last. The rules and the length of a run are not."""
     need = pairs(max(1, len(choices.rules) - 1))
@@ -104,7 +104,7 @@ def concessions(
     ]
 
 
-def _with(name: str, choices: Choices, value: int) -> Choices:
+def _with(name: str, choices: RaceConfig, value: int) -> RaceConfig:
     return replace(choices, **{name: value})  # type: ignore[arg-type]  # all of them are integers
 
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from ravine.errors import WrongCall, unknown
+from ravine.errors import InvalidArgument, unknown
 from ravine.experiment import grids
 from ravine.experiment.configuration import Configuration
 from ravine.experiment.grids import Rates
@@ -24,7 +24,7 @@ MOST_STUDIES = 100
 
 
 @dataclass(frozen=True)
-class Choices:
+class RaceConfig:
     """What the user decided. Learning rates are by the rule's spelling."""
 
     task: str
@@ -109,7 +109,7 @@ def choose(
     search: str | Sequence[str] | None = None,
     trials: int | None = None,
     tune: str | None = None,
-) -> tuple[Choices, dict[str, Rule]]:
+) -> tuple[RaceConfig, dict[str, Rule]]:
     """Check what the user asked for as far as it can be without building the model.
 
     The reference joins where it is missing: everything is measured against it. Returns the choices,
@@ -124,7 +124,7 @@ def choose(
     searched = grids.read_search(search)
     _check_tune(tune, learning_rates, searched)
     if trials is not None and learning_rates is not None:
-        raise WrongCall(
+        raise InvalidArgument(
             "trials and learning_rates both say how many are tried: give one of them, "
             "learning_rates as LO:HI:N for N trials"
         )
@@ -138,15 +138,17 @@ def choose(
     points = (grids.TRIALS if searched else grids.POINTS) if trials is None else trials
     for name, count in {**counts, "trials": points}.items():
         if not isinstance(count, int) or isinstance(count, bool) or count < 1:
-            raise WrongCall(f"{name}={count!r} is not allowed: give a whole number of at least 1")
+            raise InvalidArgument(
+                f"{name}={count!r} is not allowed: give a whole number of at least 1"
+            )
     most = {"seeds": STUDY_SEEDS, "fresh_seeds": STUDY_SEEDS, "studies": MOST_STUDIES}
     for name, limit in most.items():
         if counts[name] > limit:
-            raise WrongCall(f"{name}={counts[name]} is not allowed: at most {limit}")
+            raise InvalidArgument(f"{name}={counts[name]} is not allowed: at most {limit}")
     if points < 2:
-        raise WrongCall(f"trials={points} is not allowed: give at least 2")
+        raise InvalidArgument(f"trials={points} is not allowed: give at least 2")
     rates = grids.grids(task, by_name, learning_rates, points)
-    choices = Choices(
+    choices = RaceConfig(
         task.name,
         tuple(by_name),
         rates,
@@ -165,7 +167,7 @@ def choose(
     return tuned(choices, by_name), by_name
 
 
-def tuned(choices: Choices, rules: Mapping[str, Rule]) -> Choices:
+def tuned(choices: RaceConfig, rules: Mapping[str, Rule]) -> RaceConfig:
     """The choices, with the weight decays to try of all rules that have one to tune.
 
     One that somebody gave is not tuned, nor beside learning rates that somebody gave.
@@ -182,14 +184,14 @@ def _check_tune(tune: str | None, learning_rates: Rates, searched: Mapping[str, 
         raise unknown("way to tune", tune, TUNED)
     if tune == FULL and (learning_rates is not None or searched):
         given = "learning_rates" if learning_rates is not None else "search"
-        raise WrongCall(
+        raise InvalidArgument(
             f"tune='full' tries weight decays around the best of ravine's own learning rates, and "
             f"{given} says what is tried: leave one of them out; search='weight_decay' tunes the "
             "decay over a range"
         )
 
 
-def joined(choices: Choices, task: Any, rules: Mapping[str, Rule]) -> Choices:
+def joined(choices: RaceConfig, task: Any, rules: Mapping[str, Rule]) -> RaceConfig:
     """The choices of a race that more rules join: they get as many trials as the others.
 
     ``rules`` are all of them, by their spelling. Where one list of rates was given for all it is
@@ -211,7 +213,7 @@ def joined(choices: Choices, task: Any, rules: Mapping[str, Rule]) -> Choices:
     return tuned(grown, rules)
 
 
-def thinned(choices: Choices, rules: Mapping[str, Rule], count: int) -> Choices:
+def thinned(choices: RaceConfig, rules: Mapping[str, Rule], count: int) -> RaceConfig:
     """The choices with at most so many trials of each rule, over the same ranges."""
     rates = {rule: grids.thinned(own, count) for rule, own in choices.learning_rates.items()}
     others = grids.scattered(rules, rates, choices.search, strict=False) if choices.search else {}
@@ -220,18 +222,18 @@ def thinned(choices: Choices, rules: Mapping[str, Rule], count: int) -> Choices:
 
 
 def named(rules: Sequence[Rule]) -> dict[str, Rule]:
-    """Rules by their spelling. Raises ``WrongCall`` where there are none, or two of one."""
+    """Rules by their spelling. Raises ``InvalidArgument`` where there are none, or two of one."""
     if not rules:
-        raise WrongCall(f"no rules given; known: {', '.join(RULES)}")
+        raise InvalidArgument(f"no rules given; known: {', '.join(RULES)}")
     by_name: dict[str, Rule] = {}
     for rule in rules:
         if rule.learning_rate != rule.defaults()["learning_rate"]:
-            raise WrongCall(
+            raise InvalidArgument(
                 f"{rule}: the race searches the learning rate itself; leave it out here and "
                 "narrow the search with --learning-rates (learning_rates=) if you like"
             )
         if str(rule) in by_name:
-            raise WrongCall(f"rule '{rule}' is listed twice")
+            raise InvalidArgument(f"rule '{rule}' is listed twice")
         by_name[str(rule)] = rule
     return by_name
 
@@ -252,7 +254,9 @@ def scheduled(rule: Rule, schedule: str, steps: int) -> Rule:
         # Whoever writes scheduled(adam) means this training, however long it is.
         return rule.replace({"steps": float(steps)}) if ours and own[0] == own[1] else rule
     if any(isinstance(held, Scheduled) for held in inside(rule)):
-        raise WrongCall(f"{rule} has a schedule of its own: race it without schedule={schedule}")
+        raise InvalidArgument(
+            f"{rule} has a schedule of its own: race it without schedule={schedule}"
+        )
     return Scheduled(rule, steps=float(steps), **curve)
 
 

@@ -3,7 +3,7 @@
 import math
 import re
 
-from ravine.errors import WrongCall
+from ravine.errors import InvalidArgument
 
 UNITS = {"s": 1, "min": 60, "h": 3600, "d": 86400}
 SPELLED = {
@@ -17,7 +17,7 @@ YEAR = 365 * 86400.0
 
 
 def read_seconds(given: str | float) -> float:
-    """A length of time, in seconds. Raises ``WrongCall``.
+    """A length of time, in seconds. Raises ``InvalidArgument``.
 
     >>> read_seconds("5min"), read_seconds("1h30m"), read_seconds("90"), read_seconds(2.5)
     (300.0, 5400.0, 90.0, 2.5)
@@ -35,7 +35,7 @@ def read_seconds(given: str | float) -> float:
     elif isinstance(given, int | float) and not isinstance(given, bool):
         seconds = float(given)
     if not 0 < seconds < math.inf:
-        raise WrongCall(
+        raise InvalidArgument(
             f"cannot read the length of time {given!r}: write such as 90s, 5min, 1h30m or 2h, or "
             "a number of seconds, above 0"
         )

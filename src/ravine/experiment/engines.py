@@ -4,7 +4,7 @@ import importlib
 import os
 from typing import Any
 
-from ravine.errors import WrongCall, unknown
+from ravine.errors import InvalidArgument, unknown
 from ravine.frameworks.names import CALLED
 
 JAX = "jax"  # many runs as the lanes of one compiled program
@@ -19,7 +19,7 @@ FILES = {JAX: "engine", GPU: "gpu_engine", TORCH: "torch_engine"} | dict.fromkey
 )
 
 
-class MustMove(Exception):
+class EngineChange(Exception):
     """A race is to begin anew on the engine of that name."""
 
     def __init__(self, engine: str, why: str) -> None:
@@ -53,12 +53,12 @@ def device(name: str) -> str:
 def on_device(name: str, device: str) -> str:
     """The engine that does on a device what the engine of that name does on a CPU.
 
-    Raises ``WrongCall`` where there is no such device, or none of that engine.
+    Raises ``InvalidArgument`` where there is no such device, or none of that engine.
     """
     if not isinstance(device, str) or device not in DEVICES:
         raise unknown("device", str(device), DEVICES)
     if name != JAX and device != "cpu":
-        raise WrongCall(
+        raise InvalidArgument(
             f"device='{device}' is not allowed: {called(name)} trains on the CPU here, only models "
             "that JAX can run train on a GPU"
         )

@@ -4,7 +4,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ravine.errors import WrongCall, unknown
+from ravine.errors import InvalidArgument, unknown
 from ravine.experiment.configuration import DECAY
 from ravine.rules.update_rule import Hyper, Rule
 from ravine.rules.wrappers.wrapper import innermost
@@ -44,11 +44,13 @@ def log_grid(low: float, high: float, count: int) -> tuple[float, ...]:
     if count == 1 and low == high:
         return (low,)
     if low == high:
-        raise WrongCall(f"from {low:g} to {high:g} there is one learning rate, not {count}")
+        raise InvalidArgument(f"from {low:g} to {high:g} there is one learning rate, not {count}")
     if low > high:
-        raise WrongCall(f"learning rates {low:g}:{high:g} run backwards: write {high:g}:{low:g}")
+        raise InvalidArgument(
+            f"learning rates {low:g}:{high:g} run backwards: write {high:g}:{low:g}"
+        )
     if count < 2:
-        raise WrongCall(f"{count} learning rates from {low:g} to {high:g}: give at least 2")
+        raise InvalidArgument(f"{count} learning rates from {low:g} to {high:g}: give at least 2")
     ratio = (high / low) ** (1 / (count - 1))
     # Six digits: a rate that people can read and type gives the same run.
     return tuple(_short(low * ratio**k) for k in range(count))
@@ -133,7 +135,7 @@ def own_grid(task: Any, name: str, rule: Rule, points: int) -> tuple[float, ...]
     declared = rule.hyperparameters()["learning_rate"].search
     interval = task.learning_rates.get(innermost(rule).name, declared)
     if interval is None:
-        raise WrongCall(f"{name} declares no range to search for its learning rate: give one")
+        raise InvalidArgument(f"{name} declares no range to search for its learning rate: give one")
     found = log_grid(interval[0], interval[1], 3 if points == 1 else points)
     return found[1:2] if points == 1 else found
 
@@ -148,7 +150,7 @@ def read_rates(given: str | Sequence[float]) -> tuple[float, ...]:
             else:
                 interval, given = None, [float(rate) for rate in given.split(",")]
         except ValueError:
-            raise WrongCall(
+            raise InvalidArgument(
                 f"cannot read the learning rates {given!r}: write LO:HI:N, such as 1e-4:1:9, "
                 "or a list, such as 0.1,0.3,1"
             ) from None
@@ -159,7 +161,7 @@ def read_rates(given: str | Sequence[float]) -> tuple[float, ...]:
     rates = sorted({float(rate) for rate in given})
     _check(rates, len(rates))
     if not rates:
-        raise WrongCall("no learning rates given")
+        raise InvalidArgument("no learning rates given")
     return tuple(rates)
 
 
@@ -178,12 +180,14 @@ def read_search(given: str | Sequence[str] | None) -> dict[str, tuple[float, flo
         except ValueError:
             low, high = 1.0, 0.0
         if not name or not low < high:
-            raise WrongCall(
+            raise InvalidArgument(
                 f"cannot read what to search in {part!r}: write a hyperparameter, such as beta_2, "
                 "or one with its range, such as beta_2=0.9:0.999"
             )
         if name == "learning_rate":
-            raise WrongCall("the learning rate is always searched; narrow it with learning_rates")
+            raise InvalidArgument(
+                "the learning rate is always searched; narrow it with learning_rates"
+            )
         found[name] = (low, high) if said else None
     return found
 
@@ -235,10 +239,10 @@ def _scaled(
 ) -> tuple[float, ...]:
     interval = given or declared.search
     if interval is None:
-        raise WrongCall(f"{rule} declares no range to search for {name}: write {name}=LO:HI")
+        raise InvalidArgument(f"{rule} declares no range to search for {name}: write {name}=LO:HI")
     for value in interval:
         if not declared.allows(value):
-            raise WrongCall(
+            raise InvalidArgument(
                 f"{rule}: {name}={value:g} is not allowed: it must be {declared.allowed}"
             )
     low, high = interval
@@ -252,14 +256,16 @@ def _scaled(
 def _check(rates: Sequence[float], count: int) -> None:
     for rate in rates:
         if not 0 < rate < math.inf:
-            raise WrongCall(f"learning rate {rate:g} is not allowed: it must be > 0 and finite")
+            raise InvalidArgument(
+                f"learning rate {rate:g} is not allowed: it must be > 0 and finite"
+            )
         if not SMALLEST <= rate <= LARGEST:
-            raise WrongCall(
+            raise InvalidArgument(
                 f"learning rate {rate:g} is not allowed: runs compute with 32-bit numbers, so it "
                 f"must be from {SMALLEST:g} to {LARGEST:g}"
             )
     if count > MOST:
-        raise WrongCall(f"{count} learning rates are not allowed: give at most {MOST}")
+        raise InvalidArgument(f"{count} learning rates are not allowed: give at most {MOST}")
 
 
 def _short(value: float) -> float:

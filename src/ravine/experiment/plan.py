@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from ravine.errors import unknown
 from ravine.experiment import grids, pruning
-from ravine.experiment.config import STUDY_SEEDS, Choices, decays, scheduled
+from ravine.experiment.config import STUDY_SEEDS, RaceConfig, decays, scheduled
 from ravine.experiment.configuration import DECAY, Configuration
 from ravine.experiment.engines import GPU, JAX
 from ravine.experiment.fingerprints import digest, source_digest
@@ -39,7 +39,7 @@ HORIZONS = 7  # of a rule whose rate decays: all steps, and each 2^(-1/2) times 
 SHORTEST = 4  # evaluations of a horizon
 
 
-class Facts(NamedTuple):
+class TaskInfo(NamedTuple):
     """What building the task's model and loading its data taught.
 
     The first six decide what a run's result is; races of before know no others.
@@ -84,8 +84,8 @@ class Run:
 class Plan:
     """Choices, and what follows from them and the task: everything that decides the results."""
 
-    choices: Choices
-    facts: Facts
+    choices: RaceConfig
+    facts: TaskInfo
     sources: Mapping[str, str]  # digest of each raced rule's code and hyperparameters
     steps: int  # a run: whole periods
     period: int  # steps between evaluations
@@ -269,7 +269,7 @@ class Plan:
         return json.dumps(asdict(self) | {"facts": self.facts._asdict()}, sort_keys=True)
 
 
-def settle(choices: Choices, rules: Mapping[str, Rule], facts: Facts) -> Plan:
+def make_plan(choices: RaceConfig, rules: Mapping[str, Rule], facts: TaskInfo) -> Plan:
     """The whole plan, once the model and the data are known."""
     if choices.batch_size > facts.rows[0]:  # as in fit, a batch has all rows then
         note = (
@@ -320,18 +320,18 @@ def study_of(seed: int) -> int:
     return seed % STAGE_SEEDS // STUDY_SEEDS
 
 
-def step_operations(choices: Choices, facts: Facts) -> float:
+def step_operations(choices: RaceConfig, facts: TaskInfo) -> float:
     """Of one run; where they were not counted, those of dense layers."""
     return choices.batch_size * (facts.operations or 6 * facts.parameters)
 
 
-def most_at_once(choices: Choices) -> int:
+def most_at_once(choices: RaceConfig) -> int:
     """The most runs of one rule that can go together, as a power of two that has room for them."""
     tuned = max(map(len, choices.learning_rates.values())) * choices.seeds
     return 1 << (max(tuned, choices.fresh_seeds, REFERENCE_SEEDS) - 1).bit_length()
 
 
-def lanes(facts: Facts, operations: float, at_once: int) -> int:
+def lanes(facts: TaskInfo, operations: float, at_once: int) -> int:
     """How many runs a program takes at once: a power of two that follows from the plan alone.
 
     Nothing is timed: the width of a program decides how sums are rounded, so two races by one
@@ -345,7 +345,7 @@ def lanes(facts: Facts, operations: float, at_once: int) -> int:
     return min(found, at_once) if facts.engine == GPU else found
 
 
-def _most(facts: Facts) -> tuple[int, int, float]:
+def _most(facts: TaskInfo) -> tuple[int, int, float]:
     """What a worker does well with: lanes, bytes of them, operations of one in a segment."""
     if facts.engine == GPU:
         return GPU_LANES, GPU_LANE_BYTES, GPU_SEGMENT_OPERATIONS

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from ravine.experiment.plan import Run, study_of
 
 
-class Climb:
+class RungTracker:
     """Where each run is: how many of its segments are done, and whether it waits there.
 
     After as many segments as are in ``gates`` a run waits until all the others are as far. One that

@@ -5,7 +5,7 @@ import re
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from ravine.errors import WrongCall, unknown
+from ravine.errors import InvalidArgument, unknown
 
 VALIDATION, TEST, TRAINING = range(3)  # the first two are places in a curve's measurements
 SPLITS = ("validation", "test", "training")
@@ -30,7 +30,7 @@ class Target(NamedTuple):
 
 
 def read_target(given: float | str | None) -> str:
-    """A target of the user's own, as ``Choices`` has it.
+    """A target of the user's own, as ``RaceConfig`` has it.
 
     >>> read_target("accuracy >= .95"), read_target(0.3), read_target(None)
     ('accuracy>=0.95', 'loss<=0.3', '')
@@ -46,7 +46,7 @@ def read_target(given: float | str | None) -> str:
     except ValueError:
         value = math.nan
     if found is None or not math.isfinite(value):
-        raise WrongCall(
+        raise InvalidArgument(
             f"cannot read the target {given!r}: write a test loss, such as 0.3, or a measure and "
             "where it must get to, such as accuracy>=0.95 or 'validation accuracy>=0.95'"
         )
@@ -55,9 +55,11 @@ def read_target(given: float | str | None) -> str:
         raise unknown("data of a target", split, ("training", "validation", "test"))
     measure = found[2] or "loss"
     if measure == "loss" and found[3] == ">=":
-        raise WrongCall(f"target={given!r}: a loss falls in training; write 'loss<={value!r}'")
+        raise InvalidArgument(
+            f"target={given!r}: a loss falls in training; write 'loss<={value!r}'"
+        )
     if split == "training" and measure != "loss":
-        raise WrongCall(
+        raise InvalidArgument(
             f"target={given!r}: on the training data the loss alone is measured; write "
             f"'training loss<=…' or 'validation {measure}{found[3]}{value!r}'"
         )
@@ -80,7 +82,7 @@ def own_target(text: str, measures: Sequence[str]) -> Target | None:
 
 
 def check_not_met(text: str, measures: Sequence[str], start: Sequence[Sequence[float]]) -> None:
-    """Raises ``WrongCall`` for a target that a run meets before its first step.
+    """Raises ``InvalidArgument`` for a target that a run meets before its first step.
 
     Args:
         text: The target, as ``read_target`` gives it.
@@ -96,7 +98,7 @@ def check_not_met(text: str, measures: Sequence[str], start: Sequence[Sequence[f
     name = measures[target.measure]
     comparison, other = (">=", "<=") if target.rising else ("<=", ">=")
     turned = text.replace(comparison, other)
-    raise WrongCall(
+    raise InvalidArgument(
         f"the target '{text}' is met before step one, where the {SPLITS[target.split]} {name} is "
         f"{value:.4g}: give a value that training leads to"
         + ("" if name == "loss" else f", or '{turned}' if it is to get there from the other side")

@@ -7,7 +7,7 @@ what is no optimizer's word (``"name"``, ``"initial_lr"``) is kept for its owner
 from collections.abc import Mapping
 from typing import Any
 
-from ravine.errors import WrongCall, misspelt
+from ravine.errors import InvalidArgument, misspelt
 from ravine.rules import RULES, VARIANTS, AdamW
 from ravine.rules.ops import is_number
 from ravine.rules.update_rule import Rule, declared_defaults
@@ -45,7 +45,7 @@ class Group(dict[str, Any]):
             self._enter(name, value, once=True)
 
     def __setitem__(self, name: str, value: Any) -> None:
-        """Set what a word means; raises :class:`WrongCall` for one that the rule has no place for.
+        """Set what a word means; raises :class:`InvalidArgument` for one that is not the rule's.
 
         >>> from ravine import Adam
         >>> group = Group(Adam(), {"params": [], "betas": (0.8, 0.9)})
@@ -58,7 +58,7 @@ class Group(dict[str, Any]):
     def _enter(self, name: str, value: Any, once: bool = False) -> None:
         for own, x in own_words(self._rule, name, value).items():
             if once and own in self and not _equal(self[own], x):
-                raise WrongCall(
+                raise InvalidArgument(
                     f"a parameter group has {self._set_by[own]} and {name}, which say different "
                     f"things about {own}: give one of them"
                 )
@@ -95,7 +95,7 @@ def own_words(rule: Rule, name: str, value: Any) -> dict[str, Any]:
     """
     names = rule.hyperparameters()
     if name == "learning_rate":
-        raise WrongCall("a parameter group spells its learning_rate 'lr'")
+        raise InvalidArgument("a parameter group spells its learning_rate 'lr'")
     if name == "centered" and isinstance(value, bool) and name in names:
         return {name: float(value)}
     if name in _KEPT or name == "lr" or name in names:
@@ -103,7 +103,7 @@ def own_words(rule: Rule, name: str, value: Any) -> dict[str, Any]:
     if name not in NATIVE and name not in _OURS:
         known = [word for word in ("lr", *names, *sorted(NATIVE)) if len(word) > 1]
         if near := misspelt(name, known):
-            raise WrongCall(
+            raise InvalidArgument(
                 f"{rule.name}: unknown word '{name}' in a parameter group: did you mean '{near}'?"
             )
         return {name: value}
@@ -119,7 +119,7 @@ def own_words(rule: Rule, name: str, value: Any) -> dict[str, Any]:
             "or ravine.Decay, which is torch.optim.AdamW's; "
         )
     honoured = [word for word in sorted(NATIVE - {*names, *_KEPT, "lr"}) if _place(rule, word)]
-    raise WrongCall(
+    raise InvalidArgument(
         f"{rule.name}: {name}={value!r} in a parameter group has no place in this rule: {advice}"
         f"a group may set {', '.join(['lr', *list(names)[1:], *honoured])}"
     )
@@ -156,7 +156,7 @@ def _translated(rule: Rule, word: str, value: Any) -> dict[str, Any] | None:
     place = _place(rule, word)
     if word == "betas" and place:
         if not isinstance(value, tuple | list) or len(value) != 2:
-            raise WrongCall(f"{rule.name}: betas={value!r} in a parameter group is no pair")
+            raise InvalidArgument(f"{rule.name}: betas={value!r} in a parameter group is no pair")
         return dict(zip(place, value, strict=True))
     if word == "eps" and place:
         others = {"epsilon", "epsilon_hat", "epsilon_root"} & {*rule.hyperparameters()} - {*place}

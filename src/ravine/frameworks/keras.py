@@ -16,7 +16,7 @@ import keras
 from keras import ops
 from keras.src.optimizers.base_optimizer import BaseOptimizer
 
-from ravine.errors import WrongCall, unknown
+from ravine.errors import InvalidArgument, unknown
 from ravine.frameworks.keras_saving import read, written
 from ravine.frameworks.memory import over
 from ravine.frameworks.spelling import read_rule
@@ -30,7 +30,7 @@ if keras.backend.backend() == "torch":
 
     # Steps under no_grad, all variables in one call.
     _Optimizer = type("_Optimizer", (TorchParallelOptimizer, _Optimizer), {})
-    _Room: Any = importlib.import_module("ravine.frameworks.packs").Room
+    _Room: Any = importlib.import_module("ravine.frameworks.fused_stepper").FusedStepper
 else:
     _Room = object
 if keras.backend.backend() == "tensorflow":
@@ -53,7 +53,7 @@ def to_keras(rule: str | type[Rule] | Rule, **keras_arguments: Any) -> "RuleOpti
     ``ema_momentum``, ``ema_overwrite_frequency``, ``loss_scale_factor``,
     ``gradient_accumulation_steps``, ``name``, and ``learning_rate`` (a number, a
     ``LearningRateSchedule`` or a function without arguments) in place of the rule's own.
-    Raises :class:`WrongCall` for any other.
+    Raises :class:`InvalidArgument` for any other.
 
     >>> import keras
     >>> from ravine import Adam
@@ -64,7 +64,7 @@ def to_keras(rule: str | type[Rule] | Rule, **keras_arguments: Any) -> "RuleOpti
     for name, value in keras_arguments.items():
         # With a decay of its own, a rule would decay twice.
         if name != "learning_rate" and name in rule.hyperparameters():
-            raise WrongCall(
+            raise InvalidArgument(
                 f"{name} is a hyperparameter of {rule.name}: give it to the rule, "
                 f"{type(rule).__name__}({name}={value!r})"
             )
@@ -76,7 +76,7 @@ def to_keras(rule: str | type[Rule] | Rule, **keras_arguments: Any) -> "RuleOpti
     elif callable(rate):  # a schedule too
         keras_arguments["learning_rate"] = rate
     elif rate is not None:
-        raise WrongCall(f"learning_rate={rate!r} is not a number, a schedule or a function")
+        raise InvalidArgument(f"learning_rate={rate!r} is not a number, a schedule or a function")
     return RuleOptimizer(rule, **keras_arguments)
 
 
@@ -163,8 +163,8 @@ class RuleOptimizer(_Optimizer):  # type: ignore[misc]  # to mypy Keras is Any
     def exclude_from_weight_decay(self, var_list: Any = None, var_names: Any = None) -> None:
         """As Keras's, and a rule's own decay (``AdamW``, ``Decay``, ``L2``) spares these too.
 
-        A hyperparameter called ``weight_decay`` is 0 for them. Raises :class:`WrongCall` where the
-        rule does not allow that.
+        A hyperparameter called ``weight_decay`` is 0 for them. Raises :class:`InvalidArgument`
+        where the rule does not allow that.
         """
         self._undecayed(self.rule)
         super().exclude_from_weight_decay(var_list, var_names)
@@ -174,8 +174,8 @@ class RuleOptimizer(_Optimizer):  # type: ignore[misc]  # to mypy Keras is Any
         names = [name for name in rule.hyperparameters() if name.endswith("weight_decay")]
         try:
             return rule.replace(dict.fromkeys(names, 0.0)) if names else rule
-        except WrongCall as error:
-            raise WrongCall(f"exclude_from_weight_decay: {error}") from None
+        except InvalidArgument as error:
+            raise InvalidArgument(f"exclude_from_weight_decay: {error}") from None
 
     def _memory(self, variable: Any) -> Any:
         return self._memories[self._get_variable_index(variable)]
@@ -359,7 +359,7 @@ class RuleOptimizer(_Optimizer):  # type: ignore[misc]  # to mypy Keras is Any
 
         A rule of one's own is found where it was defined, if that module is imported (or, outside
         of Keras's safe mode, can be), or under its class name in ``custom_objects``. Raises
-        :class:`WrongCall` where there is no such rule.
+        :class:`InvalidArgument` where there is no such rule.
         """
         rule = read(config["rule"], custom_objects)
         optimizer: Self = super().from_config({**config, "rule": rule}, custom_objects)

@@ -10,7 +10,7 @@ from typing import Any
 import keras
 from keras.src.saving.serialization_lib import in_safe_mode
 
-from ravine.errors import WrongCall, unknown
+from ravine.errors import InvalidArgument, unknown
 from ravine.rules.update_rule import Rule
 
 
@@ -27,7 +27,7 @@ def written(value: Any) -> Any:
 
 
 def read(held: Any, custom_objects: dict[str, Any] | None) -> Any:
-    """What ``written`` wrote. Raises ``WrongCall`` for a rule that is not there."""
+    """What ``written`` wrote. Raises ``InvalidArgument`` for a rule that is not there."""
     if not isinstance(held, dict) or "ravine_rule" not in held:
         return keras.saving.deserialize_keras_object(held, custom_objects)
     kind = _find(held["ravine_rule"], held["defined_in"], custom_objects)
@@ -52,7 +52,7 @@ def _find(name: str, module: str, custom_objects: dict[str, Any] | None) -> type
     for found in (keras.saving.get_registered_object(short, custom_objects), there):
         if isinstance(found, type) and issubclass(found, Rule):
             return found
-    raise WrongCall(
+    raise InvalidArgument(
         f"the saved optimizer follows the rule {name} of {module}, which is not there: "
         f"import {module} first, or load with custom_objects={{'{short}': {short}}}"
     )

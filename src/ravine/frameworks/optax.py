@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ravine.errors import RavineError, WrongCall, install
+from ravine.errors import InvalidArgument, RavineError, install
 from ravine.frameworks.spelling import read_rule
 from ravine.rules.update_rule import Array, Rule, State
 
@@ -77,7 +77,9 @@ def to_optax(
         gradients: Any, state: RuleState, params: Any = None, **extra_args: Any
     ) -> tuple[Any, RuleState]:
         if params is None:
-            raise WrongCall(f"{base.name} needs params: call update(gradients, state, params)")
+            raise InvalidArgument(
+                f"{base.name} needs params: call update(gradients, state, params)"
+            )
         count = optax.safe_increment(state.count)
 
         def one(p: Array, g: Any, memory: State, offset: Any) -> tuple[Any, State, Any]:
@@ -156,7 +158,7 @@ def settled(rule: str | type[Rule] | Rule, params: Any, state: Any) -> Any:
     parts = jax.tree.leaves(state, is_leaf=lambda x: isinstance(x, RuleState))
     found = [part for part in parts if isinstance(part, RuleState)]
     if len(found) != 1:
-        raise WrongCall(f"state holds the states of {len(found)} rules; give that of one")
+        raise InvalidArgument(f"state holds the states of {len(found)} rules; give that of one")
     count, memory, offset = found[0]
     looks_ahead = base.looks_ahead
     fields = _fields(base)
@@ -197,7 +199,7 @@ def _widest(leaves: list[Array]) -> Any:
 def _widened(p: Array) -> Array:
     """A parameter in the type that its rule computes in. Never a weak type: those spread."""
     if not jnp.issubdtype(p.dtype, jnp.floating):
-        raise WrongCall(
+        raise InvalidArgument(
             f"a rule moves real numbers, not {p.dtype}: leave these where they are with "
             "optax.selective_transform(optimizer, freeze_mask=…)"
         )
@@ -219,7 +221,7 @@ def _in_type(rule: Rule, changes: dict[str, Any], dtype: Any) -> Rule:
     arrays |= {name: jnp.asarray(x) for name, x in changes.items()}
     for name, x in arrays.items():
         if jnp.issubdtype(x.dtype, jnp.floating) and x.dtype.itemsize < 4:
-            raise WrongCall(
+            raise InvalidArgument(
                 f"{rule.name}: {name} in {x.dtype} has too few digits (0.999 is 1 there): "
                 "optax.inject_hyperparams(..., hyperparam_dtype=jnp.float32)"
             )

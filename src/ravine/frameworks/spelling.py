@@ -4,7 +4,7 @@ import ast
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from ravine.errors import WrongCall, unknown
+from ravine.errors import InvalidArgument, unknown
 from ravine.rules import RULES, VARIANTS
 from ravine.rules.schedules import SCHEDULES
 from ravine.rules.update_rule import Rule, declared_defaults
@@ -24,7 +24,7 @@ def read_rule(given: AnyRule) -> Rule:
         rules = read_rules(given)
         if len(rules) == 1:
             return rules[0]
-    raise WrongCall(f"a rule is a name, a Rule class or a Rule object, not {given!r}")
+    raise InvalidArgument(f"a rule is a name, a Rule class or a Rule object, not {given!r}")
 
 
 def read_rules(text: str) -> list[Rule]:
@@ -40,7 +40,7 @@ def is_spelled(name: str) -> bool:
     """
     try:
         read_rule(name)
-    except WrongCall:
+    except InvalidArgument:
         return False
     return True
 
@@ -54,12 +54,12 @@ def read_schedule(text: str) -> dict[str, Any]:
     known = [name for name in declared_defaults(Scheduled) if name not in ("schedule", "steps")]
     nodes = _parsed(text, "schedule", "cosine(warmup=0.05)") if isinstance(text, str) else []
     if len(nodes) != 1:
-        raise WrongCall(f"a schedule is one of {', '.join(SCHEDULES)}, not {text!r}")
+        raise InvalidArgument(f"a schedule is one of {', '.join(SCHEDULES)}, not {text!r}")
     name, given, held = _call(nodes[0], text, "a schedule as 'cosine(warmup=0.05)'")
     if name not in SCHEDULES:
         raise unknown("schedule", name, SCHEDULES)
     if held:
-        raise WrongCall(f"cannot read {text!r}: write a schedule as 'cosine(warmup=0.05)'")
+        raise InvalidArgument(f"cannot read {text!r}: write a schedule as 'cosine(warmup=0.05)'")
     for argument in given:
         if argument not in known:
             raise unknown(f"hyperparameter of schedule {name}", argument, known)
@@ -72,7 +72,7 @@ def _parsed(text: str, what: str, example: str) -> list[ast.expr]:
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         parsed = None
     if not isinstance(parsed, ast.Tuple) or not parsed.elts:
-        raise WrongCall(f"cannot read the {what} {text!r}: write them as '{example}'")
+        raise InvalidArgument(f"cannot read the {what} {text!r}: write them as '{example}'")
     return parsed.elts
 
 
@@ -87,14 +87,14 @@ def _call(
         placed = node.args
         for keyword in node.keywords:
             if keyword.arg is None or keyword.arg in named:
-                raise WrongCall(
+                raise InvalidArgument(
                     f"cannot read {ast.unparse(keyword)!r} in {text!r}: each "
                     "hyperparameter is given once, by name"
                 )
             named[keyword.arg] = keyword.value
         node = node.func
     if not isinstance(node, ast.Name):
-        raise WrongCall(f"cannot read {ast.unparse(whole)!r} in {text!r}: write {example}")
+        raise InvalidArgument(f"cannot read {ast.unparse(whole)!r} in {text!r}: write {example}")
     return node.id.lower() if node.id.lower() in {*KNOWN, *SCHEDULES} else node.id, named, placed
 
 
@@ -106,17 +106,17 @@ def _rule(node: ast.expr, text: str) -> Rule:
     holds: Iterable[str] = kind.holds if issubclass(kind, Wrapper) else ()
     if placed and (not holds or len(placed) > 1 or "rule" in named):
         example = f"'{name}(adam, …)'" if holds else "a rule as 'adam(beta_1=0.8)'"
-        raise WrongCall(f"cannot read {ast.unparse(node)!r} in {text!r}: write {example}")
+        raise InvalidArgument(f"cannot read {ast.unparse(node)!r} in {text!r}: write {example}")
     if placed:
         named = {"rule": placed[0], **named}
     if holds and "rule" not in named:
-        raise WrongCall(f"{name} holds another rule: write it as '{name}(adam)'")
+        raise InvalidArgument(f"{name} holds another rule: write it as '{name}(adam)'")
     held = {field: _rule(named.pop(field), text) for field in holds if field in named}
     defaults = declared_defaults(kind)
     for argument in named:
         for field, rule in held.items():
             if argument in rule.hyperparameters() and argument not in defaults:
-                raise WrongCall(
+                raise InvalidArgument(
                     f"{argument} is a hyperparameter of {rule.name}: write "
                     f"'{name}({'' if field == 'rule' else 'biases='}{rule.name}({argument}=…))'"
                 )
@@ -134,6 +134,6 @@ def _value(node: ast.expr, text: str, default: Any) -> Any:
     try:
         return ast.literal_eval(node)
     except ValueError:
-        raise WrongCall(f"{ast.unparse(node)!r} in {text!r} is not a number") from None
+        raise InvalidArgument(f"{ast.unparse(node)!r} in {text!r} is not a number") from None
     except RecursionError:
-        raise WrongCall(f"a hyperparameter in '{text[:40]}…' is not a number") from None
+        raise InvalidArgument(f"a hyperparameter in '{text[:40]}…' is not a number") from None

@@ -13,7 +13,7 @@ import sys
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from ravine.errors import RavineError, WrongCall, install
+from ravine.errors import InvalidArgument, RavineError, install
 from ravine.frameworks.groups import Group, decayed
 from ravine.frameworks.memory import over
 from ravine.frameworks.spelling import read_rule
@@ -26,7 +26,7 @@ except ModuleNotFoundError as missing:
     raise RavineError(f"to_torch needs PyTorch: {install('torch')}") from missing
 
 from ravine.frameworks.flat_view import Part
-from ravine.frameworks.packs import Room
+from ravine.frameworks.fused_stepper import FusedStepper
 
 
 def to_torch(
@@ -41,8 +41,8 @@ def to_torch(
     A group may set every hyperparameter, under the rule's own name for it; only the learning rate
     is called ``lr``, as PyTorch's schedulers know it. PyTorch's own words (``betas``, ``eps``,
     ``alpha``, ``weight_decay``) mean there what they mean to its optimizers; a word that the rule
-    has no place for, or a value that it does not allow, is a ``WrongCall``. Parameters are real;
-    those of 16 bits have state and arithmetic in float32.
+    has no place for, or a value that it does not allow, is a ``InvalidArgument``. Parameters are
+    real; those of 16 bits have state and arithmetic in float32.
 
     With ``compile`` a step costs about what PyTorch's fused optimizers do, once some seconds were
     spent in ``torch.compile``. That needs a C++ compiler (on a GPU, Triton); where there is none,
@@ -80,7 +80,7 @@ class RuleOptimizer(torch.optim.Optimizer):
     ) -> None:
         self.rule = rule
         self._built: dict[torch.Tensor, State] = {}
-        self._room = Room(compile)
+        self._room = FusedStepper(compile)
         defaults = {_key(name): value for name, value in rule.values().items()}
         # With betas, which schedulers that cycle the momentum look for.
         super().__init__(params, Group(rule, {**defaults, "maximize": maximize}))
@@ -158,7 +158,7 @@ class RuleOptimizer(torch.optim.Optimizer):
         needed = [*map(_key, self.rule.hyperparameters()), "maximize"]
         for group, word in itertools.product([Group(self.rule, g) for g in groups], needed):
             if word not in group:
-                raise WrongCall(f"this is no state of {self.rule.name}: it has no {word!r}")
+                raise InvalidArgument(f"this is no state of {self.rule.name}: it has no {word!r}")
         super().load_state_dict(state_dict)
         ids = itertools.chain.from_iterable(group["params"] for group in groups)
         ours = itertools.chain.from_iterable(group["params"] for group in self.param_groups)
@@ -172,7 +172,7 @@ class RuleOptimizer(torch.optim.Optimizer):
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         compiles = state.get("_room")  # None where a state is loaded, which has but the slots
-        room = self._room if compiles is None else Room(compiles)
+        room = self._room if compiles is None else FusedStepper(compiles)
         rule = state.get("rule") or self.rule
         groups = [Group(rule, group) for group in state["param_groups"]]
         super().__setstate__({**state, "param_groups": groups, "_built": {}, "_room": room})
@@ -195,7 +195,7 @@ class RuleOptimizer(torch.optim.Optimizer):
             if g.layout != torch.strided:
                 raise RuntimeError(f"{self.rule.name} does not support sparse gradients")
             if not p.is_floating_point():
-                raise WrongCall(
+                raise InvalidArgument(
                     f"{self.rule.name} moves real weights, not {p.dtype}: torch.view_as_real"
                 )
         if self.rule.spans_arrays:

@@ -6,7 +6,8 @@ end, or a stretch of one that stays in the processor's cache. On whole arrays, e
 eager PyTorch would go to the memory and back.
 
 An Element can only do what treats each number alone, and has no values. A rule that wants more, a
-norm or a shape or a branch on a value, is :class:`Whole`: to be run on whole arrays, one by one.
+norm or a shape or a branch on a value, is :class:`NotElementwise`: to be run on whole arrays, one
+by one.
 """
 
 from collections.abc import Callable, Sequence
@@ -15,11 +16,11 @@ from typing import Any, NamedTuple
 import torch
 
 
-class Whole(Exception):
+class NotElementwise(Exception):
     """A rule does more with an array than with each of its numbers alone."""
 
 
-class ShapeAsked(Whole):
+class ShapeAsked(NotElementwise):
     """It looks at the shape of its arrays: a tape of one shape alone may do."""
 
 
@@ -115,14 +116,14 @@ class Element:
     def new_full(self, shape: tuple[()], number: Any) -> Any:
         """A plain number: what ``ravine.ops`` makes of one where PyTorch takes tensors alone."""
         if shape != ():
-            raise Whole("new_full")
+            raise NotElementwise("new_full")
         return number
 
     def __bool__(self) -> bool:
-        raise Whole("a branch on a value")
+        raise NotElementwise("a branch on a value")
 
     def __getattr__(self, name: str) -> Any:
-        raise Whole(name)
+        raise NotElementwise(name)
 
     @classmethod
     def __torch_function__(
@@ -133,10 +134,10 @@ class Element:
             method: Callable[..., Element] = getattr(element, _OF_TENSORS[function])
             return method(number)
         if function is not torch.where or len(arguments) != 3 or named:
-            raise Whole(str(function))
+            raise NotElementwise(str(function))
         truth, *choices = arguments
         if not (isinstance(truth, cls) and truth.truth and any(type(x) is cls for x in choices)):
-            raise Whole("where")
+            raise NotElementwise("where")
         return truth._tape.call("where", *arguments)
 
 
@@ -180,13 +181,13 @@ class Tape:
     def call(self, name: str, *arguments: Any) -> Element:
         """Write a call down."""
         if name not in CALLS:
-            raise Whole(name)
+            raise NotElementwise(name)
         if name in ("add", "sub") and type(arguments[1]) is float and arguments[1] == 0:
             off: Element = arguments[0]  # an option that is; only the sign of a zero may differ
             return off
         floats = arguments[1:] if name == "where" else arguments
         if any(isinstance(x, Element) and x.truth for x in floats):
-            raise Whole("a truth is worth something to where alone")
+            raise NotElementwise("a truth is worth something to where alone")
         value = self.count + len(self.calls)
         self.calls.append(Call(name, tuple([self._number(x) for x in arguments]), value))
         return Element(self, value, name in TRUTHS)
@@ -194,18 +195,18 @@ class Tape:
     def _number(self, x: Any) -> int:
         if isinstance(x, Element):
             if x._tape is not self:
-                raise Whole("kept from another step")
+                raise NotElementwise("kept from another step")
             return x._value
         # Of an array beside w nobody knows the place in a run of weights.
         if not isinstance(x, float | int) and not (isinstance(x, torch.Tensor) and not x.dim()):
-            raise Whole(repr(x))
+            raise NotElementwise(repr(x))
         self.numbers.append(x)
         return -len(self.numbers)
 
     def value_of(self, x: Any) -> int:
         """The value of a result, which is an array."""
         if not isinstance(x, Element) or x.truth:
-            raise Whole(repr(x))
+            raise NotElementwise(repr(x))
         return self._number(x)
 
 
@@ -217,16 +218,16 @@ def record(
 ) -> tuple["Program", list[Any]]:
     """What a function does with ``count`` arrays, all of ``shape`` if given; the numbers in it.
 
-    It returns new values for arrays 0, 2, 3 …: 1, the gradient, stays. Raises :class:`Whole` where
-    it needs more of them than single elements.
+    It returns new values for arrays 0, 2, 3 …: 1, the gradient, stays. Raises
+    :class:`NotElementwise` where it needs more of them than single elements.
     """
     tape = Tape(count, dtype, shape)
     try:
         results = [tape.value_of(x) for x in function(*(Element(tape, i) for i in range(count)))]
-    except Whole:
+    except NotElementwise:
         raise
     except Exception as problem:  # whoever is at fault: on whole arrays it will show
-        raise Whole from problem
+        raise NotElementwise from problem
     fixed = tuple(isinstance(x, torch.Tensor) for x in tape.numbers)
     return Program(count, tuple(tape.calls), tuple(results), fixed), tape.numbers
 

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ravine.analysis import TEST, Standing, Target, ablation, title
-from ravine.analysis.ablation import Compared, Effect, Levers, Raced, Values
+from ravine.analysis import TEST, RuleResult, Target, ablation, title
+from ravine.analysis.ablation import Ablation, Compared, Effect, Raced, Values
 from ravine.analysis.ablation_text import (
     said_effect,
     said_interval,
@@ -28,7 +28,7 @@ class Told:
     """A race of levers as pages see it. ``tried_out``: each model before it was raced."""
 
     task: str
-    levers: Levers
+    levers: Ablation
     values: Mapping[str, Values]  # of the combinations that were raced, by name
     results: Mapping[str, Results]
     tried_out: Mapping[str, Any]
@@ -50,7 +50,7 @@ class Told:
         return self.compared
 
     @property
-    def winner(self) -> Standing:
+    def winner(self) -> RuleResult:
         """The standing of the rule with the smallest median time of all."""
         best = min(self.found.combinations, key=lambda c: min(t.median for t in c.times.values()))
         rule = best.winner or next(iter(best.times))
@@ -86,7 +86,7 @@ class Told:
 
 def told(
     task: str,
-    varied: Levers,
+    varied: Ablation,
     values: Mapping[str, Values],
     results: Mapping[str, Results],
     tried_out: Mapping[str, Any],

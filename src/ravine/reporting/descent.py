@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from ravine.errors import WrongCall
+from ravine.errors import InvalidArgument
 from ravine.explain.surfaces.descent import Descent
 from ravine.explain.surfaces.ending import Ending
 from ravine.explain.surfaces.walk import Path
@@ -20,11 +20,13 @@ ROWS = 16  # of a path; a longer one is thinned to about as many
 
 
 def deliver(descent: Descent, as_json: bool, pictures: Mapping[str, FilePath | None]) -> None:
-    """Print a descent, and draw it into the files given by format. Raises ``WrongCall``."""
+    """Print a descent, and draw it into the files given by format. Raises ``InvalidArgument``."""
     wanted = {suffix: file for suffix, file in pictures.items() if file is not None}
     for suffix, file in wanted.items():
         if file.suffix.lower() != suffix:
-            raise WrongCall(f"--{suffix[1:]} writes a file that ends in '{suffix}', not '{file}'")
+            raise InvalidArgument(
+                f"--{suffix[1:]} writes a file that ends in '{suffix}', not '{file}'"
+            )
     if wanted:
         from ravine.reporting.contours import picture
 
@@ -105,7 +107,7 @@ def _save(drawn: Any, file: FilePath) -> None:
     try:
         save(drawn, file)
     except OSError as error:
-        raise WrongCall(f"cannot write '{file}': {error.strerror or error}") from error
+        raise InvalidArgument(f"cannot write '{file}': {error.strerror or error}") from error
 
 
 def _table(path: Path) -> Table:

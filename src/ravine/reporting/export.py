@@ -5,7 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ravine.errors import WrongCall, install, unknown
+from ravine.errors import InvalidArgument, install, unknown
 from ravine.experiment.curve import Curve
 from ravine.experiment.plan import SHORTER
 from ravine.reporting import runs
@@ -19,13 +19,16 @@ if TYPE_CHECKING:
 def export(results: Results, to: str, folder: Path) -> list[Path]:
     """Write a race into a new or empty folder; ``to`` is one of ``FORMATS``.
 
-    Tables are ``runs``, a row a run, and ``curves``, a row a measurement. Raises ``WrongCall`` for
-    another format, a folder that is not empty, or a library that is not installed.
+    Tables are ``runs``, a row a run, and ``curves``, a row a measurement. Raises
+    ``InvalidArgument`` for another format, a folder that is not empty, or a library that is not
+    installed.
     """
     if to not in FORMATS:
         raise unknown("format", to, FORMATS)
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise WrongCall(f"'{folder}' is there and not empty; nothing is overwritten: give another")
+        raise InvalidArgument(
+            f"'{folder}' is there and not empty; nothing is overwritten: give another"
+        )
     return FORMATS[to](results, folder)
 
 
@@ -106,8 +109,8 @@ def _named(curve: Curve) -> str:
     return f"{file_name(run.rule)}-{run.learning_rate:g}{settings}-seed{run.seed}{steps}"
 
 
-def _lacking(what: str, library: str, extra: str) -> WrongCall:
-    return WrongCall(f"{what} needs {library}, which is not installed: {install(extra)}")
+def _lacking(what: str, library: str, extra: str) -> InvalidArgument:
+    return InvalidArgument(f"{what} needs {library}, which is not installed: {install(extra)}")
 
 
 FORMATS: dict[str, Callable[[Results, Path], list[Path]]] = {

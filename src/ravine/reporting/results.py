@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from ravine.analysis import Audit, Sensitivity, Spread, Standing, Verdict, protocol
+from ravine.analysis import Audit, RuleResult, Sensitivity, Spread, Verdict, protocol
 from ravine.analysis.crosscheck import Confirmed
 from ravine.analysis.replication import Checked
 from ravine.experiment.curve import Curve
@@ -234,7 +234,7 @@ def _confirmed(c: Confirmed) -> dict[str, Any]:
     }
 
 
-def _entry(s: Standing) -> dict[str, Any]:
+def _entry(s: RuleResult) -> dict[str, Any]:
     return {
         "rule": s.rule,
         "learning_rate": s.learning_rate,

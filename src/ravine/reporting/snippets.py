@@ -6,7 +6,7 @@ from typing import NamedTuple
 from rich.console import Console
 from rich.text import Text
 
-from ravine.analysis import Standing
+from ravine.analysis import RuleResult
 from ravine.analysis.naming import title
 from ravine.analysis.results import FASTER, REFERENCE
 from ravine.experiment.config import FINAL, TIME, scheduled
@@ -25,7 +25,7 @@ class Line(NamedTuple):
     ours: bool  # ravine's own optimizer: the framework has none that walks the same path
 
 
-def lines(plan: Plan, standing: Standing) -> list[Line]:
+def lines(plan: Plan, standing: RuleResult) -> list[Line]:
     """The optimizer that was raced, at its chosen settings, as an expression of each framework.
 
     A rule of the user's own is named as it was, to be filled in where it is defined.
@@ -57,7 +57,7 @@ def heading(found: Sequence[Line], doubt: str = "") -> str:
     return f"{said} ({doubt})" if doubt else said
 
 
-def doubt(leader: Standing, objective: str = TIME) -> str:
+def doubt(leader: RuleResult, objective: str = TIME) -> str:
     """What to know before one takes what leads; nothing where it was found to be faster."""
     if leader.finding in (FASTER, REFERENCE):
         return ""

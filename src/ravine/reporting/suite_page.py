@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from ravine.analysis import Standing, said_speedup, title
+from ravine.analysis import RuleResult, said_speedup, title
 from ravine.analysis.results import REFERENCE
 from ravine.analysis.suite_stats import HOW, Across, Score
 from ravine.reporting import performance, style, vega
@@ -117,7 +117,7 @@ def said(score: Score) -> str:
     return f"{score.bound} {score.speedup:.2f}".strip()
 
 
-def _lead(leader: Standing) -> str:
+def _lead(leader: RuleResult) -> str:
     if leader.finding == REFERENCE:
         return "–"
     claimed = "" if leader.finding == "faster" else f" ({leader.finding})"

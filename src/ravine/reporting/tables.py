@@ -5,7 +5,7 @@ import statistics
 from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple
 
-from ravine.analysis import TEST, VALIDATION, Spread, Standing, diverged_at, said_ratio, title
+from ravine.analysis import TEST, VALIDATION, RuleResult, Spread, diverged_at, said_ratio, title
 from ravine.analysis.results import REFERENCE
 from ravine.experiment.curve import Curve
 from ravine.reporting.charts.curves import bands
@@ -63,7 +63,7 @@ def seconds(value: float | None) -> str:
     raise AssertionError(value)
 
 
-def leaderboard(standing: Standing) -> dict[str, Any]:
+def leaderboard(standing: RuleResult) -> dict[str, Any]:
     """A line of the leaderboard as text."""
     s, baseline = standing, standing.finding == REFERENCE
     steps, width = s.steps_to_target, s.sensitivity.width

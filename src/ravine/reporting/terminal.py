@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from ravine.analysis import Standing, Verdict, Width, said_ratio, said_speedup, title
+from ravine.analysis import RuleResult, Verdict, Width, said_ratio, said_speedup, title
 from ravine.analysis.crosscheck import Confirmed
 from ravine.analysis.naming import called
 from ravine.experiment.configuration import DECAY
@@ -135,7 +135,7 @@ def _leads(verdict: Verdict) -> Iterator[str]:
         )
 
 
-def _loud(standing: Standing) -> str:
+def _loud(standing: RuleResult) -> str:
     """What nothing is known of is quieter."""
     return "" if standing.concluded else "dim"
 

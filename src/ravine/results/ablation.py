@@ -8,13 +8,13 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ravine.analysis import Standing
+from ravine.analysis import RuleResult
 from ravine.errors import RavineError
 from ravine.reporting import ablation_page
 from ravine.reporting.ablation_results import Told, told
 from ravine.reporting.results import Results
 from ravine.results.race import Race
-from ravine.storage.multi_race_dir import Gathering, publish
+from ravine.storage.multi_race_dir import MultiRaceDir, publish
 from ravine.storage.race_dir import locked, replacing
 from ravine.storage.store import FILE
 from ravine.tasks import levers as axes
@@ -22,11 +22,11 @@ from ravine.tasks import levers as axes
 if TYPE_CHECKING:
     import pandas as pd
 
-FOLDER = Gathering("race of levers", "levers-options.json")
+FOLDER = MultiRaceDir("race of levers", "levers-options.json")
 TRIED_OUT = "levers-tryouts.json"  # what the variants are like, before they are raced
 
 
-class Levers:
+class Ablation:
     """A race of levers in its folder. ``races``: those begun, by the combination of values."""
 
     def __init__(self, folder: str | os.PathLike[str]) -> None:
@@ -74,7 +74,7 @@ class Levers:
         return self.told
 
     @property
-    def winner(self) -> Standing:
+    def winner(self) -> RuleResult:
         """The standing of the rule that took the fewest steps or epochs, wherever it did."""
         return self.told.winner
 
@@ -129,4 +129,4 @@ class Levers:
     def __repr__(self) -> str:
         done = sum(race.finished for race in self.races.values())
         said = self.verdict if self.finished else f"{done}/{len(self.combinations)} races"
-        return f"<Levers '{self.folder}': {said}>"
+        return f"<Ablation '{self.folder}': {said}>"

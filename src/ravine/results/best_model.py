@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ravine.analysis import VALIDATION, Standing, diverged_at
-from ravine.errors import RavineError, WrongCall
+from ravine.analysis import VALIDATION, RuleResult, diverged_at
+from ravine.errors import InvalidArgument, RavineError
 from ravine.experiment.curve import Curve
 from ravine.reporting.results import Results
 from ravine.tasks import TASKS
@@ -15,7 +15,7 @@ from ravine.tasks.task import Task
 
 
 @dataclass(frozen=True)
-class Winner(Standing):
+class Winner(RuleResult):
     """The standing of the rule with the largest speed-up, and what its best run has learned."""
 
     folder: Path
@@ -42,7 +42,7 @@ class Winner(Standing):
         was after its last step; the test data had no say. It is not compiled: ``compile`` it with
         whatever is to be done. ``custom_objects``: classes of your own by name, for a race that was
         opened from its folder; files are opened in Keras's safe mode. Of a pair of JAX functions it
-        is the parameters. Raises ``WrongCall`` where a file cannot be opened so.
+        is the parameters. Raises ``InvalidArgument`` where a file cannot be opened so.
 
         Example::
 
@@ -51,7 +51,7 @@ class Winner(Standing):
         """
         path = self.path
         if not path.exists():
-            raise WrongCall(f"'{path}' is not there any more")
+            raise InvalidArgument(f"'{path}' is not there any more")
         task = self.task or TASKS.get(self.best["task"])
         return open_saved(path, custom_objects) if task is None else task.opened(path)
 

@@ -68,7 +68,7 @@ class Race:
 
     @classmethod
     def open(cls, folder: str | os.PathLike[str]) -> "Race":
-        """The race in a folder. Raises ``WrongCall`` if there is none."""
+        """The race in a folder. Raises ``InvalidArgument`` if there is none."""
         return cls(Path(folder))
 
     @property
@@ -191,7 +191,7 @@ class Race:
         ``"curves"`` and ``"reached"`` take ``by="steps"``, ``"gradients"`` or ``"seconds"``;
         ``"curves"``, ``"tries"`` and ``"training"`` take ``scale="log"`` or ``"linear"``; there
         are ``"sensitivity"``, ``"clocks"`` and ``"targets"`` too, and ``"confirmation"`` once there
-        is one. Raises ``WrongCall`` for others, and for what the race did not measure.
+        is one. Raises ``InvalidArgument`` for others, and for what the race did not measure.
         """
         return charts.chart(self.results, name, style.LIGHT, **options)
 

@@ -12,14 +12,14 @@ from ravine.errors import RavineError
 from ravine.reporting import performance, suite_page
 from ravine.reporting.results import Results
 from ravine.results.race import Race
-from ravine.storage.multi_race_dir import Gathering
+from ravine.storage.multi_race_dir import MultiRaceDir
 from ravine.storage.store import FILE
 from ravine.tasks.names import file_name
 
 if TYPE_CHECKING:
     import pandas as pd
 
-FOLDER = Gathering("suite", "suite-options.json")
+FOLDER = MultiRaceDir("suite", "suite-options.json")
 
 
 def is_suite(folder: str | os.PathLike[str]) -> bool:

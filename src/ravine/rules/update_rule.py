@@ -9,7 +9,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar, Self, TypeVar, dataclass_transform
 
-from ravine.errors import WrongCall
+from ravine.errors import InvalidArgument
 from ravine.rules.ops import cast, dtype_name
 
 # A float, or an array of NumPy, JAX, TensorFlow or PyTorch; a rule does not care which.
@@ -133,16 +133,18 @@ class Rule:
                     value = math.inf
                 object.__setattr__(self, name, value)
                 if not declared.allows(value):
-                    raise WrongCall(
+                    raise InvalidArgument(
                         f"{self.name}: {name}={value:g} is not allowed; "
                         f"{declared.meaning} must be {declared.allowed}"
                     )
             elif not hasattr(value, "dtype") and type(value) is not type(defaults[name]):
-                raise WrongCall(f"{self.name}: {name}={value!r} is not a number")
+                raise InvalidArgument(f"{self.name}: {name}={value!r} is not a number")
         values = [getattr(self, name) for name in self.floors]
         if values and all(isinstance(value, float) and value == 0 for value in values):
             zero = " and ".join(self.floors)
-            raise WrongCall(f"{self.name}: {zero} cannot all be 0: no gradient would be 0 / 0")
+            raise InvalidArgument(
+                f"{self.name}: {zero} cannot all be 0: no gradient would be 0 / 0"
+            )
 
     def init(self, w: Array) -> State:
         """What the rule remembers before its first step."""
@@ -247,7 +249,9 @@ def _guarded(method: Callable[..., Any]) -> Callable[..., Any]:
             arguments = signature.bind(self, *arguments, **named).args[1:]
         w, *rest = arguments
         if isinstance(w, list | tuple):
-            raise WrongCall(f"w is a {type(w).__name__}; give a number or an array: np.asarray(w)")
+            raise InvalidArgument(
+                f"w is a {type(w).__name__}; give a number or an array: np.asarray(w)"
+            )
         given = dtype_name(w)
         narrow = "float16" in given  # bfloat16 too
         if rest:
@@ -255,7 +259,7 @@ def _guarded(method: Callable[..., Any]) -> Callable[..., Any]:
         result = method(self, *map(_widened, (w, *rest)))
         if method.__name__ == "update" and not (isinstance(result, tuple) and len(result) == 2):
             # An array of two would come apart into w and state without a word.
-            raise WrongCall(f"{self.name}: update must return the pair (w, state)")
+            raise InvalidArgument(f"{self.name}: update must return the pair (w, state)")
         if not narrow or method.__name__ == "init":
             return result
         if method.__name__ == "update":
@@ -298,6 +302,6 @@ def step(
     0.8
     """
     if not isinstance(rule, Rule):
-        raise WrongCall(f"step takes a rule, such as ravine.Adam(), not {rule!r}")
+        raise InvalidArgument(f"step takes a rule, such as ravine.Adam(), not {rule!r}")
     (g,) = rule.together([grad(rule.lookahead(w, state, t))])
     return rule.update(w, g, state, t)

@@ -14,7 +14,7 @@ from ravine.errors import RavineError
 PARTIAL = ".part"  # how the names of files end that are being written
 
 
-class TornError(Exception):
+class CorruptFileError(Exception):
     """A file is missing or damaged."""
 
     def __init__(self, path: Path) -> None:
@@ -81,7 +81,7 @@ def read(path: Path, follow: bool = False) -> dict[str, list[Any]]:
     except (MemoryError, RavineError):
         raise
     except Exception as error:  # zip, zlib, NumPy and the system each have their own
-        raise TornError(path) from error
+        raise CorruptFileError(path) from error
     return groups
 
 

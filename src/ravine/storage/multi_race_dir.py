@@ -10,13 +10,13 @@ from typing import Any
 from rich.console import Console
 from rich.text import Text
 
-from ravine.errors import RavineError, WrongCall
+from ravine.errors import InvalidArgument, RavineError
 from ravine.storage.race_dir import check_new, using
 from ravine.storage.store import FILE, WORK
 from ravine.tasks.task import Task
 
 
-class Gathering:
+class MultiRaceDir:
     """A kind of folder that holds races. ``file`` says in it what was asked for."""
 
     def __init__(self, kind: str, file: str) -> None:
@@ -29,7 +29,7 @@ class Gathering:
             return (folder / self.file).exists()
 
     def asked(self, folder: Path) -> dict[str, Any]:
-        """What was asked for. Raises ``WrongCall`` for a folder that is none."""
+        """What was asked for. Raises ``InvalidArgument`` for a folder that is none."""
         text = self.text(folder)
         try:
             asked: dict[str, Any] = json.loads(text)
@@ -38,11 +38,13 @@ class Gathering:
         return asked
 
     def text(self, folder: Path) -> str:
-        """What was asked for, as it is written. Raises ``WrongCall`` for a folder that is none."""
+        """What was asked for, as it is written. Raises ``InvalidArgument`` for a folder that is
+        none.
+        """
         try:
             return (folder / self.file).read_text(encoding="utf-8")
         except FileNotFoundError:
-            raise WrongCall(f"no {self.kind} in '{folder}': no {self.file}") from None
+            raise InvalidArgument(f"no {self.kind} in '{folder}': no {self.file}") from None
         except (OSError, ValueError) as error:
             raise RavineError(f"cannot read '{folder / self.file}': {error}") from error
 
@@ -53,14 +55,16 @@ class Gathering:
             (folder / self.file).write_text(text, encoding="utf-8")
 
     def check_same(self, folder: Path, asked: Mapping[str, Any]) -> None:
-        """Raises ``WrongCall`` unless the folder is new, or holds one that was asked for alike."""
+        """Raises ``InvalidArgument`` unless the folder is new, or holds one that was asked for
+        alike.
+        """
         if not self.here(folder):
             check_new(folder)
             return
         before = self.asked(folder)
         for what in asked:
             if asked[what] != before.get(what):
-                raise WrongCall(
+                raise InvalidArgument(
                     f"the {self.kind} in '{folder}' has {what} {_listed(before.get(what))}, not "
                     f"{_listed(asked[what])}: name another folder, or 'ravine resume {folder}'"
                 )

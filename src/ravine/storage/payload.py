@@ -15,22 +15,22 @@ from typing import Any, NamedTuple
 
 import cloudpickle
 
-from ravine.errors import RavineError, WrongCall
+from ravine.errors import InvalidArgument, RavineError
 from ravine.storage import signing
 
 FILE = "task.pickle"
 SIGNATURE = "task.signature"  # of a folder that has no store to keep it in
 
 
-class Luggage(NamedTuple):
+class Payload(NamedTuple):
     """What is raced."""
 
     task: Any
     rules: Mapping[str, Any]  # as the user listed them, by spelling
 
 
-def pack(folder: Path, luggage: Luggage) -> str:
-    """Write it and give its digest. Raises ``WrongCall`` if it cannot be pickled."""
+def pack(folder: Path, luggage: Payload) -> str:
+    """Write it and give its digest. Raises ``InvalidArgument`` if it cannot be pickled."""
     try:
         with (folder / FILE).open("wb") as file:
             cloudpickle.dump(sys.path, file)  # where what it imports was found
@@ -39,14 +39,14 @@ def pack(folder: Path, luggage: Luggage) -> str:
     except OSError as error:
         raise RavineError(f"cannot write to '{folder}': {error.strerror or error}") from error
     except Exception as error:
-        raise WrongCall(
+        raise InvalidArgument(
             f"the task '{luggage.task.name}' cannot be handed to another process: "
             f"{str(error).splitlines()[0]}; make what it needs inside the function that builds the "
             "model"
         ) from error
 
 
-def unpack(folder: Path, digest: str) -> Luggage:
+def unpack(folder: Path, digest: str) -> Payload:
     """What ``pack`` wrote. Raises ``RavineError`` if it has another digest."""
     try:
         with (folder / FILE).open("rb") as file:  # once: what was digested is what is loaded
@@ -54,7 +54,7 @@ def unpack(folder: Path, digest: str) -> Luggage:
                 raise RavineError(f"'{folder / FILE}' has changed while the race was running")
             file.seek(0)
             sys.path += [place for place in cloudpickle.load(file) if place not in sys.path]
-            return Luggage(*cloudpickle.load(file))
+            return Payload(*cloudpickle.load(file))
     except OSError as error:
         raise RavineError(f"cannot read '{folder / FILE}': {error.strerror or error}") from error
 

@@ -9,7 +9,7 @@ from importlib.metadata import entry_points, packages_distributions, version
 from pathlib import Path
 from typing import Any
 
-from ravine.experiment.config import BASELINE, FULL, TIME, Choices
+from ravine.experiment.config import BASELINE, FULL, TIME, RaceConfig
 from ravine.experiment.engines import JAX, device, framework
 from ravine.experiment.grids import POINTS, TRIALS, log_grid
 from ravine.frameworks.spelling import is_spelled
@@ -56,7 +56,7 @@ def differing(one: Mapping[str, str], other: Mapping[str, str]) -> list[str]:
     ]
 
 
-def command(choices: Choices, task: Task, confirm: str | None = None, engine: str = JAX) -> str:
+def command(choices: RaceConfig, task: Task, confirm: str | None = None, engine: str = JAX) -> str:
     """What makes the same choices: a command line; Python where that cannot say it.
 
     ``confirm``: where its winner is trained once more; ``engine``: what trained it. Python is for

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from ravine.errors import WrongCall
+from ravine.errors import InvalidArgument
 from ravine.storage.store import FILE, WORK
 
 LOCK = ".lock"  # held while a race is run; the system lets go of it when its process ends
@@ -24,7 +24,9 @@ def locked(folder: Path) -> Iterator[None]:
             try:
                 lock.acquire(timeout=0)
             except Timeout:
-                raise WrongCall(f"the race in '{folder}' is being run by another ravine") from None
+                raise InvalidArgument(
+                    f"the race in '{folder}' is being run by another ravine"
+                ) from None
         try:
             check_links(folder)
             yield
@@ -42,21 +44,23 @@ def locked(folder: Path) -> Iterator[None]:
 
 @contextmanager
 def using(folder: Path, what: str = "write to") -> Iterator[None]:
-    """What the system refuses in the block becomes a ``WrongCall`` that names the folder."""
+    """What the system refuses in the block becomes a ``InvalidArgument`` that names the folder."""
     try:
         yield
     except OSError as error:
-        raise WrongCall(f"cannot {what} '{folder}': {error.strerror or error}") from error
+        raise InvalidArgument(f"cannot {what} '{folder}': {error.strerror or error}") from error
 
 
 def check_links(folder: Path) -> None:
-    """Raises ``WrongCall`` if a link lies where ravine writes: it could lead out of the folder."""
+    """Raises ``InvalidArgument`` if a link lies where ravine writes: it could lead out of the
+    folder.
+    """
     with using(folder, "read"):
         for place in (folder, folder / WORK):
             if place is folder or place.is_dir():
                 for path in sorted(place.iterdir()):
                     if path.is_symlink():
-                        raise WrongCall(
+                        raise InvalidArgument(
                             f"'{path}' is a link, and a race writes only into its own folder: put "
                             "a copy in its place, or remove it"
                         )
@@ -76,14 +80,16 @@ def replacing(path: Path) -> Iterator[Path]:
 
 
 def check_new(folder: Path) -> None:
-    """Raises ``WrongCall`` unless the folder is new or empty."""
+    """Raises ``InvalidArgument`` unless the folder is new or empty."""
     with using(folder):
         if folder.exists() and not folder.is_dir():
-            raise WrongCall(f"'{folder}' is a file; out must be a new or empty folder")
+            raise InvalidArgument(f"'{folder}' is a file; out must be a new or empty folder")
         if (folder / FILE).exists():
-            raise WrongCall(
+            raise InvalidArgument(
                 f"'{folder}' holds a race already: go on with 'ravine resume {folder}', "
                 "or name another folder"
             )
         if folder.exists() and any(file.name != LOCK for file in folder.iterdir()):
-            raise WrongCall(f"'{folder}' is not empty; nothing is overwritten: name another folder")
+            raise InvalidArgument(
+                f"'{folder}' is not empty; nothing is overwritten: name another folder"
+            )

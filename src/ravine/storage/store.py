@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ravine.errors import RavineError, WrongCall
+from ravine.errors import InvalidArgument, RavineError
 from ravine.experiment.configuration import Configuration
 from ravine.experiment.curve import Curve
 from ravine.experiment.plan import STAGES, Plan, Run
@@ -46,7 +46,7 @@ class Store:
         if not path.exists():
             early = (folder / f"{FILE}.part").exists() or (folder / WORK).exists()
             why = "one was stopped before it had a plan; begin it anew" if early else f"no {FILE}"
-            raise WrongCall(f"no race in '{folder}': {why}")
+            raise InvalidArgument(f"no race in '{folder}': {why}")
         self.folder = folder
         # Between races the file is plain, so that it can be read where nothing may be written.
         logged = path.with_name(f"{FILE}-wal").exists()

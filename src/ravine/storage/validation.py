@@ -13,9 +13,9 @@ from typing import Annotated, Any, NoReturn, TypeAlias, TypedDict
 
 import msgspec
 
-from ravine.experiment.config import MOST_STUDIES, OBJECTIVES, STUDY_SEEDS, TUNED, Choices
+from ravine.experiment.config import MOST_STUDIES, OBJECTIVES, STUDY_SEEDS, TUNED, RaceConfig
 from ravine.experiment.engines import FILES
-from ravine.experiment.plan import STAGES, Facts, Plan, Run
+from ravine.experiment.plan import STAGES, Plan, Run, TaskInfo
 from ravine.storage.splits import BLOCKS
 
 MOST_STEPS, MOST_RATES, MOST_LANES = 10**9, 10_000, 1 << 12
@@ -139,11 +139,11 @@ def read_plan(text: str) -> Plan:
     except (ValueError, RecursionError) as error:
         _refuse("plan", str(error))
     facts = converted(fields.get("facts"), ByName, "plan.facts")
-    known = Facts._field_defaults | facts
-    lacking = [name for name in Facts._fields if name not in known]
+    known = TaskInfo._field_defaults | facts
+    lacking = [name for name in TaskInfo._fields if name not in known]
     if lacking:
         _refuse("plan.facts", f"lacks {', '.join(lacking)}")
-    in_order = [known[name] for name in Facts._fields]
+    in_order = [known[name] for name in TaskInfo._fields]
     plan: Plan = converted(fields | {"facts": in_order}, Plan, "plan")
     _check_choices(plan.choices, plan)
     _check_facts(plan.facts)
@@ -158,7 +158,7 @@ def read_plan(text: str) -> Plan:
     return plan
 
 
-def _check_choices(choices: Choices, plan: Plan) -> None:
+def _check_choices(choices: RaceConfig, plan: Plan) -> None:
     rules = choices.rules
     _expect(len(set(rules)) == len(rules), "plan.choices.rules", "a rule twice")
     _expect(choices.reference in rules, "plan.choices.reference", repr(choices.reference))
@@ -185,7 +185,7 @@ def _check_choices(choices: Choices, plan: Plan) -> None:
         _expect(known, "plan.choices.target", repr(choices.target))
 
 
-def _check_facts(facts: Facts) -> None:
+def _check_facts(facts: TaskInfo) -> None:
     rows = len(facts.rows) == 3 and all(1 <= n <= ROWS for n in facts.rows)
     _expect(rows, "plan.facts.rows", str(facts.rows))
     _expect(bool(facts.measures), "plan.facts.measures", "none")

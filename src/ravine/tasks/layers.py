@@ -47,6 +47,6 @@ def normalized(normalization: str) -> list[Any]:
 
 
 def check(lever: str, value: Any) -> None:
-    """Raises ``WrongCall`` for a value of a lever that the shipped tasks do not know."""
+    """Raises ``InvalidArgument`` for a value of a lever that the shipped tasks do not know."""
     if value not in KNOWN[lever]:
         raise unknown(lever, str(value), KNOWN[lever])

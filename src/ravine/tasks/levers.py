@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from ravine.errors import WrongCall, unknown
+from ravine.errors import InvalidArgument, unknown
 from ravine.tasks.adapters.module import TorchTask
 from ravine.tasks.adapters.pure import Pure
 from ravine.tasks.adapters.serialization import Model
@@ -34,16 +34,18 @@ def read_vary(given: Mapping[str, Any] | str | Sequence[str]) -> dict[str, tuple
     found: dict[str, tuple[Any, ...]] = {}
     for name, asked in _named(given):
         if name in found:
-            raise WrongCall(f"lever '{name}' is varied twice: list all of its values in one place")
+            raise InvalidArgument(
+                f"lever '{name}' is varied twice: list all of its values in one place"
+            )
         found[name] = _values(name, asked)
     for file in found.get(PRETRAINING, ()):
         if file not in (NONE, OTHER_HALF) and not str(file).endswith(".keras"):
-            raise WrongCall(
+            raise InvalidArgument(
                 f"vary: pretraining={file}: give {NONE}, {OTHER_HALF}, or a file that "
                 "model.save('name.keras') wrote"
             )
     if not found:
-        raise WrongCall("vary: nothing is varied: write such as activation=tanh,relu")
+        raise InvalidArgument("vary: nothing is varied: write such as activation=tanh,relu")
     return found
 
 
@@ -54,7 +56,7 @@ def _named(given: Mapping[str, Any] | str | Sequence[str]) -> list[tuple[str, An
     for text in [given] if isinstance(given, str) else given:
         name, equals, values = text.partition("=")
         if not equals or not name.strip().isidentifier():
-            raise WrongCall(
+            raise InvalidArgument(
                 f"cannot read vary '{text}': write a lever and its values, such as "
                 "activation=tanh,relu or batch_size=16,64"
             )
@@ -70,15 +72,15 @@ def _values(name: str, asked: Any) -> tuple[Any, ...]:
     values = tuple(str(value) if isinstance(value, Path) else value for value in asked)
     for value in values:
         if not isinstance(value, str | int | float | bool | None):
-            raise WrongCall(
+            raise InvalidArgument(
                 f"vary: {name} has a {type(value).__name__} among its values: give names and "
                 "numbers, and make what they stand for in the function that builds the model"
             )
     if not values:
-        raise WrongCall(f"vary: '{name}' has no values: write {name}=one,another")
+        raise InvalidArgument(f"vary: '{name}' has no values: write {name}=one,another")
     labels = [shown(value) for value in values]
     if twice := [label for label in labels if labels.count(label) > 1]:
-        raise WrongCall(f"vary: {name} has '{twice[0]}' twice")
+        raise InvalidArgument(f"vary: {name} has '{twice[0]}' twice")
     return values
 
 
@@ -104,7 +106,7 @@ def offered(task: Task) -> tuple[str, ...]:
 
 
 def check_vary(task: Task, vary: Vary) -> None:
-    """Raises ``WrongCall`` if a task has no such lever, or a shipped one no such value."""
+    """Raises ``InvalidArgument`` if a task has no such lever, or a shipped one no such value."""
     levers = offered(task)
     for name, values in vary.items():
         if name not in levers and (name in OF_ANY_TASK or not _takes_any(task)):
@@ -112,7 +114,9 @@ def check_vary(task: Task, vary: Vary) -> None:
         if name == BATCH_SIZE:
             for size in values:
                 if not isinstance(size, int) or isinstance(size, bool) or size < 1:
-                    raise WrongCall(f"vary: batch_size={size!r}: give whole numbers of at least 1")
+                    raise InvalidArgument(
+                        f"vary: batch_size={size!r}: give whole numbers of at least 1"
+                    )
         if name in KNOWN and task.make_model.__module__.startswith("ravine.tasks."):
             for value in values:
                 check(name, value)
@@ -121,7 +125,7 @@ def check_vary(task: Task, vary: Vary) -> None:
         for p in known:
             named = p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)
             if named and p.default is p.empty and p.name not in vary:
-                raise WrongCall(
+                raise InvalidArgument(
                     f"{_builder(task)} needs '{p.name}' too: give it a default, or vary it"
                 )
 
@@ -138,21 +142,21 @@ def _takes_any(task: Task) -> bool:
     return inspect.Parameter.VAR_KEYWORD in kinds
 
 
-def _without(task: Task, name: str, levers: Sequence[str]) -> WrongCall:
+def _without(task: Task, name: str, levers: Sequence[str]) -> InvalidArgument:
     if isinstance(task, Pure):
-        return WrongCall(f"two JAX functions have no lever '{name}': vary {BATCH_SIZE}")
+        return InvalidArgument(f"two JAX functions have no lever '{name}': vary {BATCH_SIZE}")
     if isinstance(task.make_model, Model):
-        return WrongCall(
+        return InvalidArgument(
             f"a model that is built already has no lever '{name}': give a function that builds it, "
             f"def make_model({name}): …; it can be varied in {', '.join(OF_ANY_TASK)}"
         )
     if name == PRETRAINING and isinstance(task, TorchTask):
-        return WrongCall(
+        return InvalidArgument(
             f"vary: {name} is of Keras models; of a PyTorch module give {_builder(task)} an "
             "argument by which it loads a state_dict, and vary that"
         )
     near = str(unknown("lever", name, levers)).partition(": ")[2]
-    return WrongCall(
+    return InvalidArgument(
         f"{_builder(task)} has no argument '{name}', so that '{name}' is no lever of "
         f"'{task.name}': it has {', '.join(levers)}"
         + (f"; {near}" if near.startswith("did you") else "")

@@ -9,19 +9,21 @@ import re
 import unicodedata
 from collections.abc import Iterable
 
-from ravine.errors import WrongCall
+from ravine.errors import InvalidArgument
 
 LONGEST = 200  # bytes of a file's name: systems allow some 255
 UNWRITABLE = ("Cc", "Cs")  # control characters, which steer a terminal, and halves of characters
 
 
 def check(kind: str, names: Iterable[str]) -> None:
-    """Raises ``WrongCall`` for a name that cannot be shown as text everywhere."""
+    """Raises ``InvalidArgument`` for a name that cannot be shown as text everywhere."""
     for name in names:
         if not isinstance(name, str) or not name.strip():
-            raise WrongCall(f"{kind} {name!r} is not allowed: give it a name")
+            raise InvalidArgument(f"{kind} {name!r} is not allowed: give it a name")
         if any(unicodedata.category(c) in UNWRITABLE for c in name):
-            raise WrongCall(f"{kind} {name!r} is not allowed: it has control characters in it")
+            raise InvalidArgument(
+                f"{kind} {name!r} is not allowed: it has control characters in it"
+            )
 
 
 def shown(name: str) -> str:

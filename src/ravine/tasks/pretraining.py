@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ravine.errors import WrongCall
+from ravine.errors import InvalidArgument
 
 WEIGHTS = "model.weights.h5"  # in a .keras file
 
@@ -31,12 +31,12 @@ class Pretrained:
     def into(self, model: Any) -> tuple[str, ...]:
         """Give a built model the weights; the layers that took them, as the file calls them.
 
-        Raises ``WrongCall`` if there is none.
+        Raises ``InvalidArgument`` if there is none.
         """
         import numpy as np
 
         if _digest(Path(self.file)) != self.digest:
-            raise WrongCall(f"'{self.file}' has changed since the race began")
+            raise InvalidArgument(f"'{self.file}' has changed since the race began")
         layers = [layer for layer in model._flatten_layers(include_self=False) if layer.variables]
         layers = [layer for layer in layers if not _holds_layers(layer)]
         floats = [v for v in model.variables if "float" in str(v.dtype)]
@@ -49,7 +49,7 @@ class Pretrained:
                 model.load_weights(self.file, skip_mismatch=True)
         except Exception as error:
             said = str(error).strip().splitlines()[0]
-            raise WrongCall(f"cannot read the weights in '{self.file}': {said}") from error
+            raise InvalidArgument(f"cannot read the weights in '{self.file}': {said}") from error
         taken = [layer for layer in layers if _whole(layer, before)]
         trained = [layer for layer in layers if layer.trainable_variables]
         if self.but_last and trained[-1] in taken:
@@ -59,7 +59,7 @@ class Pretrained:
             if id(variable) not in kept:
                 variable.assign(before[id(variable)])
         if not any(layer.trainable_variables for layer in taken):
-            raise WrongCall(
+            raise InvalidArgument(
                 f"no layer of the model fits what '{self.file}' holds: layers correspond by kind, "
                 "by their place among those of their kind, and by shape"
             )
@@ -91,11 +91,13 @@ def _whole(layer: Any, before: Any) -> bool:
 
 
 def pretrained(file: Path, but_last: bool = False) -> Pretrained:
-    """What a ``.keras`` file holds. Raises ``WrongCall`` if it is none."""
+    """What a ``.keras`` file holds. Raises ``InvalidArgument`` if it is none."""
     if not file.is_file():
-        raise WrongCall(f"there is no file '{file}' to begin with: give a .keras file")
+        raise InvalidArgument(f"there is no file '{file}' to begin with: give a .keras file")
     if not zipfile.is_zipfile(file) or WEIGHTS not in zipfile.ZipFile(file).namelist():
-        raise WrongCall(f"'{file}' is not a .keras file: save one with model.save('name.keras')")
+        raise InvalidArgument(
+            f"'{file}' is not a .keras file: save one with model.save('name.keras')"
+        )
     return Pretrained(str(file.resolve()), _digest(file), but_last)
 
 
@@ -119,7 +121,7 @@ class Half:
         cut = (len(order) + 1) // 2
         rows = np.sort(order[cut:] if self.other else order[:cut])
         if not len(rows):
-            raise WrongCall("the training data are too few to be cut in half")
+            raise InvalidArgument("the training data are too few to be cut in half")
         train = [
             [array[rows] for array in part] if isinstance(part, list | tuple) else part[rows]
             for part in data.train

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from ravine.errors import WrongCall
+from ravine.errors import InvalidArgument
 
 MODEL, WEIGHTS, ARRAYS, MODULE = "best.keras", "best.weights.h5", "best.npz", "best.pt"
 FILES = (MODEL, WEIGHTS, ARRAYS, MODULE)
@@ -37,7 +37,7 @@ def save_keras(model: Any, folder: Path) -> Saved:
 def open_saved(path: Path, custom_objects: Mapping[str, Any] | None) -> Any:
     """The model in a file of which nothing else is known, by Keras's safe mode.
 
-    Raises ``WrongCall`` for what cannot be opened so, and says what can be done.
+    Raises ``InvalidArgument`` for what cannot be opened so, and says what can be done.
     """
     if path.name == ARRAYS:
         return nested(open_arrays(path))
@@ -46,7 +46,7 @@ def open_saved(path: Path, custom_objects: Mapping[str, Any] | None) -> Any:
 
         return torch.load(path, weights_only=True, map_location="cpu")
     if path.name == WEIGHTS:
-        raise WrongCall(
+        raise InvalidArgument(
             f"'{path}' has the weights alone: build the model, then model.load_weights('{path}')"
         )
     import keras
@@ -58,7 +58,7 @@ def open_saved(path: Path, custom_objects: Mapping[str, Any] | None) -> Any:
     except (TypeError, ValueError) as error:
         from ravine.tasks.adapters.failures import line_of
 
-        raise WrongCall(
+        raise InvalidArgument(
             f"'{path}' cannot be opened by itself: {line_of(error)}; give its classes, "
             "model(custom_objects={'Name': Name}), or build the model and "
             f"model.load_weights('{path}')"

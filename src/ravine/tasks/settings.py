@@ -16,7 +16,7 @@ from typing import Any
 
 import cloudpickle
 
-from ravine.errors import WrongCall
+from ravine.errors import InvalidArgument
 
 DEFAULTS = {
     "floatx": "float32",
@@ -54,7 +54,9 @@ class Settings:
 
 
 def captured() -> Settings:
-    """The settings of this process. Raises ``WrongCall`` for those that no race computes with."""
+    """The settings of this process. Raises ``InvalidArgument`` for those that no race computes
+    with.
+    """
     if "keras" not in sys.modules:  # whoever imports it finds what the file says
         return Settings(checked({**DEFAULTS, **_in_file()}))
     keras = sys.modules["keras"]
@@ -64,7 +66,7 @@ def captured() -> Settings:
 def agree(keras: Any, settings: Settings | None, own: bool) -> None:
     """Have Keras as the process had it that made a task; without settings, at its defaults.
 
-    Raises ``WrongCall`` where the defaults would change a model of the user's ``own``.
+    Raises ``InvalidArgument`` where the defaults would change a model of the user's ``own``.
     """
     if settings is None and own:
         check_keras(keras)
@@ -84,7 +86,7 @@ def agree(keras: Any, settings: Settings | None, own: bool) -> None:
 
 
 def check_keras(keras: Any, settings: Settings | None = None) -> None:
-    """Raises ``WrongCall`` if Keras computes otherwise in this process than in a race.
+    """Raises ``InvalidArgument`` if Keras computes otherwise in this process than in a race.
 
     Args:
         keras: The module.
@@ -114,7 +116,7 @@ def of_jax() -> str:
 
 
 def checked(found: Mapping[str, Any]) -> Mapping[str, Any]:
-    """The same settings. Raises ``WrongCall`` for those that no race computes with."""
+    """The same settings. Raises ``InvalidArgument`` for those that no race computes with."""
     for name, value in found.items():
         if value not in ALLOWED.get(name, (value,)):
             raise _refused(name, value, *ALLOWED[name])
@@ -122,12 +124,12 @@ def checked(found: Mapping[str, Any]) -> Mapping[str, Any]:
 
 
 def of_torch() -> str:
-    """The default dtype of PyTorch in this process. Raises ``WrongCall`` for one of 16 bits."""
+    """The default dtype of PyTorch in this process. Raises ``InvalidArgument`` for one of 16 bits."""
     import torch
 
     name = str(torch.get_default_dtype()).removeprefix("torch.")
     if name not in (NARROW, WIDE):
-        raise WrongCall(
+        raise InvalidArgument(
             f"PyTorch has torch.{name} as its default dtype in this process, and races build "
             "modules with torch.float32 or torch.float64: take torch.set_default_dtype back"
         )
@@ -142,16 +144,16 @@ def set_torch(floats: str) -> None:
 
 
 def check_torch(floats: str) -> None:
-    """Raises ``WrongCall`` if this process builds modules otherwise than the one of the task."""
+    """Raises ``InvalidArgument`` if this process builds modules otherwise than the one of the task."""
     if of_torch() != floats:
-        raise WrongCall(
+        raise InvalidArgument(
             f"PyTorch has torch.{of_torch()} as its default dtype in this process, and the task "
             f"was made with torch.{floats}: call torch.set_default_dtype(torch.{floats})"
         )
 
 
-def _refused(name: str, value: Any, *allowed: Any) -> WrongCall:
-    return WrongCall(
+def _refused(name: str, value: Any, *allowed: Any) -> InvalidArgument:
+    return InvalidArgument(
         f"Keras has {name}={value!r} here (keras.config, keras.json), and races train with "
         f"{' or '.join(map(repr, allowed))}: take it back, or give what needs it to the layers "
         "themselves"

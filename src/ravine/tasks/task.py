@@ -77,7 +77,7 @@ class Task:
         ``data`` and the options ``loss``, ``metrics``, ``loss_weights``, ``validation_data``,
         ``test_data``, ``split``, ``groups``, ``validation_split``, ``augment`` and ``class_weight``
         are as in ``ravine.race``; ``name``, ``epochs`` and ``batch_size`` are the task's own.
-        Raises ``WrongCall`` for data that cannot be trained on.
+        Raises ``InvalidArgument`` for data that cannot be trained on.
 
         >>> import numpy as np
         >>> x = np.random.default_rng(0).normal(size=(50, 1))
@@ -100,7 +100,7 @@ validation and test are split off at random')
         ``jax_enable_x64``), ``loss(params, x, y)`` a number a row or their mean. ``metrics``:
         functions such as ``loss``, by name. ``data``, ``validation_data``, ``test_data``,
         ``split``, ``groups``, ``validation_split`` and ``augment`` are as in ``ravine.race``;
-        ``name``, ``epochs`` and ``batch_size`` are the task's own. Raises ``WrongCall``.
+        ``name``, ``epochs`` and ``batch_size`` are the task's own. Raises ``InvalidArgument``.
 
         >>> import numpy as np
         >>> x = np.linspace(-1, 1, 50)
@@ -127,7 +127,7 @@ validation and test are split off at random')
         of pairs, or ``(x, y)``, tensors or arrays; ``validation_data`` and ``test_data`` are such
         too, ``split``, ``groups`` and ``validation_split`` as in ``ravine.race``; ``augment(x,
         generator)`` gives the inputs of a training batch as they are trained on; ``name``,
-        ``epochs`` and ``batch_size`` are the task's own. Raises ``WrongCall``.
+        ``epochs`` and ``batch_size`` are the task's own. Raises ``InvalidArgument``.
 
         >>> import torch
         >>> x = torch.linspace(-1, 1, 50)[:, None]

@@ -22,7 +22,7 @@ from ravine.training.programs import Programs, Shape, numeric
 set_floats = settings.set_jax
 
 
-class Levers(NamedTuple):
+class Ablation(NamedTuple):
     """What is done in one way or another by where it runs. What is computed stays the same."""
 
     each: Callable[..., Any]  # of a function of one lane: how ``vmap`` takes it to all
@@ -30,7 +30,7 @@ class Levers(NamedTuple):
     compiler: Mapping[str, str | bool]
 
 
-CPU = Levers(
+CPU = Ablation(
     # Lane by lane: the rows of a split fill the products already, those of all lanes the cache.
     each=jax.custom_batching.sequential_vmap,
     evaluated=16,
@@ -68,7 +68,7 @@ class Lane(NamedTuple):
     alive: Any  # whether every training loss so far was finite
 
 
-def programs(network: Network, rule: Rule, levers: Levers = CPU, anew: bool = False) -> Programs:
+def programs(network: Network, rule: Rule, levers: Ablation = CPU, anew: bool = False) -> Programs:
     """The programs of a rule's structure: hyperparameters, seeds and rows are data.
 
     A lane whose training loss is no longer finite is dead, and reports NaN from then on. Where
@@ -157,7 +157,7 @@ def export(
     shape: Shape,
     sample: Any,
     data: Any,
-    levers: Levers = CPU,
+    levers: Ablation = CPU,
     anew: bool = False,
 ) -> list[bytes]:
     """Trace ``begin`` and ``advance`` once, so that processes without Keras can run them.
@@ -211,7 +211,7 @@ def lanes(network: Any, drawn: Any, sample: Any) -> bool:
 
 
 def load(
-    exported: Sequence[bytes], network: Any = None, rule: Any = None, levers: Levers = CPU
+    exported: Sequence[bytes], network: Any = None, rule: Any = None, levers: Ablation = CPU
 ) -> Programs:
     """The programs that ``export`` traced, compiled; they need no network or rule any more."""
     return Programs(*(_compiled(one, levers.compiler) for one in exported))

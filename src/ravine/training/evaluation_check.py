@@ -6,8 +6,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ravine.errors import WrongCall
-from ravine.experiment.plan import Facts, Plan
+from ravine.errors import InvalidArgument
+from ravine.experiment.plan import Plan, TaskInfo
 from ravine.experiment.target import check_not_met
 from ravine.rules.update_rule import Rule
 from ravine.tasks.adapters.own_task import OwnTask
@@ -53,7 +53,7 @@ def check_evaluation(engine: Any, network: Any, task: Any, data: Any, drawn: Any
     """Compare evaluations of a user's task in the race with those of the framework.
 
     Raises:
-        WrongCall: If they differ by more than rounding, with the part that differs.
+        InvalidArgument: If they differ by more than rounding, with the part that differs.
     """
     if not isinstance(task, OwnTask):
         return Checked()
@@ -73,7 +73,7 @@ def check_evaluation(engine: Any, network: Any, task: Any, data: Any, drawn: Any
         draws = bool(found) and _draws(network, evaluator, drawn)
         if not draws:
             _check_padding(engine, network, task, drawn)
-    except WrongCall:
+    except InvalidArgument:
         raise
     except Exception as error:  # a comparison that cannot be made says nothing about the model
         line = next(iter(str(error).splitlines()), "")
@@ -85,14 +85,14 @@ def check_evaluation(engine: Any, network: Any, task: Any, data: Any, drawn: Any
         ("training", training, now.training),
     ):
         if _has_nan(rows_of[1]) and not np.isfinite(value):
-            raise WrongCall(
+            raise InvalidArgument(
                 f"the loss of {name} rows is {float(value):g}, as targets hold nan: leave them out "
                 "in the loss, fill them in, or leave those rows out"
             )
     if draws:
         return Checked("the model draws in evaluation, so that no two evaluations are the same")
     if lasting := [line for part, line in found.items() if part in again]:
-        raise WrongCall(lasting[0])
+        raise InvalidArgument(lasting[0])
 
     def start(trainable: Sequence[Any], state: Sequence[Any]) -> Any:
         now, native = evaluator(trainable, state)
@@ -102,7 +102,7 @@ def check_evaluation(engine: Any, network: Any, task: Any, data: Any, drawn: Any
 
 
 def _check_padding(engine: Any, network: Any, task: OwnTask, drawn: Any) -> None:
-    """Raises ``WrongCall`` if a batch gives another loss once it is padded on."""
+    """Raises ``InvalidArgument`` if a batch gives another loss once it is padded on."""
     weights = [_moved(np.random.default_rng(0), array, NOISE) for array in drawn.trainable]
     others = _with_seeds_of(network, drawn, 1)
     for narrow, padded in task.narrow:
@@ -114,7 +114,7 @@ def _check_padding(engine: Any, network: Any, task: OwnTask, drawn: Any) -> None
             now, native = before(weights, drawn.state)
             ours, _ = after(weights, drawn.state)
         except Exception as error:
-            raise WrongCall(
+            raise InvalidArgument(
                 "rows have different lengths and are padded to the longest of all, and a batch as "
                 f"it was given cannot be evaluated: {type(error).__name__}: "
                 f"{next(iter(str(error).splitlines()), '')}: pad all rows to one length"
@@ -124,7 +124,7 @@ def _check_padding(engine: Any, network: Any, task: OwnTask, drawn: Any) -> None
             pairs.append((native.training, ours.training, "in training"))
         for wanted, value, how in pairs:
             if _apart(float(value), float(wanted), _slack(network, abs(float(wanted)))):
-                raise WrongCall(
+                raise InvalidArgument(
                     f"rows have different lengths and are padded to the longest of all, and the "
                     f"model does not mask what is padded: the loss of a batch {how} is "
                     f"{float(wanted):.5g} as it was given, {float(value):.5g} so; mask it, such as "
@@ -150,7 +150,7 @@ def check_starts(rule: Rule, given: Sequence[Mapping[str, Any]], start: Any, pla
         plan: That of the race.
 
     Raises:
-        WrongCall: If they differ by more than rounding, with the part that differs, or if the
+        InvalidArgument: If they differ by more than rounding, with the part that differs, or if the
             target of the user's own is met before step one.
     """
     check_not_met(plan.choices.target, plan.facts.measures, np.asarray(start)[0])
@@ -159,12 +159,12 @@ def check_starts(rule: Rule, given: Sequence[Mapping[str, Any]], start: Any, pla
             _check_start(held[EXPECTED][0], measured[0], plan.facts)
 
 
-def _check_start(expected: Any, start: Any, facts: Facts) -> None:
+def _check_start(expected: Any, start: Any, facts: TaskInfo) -> None:
     for name, wanted, value in zip(facts.measures, expected, start, strict=True):
         slack = FIRST * abs(wanted) + ABSOLUTE + (2 / facts.rows[1] if name != "loss" else 0)
         if _apart(float(value), float(wanted), slack):
             what = "loss" if name == "loss" else f"metric '{name}'"
-            raise WrongCall(
+            raise InvalidArgument(
                 f"the {what} of the validation data before step one is {value:.5g} in the race and "
                 f"{wanted:.5g} by the framework's own evaluation, of the same weights and rows: "
                 "the race would tune by a number that is not yours"

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
-from ravine.errors import WrongCall
+from ravine.errors import InvalidArgument
 from ravine.experiment.durations import said_bytes
 from ravine.training import engine, gpus
 from ravine.training.engine import (
@@ -34,19 +34,19 @@ __all__ = [
     "slopes",
 ]  # are the same
 
-LEVERS = engine.Levers(each=lambda measured: measured, evaluated=64, compiler={})
+LEVERS = engine.Ablation(each=lambda measured: measured, evaluated=64, compiler={})
 export = partial(engine.export, levers=LEVERS)
 evaluator = partial(engine.evaluator, options={})
 
 
 def network_of(task: Any) -> Any:
-    """See ``engine``. Raises ``WrongCall`` where there is no GPU."""
+    """See ``engine``. Raises ``InvalidArgument`` where there is no GPU."""
     gpus.here()
     return engine.network_of(task)
 
 
 def load(exported: Sequence[bytes], network: Any = None, rule: Any = None) -> Programs:
-    """See ``engine``. Raises ``WrongCall`` where there is no GPU."""
+    """See ``engine``. Raises ``InvalidArgument`` where there is no GPU."""
     gpus.here()
     return engine.load(exported, network, rule, LEVERS)
 
@@ -54,12 +54,12 @@ def load(exported: Sequence[bytes], network: Any = None, rule: Any = None) -> Pr
 def memory(program: Any) -> float:
     """Bytes that a program needs of the machine's own memory: none to speak of.
 
-    Raises ``WrongCall`` where the GPU has too little.
+    Raises ``InvalidArgument`` where the GPU has too little.
     """
     has = (gpus.here()[0].memory_stats() or {}).get("bytes_limit")
     needed = engine.memory(program)
     if has is not None and needed > has:
-        raise WrongCall(
+        raise InvalidArgument(
             f"a program of this race needs {said_bytes(needed)} of the GPU's memory, of which "
             f"there are {said_bytes(has)}: lower batch_size or the size of the model"
         )

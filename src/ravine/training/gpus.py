@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ravine.errors import RavineError, WrongCall
+from ravine.errors import InvalidArgument, RavineError
 
 
 def said(kinds: Sequence[str]) -> str:
@@ -28,13 +28,13 @@ def said(kinds: Sequence[str]) -> str:
 def here() -> list[Any]:
     """The devices that JAX trains on in this process.
 
-    Raises ``WrongCall`` where that is a CPU, unless JAX was told to use it.
+    Raises ``InvalidArgument`` where that is a CPU, unless JAX was told to use it.
     """
     import jax
 
     devices: list[Any] = jax.local_devices()
     if devices[0].platform == "cpu" and not os.environ.get("JAX_PLATFORMS"):
-        raise WrongCall(
+        raise InvalidArgument(
             f"JAX finds no GPU on {socket.gethostname()}: for one of NVIDIA pip install "
             "'ravine[cuda]' there, or race without --device gpu"
         )
@@ -52,7 +52,11 @@ def kinds(environment: Mapping[str, str]) -> list[str]:
     )
     if asked.returncode:
         last = (asked.stderr.strip().splitlines() or [f"exit code {asked.returncode}"])[-1]
-        raise WrongCall(last) if asked.returncode == 2 else RavineError(f"JAX cannot start: {last}")
+        raise (
+            InvalidArgument(last)
+            if asked.returncode == 2
+            else RavineError(f"JAX cannot start: {last}")
+        )
     found: list[str] = json.loads(asked.stdout.splitlines()[-1])
     return found
 
@@ -60,6 +64,6 @@ def kinds(environment: Mapping[str, str]) -> list[str]:
 if __name__ == "__main__":
     try:
         sys.stdout.write(json.dumps([device.device_kind for device in here()]))
-    except WrongCall as error:
+    except InvalidArgument as error:
         sys.stderr.write(str(error))
         sys.exit(2)

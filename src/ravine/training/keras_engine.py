@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 import keras
 import numpy as np
 
-from ravine.errors import WrongCall
+from ravine.errors import InvalidArgument
 from ravine.frameworks.names import CALLED
 from ravine.rules.update_rule import Rule
 from ravine.tasks.adapters.keras_network import Network, Weights
@@ -94,9 +94,9 @@ class NativeNetwork(Network):
 
 
 def network_of(task: Task) -> NativeNetwork:
-    """The task's model, on the framework that this process was told. Raises ``WrongCall``."""
+    """The task's model, on the framework that this process was told. Raises ``InvalidArgument``."""
     if getattr(task, "augment", None) is not None:
-        raise WrongCall(
+        raise InvalidArgument(
             f"augment= runs in JAX, and this model trains in {CALLED[_framework()]}: put into the "
             "model what augments, such as keras.layers.RandomFlip"
         )

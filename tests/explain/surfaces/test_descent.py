@@ -9,7 +9,7 @@ from typer.testing import CliRunner
 
 import ravine
 from ravine.cli.app import app
-from ravine.errors import WrongCall
+from ravine.errors import InvalidArgument
 from ravine.explain.surfaces import find
 from ravine.explain.surfaces.descent import Descent
 
@@ -99,5 +99,5 @@ def test_noise_is_that_of_its_seed() -> None:
     one, same, other = (Descent.of(bowl, [ravine.SGD()], 20, seed) for seed in (1, 1, 2))
     assert one.paths[0].weights.tolist() == same.paths[0].weights.tolist()
     assert one.paths[0].weights.tolist() != other.paths[0].weights.tolist()
-    with pytest.raises(WrongCall):
+    with pytest.raises(InvalidArgument):
         find("nois-bowl")

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import ravine
-from ravine.errors import WrongCall
+from ravine.errors import InvalidArgument
 from ravine.rules import RULES
 
 
@@ -73,5 +73,5 @@ def test_a_walk_that_leaves_the_numbers_ends_there() -> None:
     ],
 )
 def test_what_cannot_be_walked(f: object, steps: object, said: str) -> None:
-    with pytest.raises(WrongCall, match=said):
+    with pytest.raises(InvalidArgument, match=said):
         ravine.descend("sgd", f, [1, 1], steps)  # type: ignore[arg-type]

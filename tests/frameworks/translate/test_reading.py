@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ravine.errors import WrongCall
+from ravine.errors import InvalidArgument
 from ravine.frameworks.translate import read
 from ravine.frameworks.translate.translation import translate, translation
 
@@ -76,7 +76,7 @@ NUMBERS = [
 @pytest.mark.parametrize("text", HOSTILE)
 def test_nothing_is_ever_run(text: str, tmp_path: Path) -> None:
     file = tmp_path / "touched"
-    with pytest.raises(WrongCall):
+    with pytest.raises(InvalidArgument):
         read(text.format(touch=TOUCH.format(file=file)))
     assert not file.exists()
 
@@ -90,7 +90,7 @@ def test_what_is_unknown_may_be_code_where_it_says_nothing(tmp_path: Path) -> No
 
 @pytest.mark.parametrize("text", MALFORMED, ids=lambda text: text[:40])
 def test_what_cannot_be_read_is_a_wrong_call(text: str) -> None:
-    with pytest.raises(WrongCall) as error:
+    with pytest.raises(InvalidArgument) as error:
         read(text)
     assert len(str(error.value)) < 700
 
@@ -111,13 +111,13 @@ def test_a_pasted_line_and_plain_arithmetic_are_read() -> None:
     ],
 )
 def test_a_learning_rate_is_a_number_above_0(text: str, number: str) -> None:
-    with pytest.raises(WrongCall, match=r"learning_rate|lr"):
+    with pytest.raises(InvalidArgument, match=r"learning_rate|lr"):
         read(text.format(number))
 
 
 @pytest.mark.parametrize(("text", "word"), REFUSED.items())
 def test_what_is_not_translated_is_named(text: str, word: str) -> None:
-    with pytest.raises(WrongCall, match=word):
+    with pytest.raises(InvalidArgument, match=word):
         read(text)
 
 
@@ -143,7 +143,7 @@ def test_what_is_not_translated_is_named(text: str, word: str) -> None:
     }.items(),
 )
 def test_the_nearest_right_thing_is_said(text: str, right: str) -> None:
-    with pytest.raises(WrongCall) as error:
+    with pytest.raises(InvalidArgument) as error:
         read(text)
     assert right in "\n".join([str(error.value), *getattr(error.value, "__notes__", [])])
 
@@ -241,7 +241,7 @@ def test_two_ways_of_clipping_are_read_in_their_order() -> None:
     found = translation("clip(adam, clipvalue=1, global_clipnorm=2)", "optax")
     assert found.native is not None
     assert read(found.native)[1] == found.rule
-    with pytest.raises(WrongCall, match="clip_by_global_norm first"):
+    with pytest.raises(InvalidArgument, match="clip_by_global_norm first"):
         read("optax.chain(optax.clip(1.0), optax.clip_by_global_norm(2.0), optax.adam(0.1))")
 
 

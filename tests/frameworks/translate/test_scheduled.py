@@ -22,7 +22,7 @@ import pytest
 import torch
 
 import ravine
-from ravine.errors import WrongCall
+from ravine.errors import InvalidArgument
 from ravine.frameworks.translate import read, read_legacy, read_optax, read_schedules
 from ravine.frameworks.translate.translation import translation
 from ravine.rules.wrappers import Scheduled
@@ -299,7 +299,9 @@ def test_every_schedule_is_read_or_refused_by_name(framework: str) -> None:
     for name in set(public(module)) - set(known) - others:
         if "inject" in name:
             continue
-        with pytest.raises(WrongCall, match=f"{name} is none of ravine's schedules: read are"):
+        with pytest.raises(
+            InvalidArgument, match=f"{name} is none of ravine's schedules: read are"
+        ):
             read(AROUND[framework].format(name))
 
 
@@ -374,7 +376,7 @@ REFUSED = {
 
 @pytest.mark.parametrize(("text", "word"), REFUSED.items())
 def test_what_no_schedule_of_ravine_s_expresses_is_named(text: str, word: str) -> None:
-    with pytest.raises(WrongCall, match=word) as error:
+    with pytest.raises(InvalidArgument, match=word) as error:
         read(text)
     assert "\n" not in str(error.value)
 

@@ -17,7 +17,7 @@ import ml_dtypes
 import numpy as np
 import pytest
 
-from ravine.errors import WrongCall
+from ravine.errors import InvalidArgument
 from ravine.experiment.fingerprints import source_digest
 from ravine.frameworks.spelling import read_rule
 from ravine.rules import RULES, SGD, Adam, Momentum, Nadam, Nesterov
@@ -189,7 +189,7 @@ def test_what_it_is_of_what_it_holds() -> None:
     ],
 )
 def test_what_cannot_be_is_said(make: Callable[[], Rule], said: str) -> None:
-    with pytest.raises(WrongCall, match=said):
+    with pytest.raises(InvalidArgument, match=said):
         make()
 
 

@@ -14,7 +14,7 @@ import torch
 from tests.tasks.adapters.split_rows import data_of
 
 import ravine
-from ravine.errors import WrongCall
+from ravine.errors import InvalidArgument
 from ravine.storage.store import Store
 from ravine.tasks.adapters.augmenting import TAG
 from ravine.tasks.adapters.module_network import seed_step
@@ -160,7 +160,7 @@ BAD: dict[str, tuple[Callable[..., Any], str]] = {
 @pytest.mark.parametrize("name", BAD)
 def test_what_is_no_augmentation_is_named_in_one_line(name: str) -> None:
     augment, said = BAD[name]
-    with pytest.raises(WrongCall, match=said) as told:
+    with pytest.raises(InvalidArgument, match=said) as told:
         ravine.Task.from_jax(init, squared, (X, Y), augment=augment).network()
     assert len(str(told.value).splitlines()) == 1
 
@@ -180,18 +180,22 @@ BAD_TORCH: dict[str, tuple[Any, str]] = {
 def test_of_a_module_too(name: str) -> None:
     augment, said = BAD_TORCH[name]
     mse = torch.nn.functional.mse_loss
-    with pytest.raises(WrongCall, match=said):
+    with pytest.raises(InvalidArgument, match=said):
         ravine.Task.from_torch(
             lambda: torch.nn.Linear(4, 1), (X, Y), mse, augment=augment
         ).network()
 
 
 def test_what_cannot_be_one_is_named_where_the_task_is_made() -> None:
-    with pytest.raises(WrongCall, match=r"augment is a RandomFlip of Keras.*put it into the model"):
+    with pytest.raises(
+        InvalidArgument, match=r"augment is a RandomFlip of Keras.*put it into the model"
+    ):
         ravine.Task.from_model(dense, (X, Y), loss="mse", augment=keras.layers.RandomFlip())
-    with pytest.raises(WrongCall, match="augment is a str: give a function of a batch and a key"):
+    with pytest.raises(
+        InvalidArgument, match="augment is a str: give a function of a batch and a key"
+    ):
         ravine.Task.from_model(dense, (X, Y), loss="mse", augment="flip")  # type: ignore[arg-type]
-    with pytest.raises(WrongCall, match="augment= goes with a model of your own"):
+    with pytest.raises(InvalidArgument, match="augment= goes with a model of your own"):
         ravine.race("digits-mlp", augment=noisy)
 
 
@@ -200,9 +204,11 @@ def test_keras_own_fit_and_engines_do_without(monkeypatch: pytest.MonkeyPatch) -
     from ravine.training import keras_engine
 
     task = ravine.Task.from_model(dense, (X, Y), loss="mse", augment=noisy)
-    with pytest.raises(WrongCall, match=r"cannot be confirmed by model\.fit: its batches are aug"):
+    with pytest.raises(
+        InvalidArgument, match=r"cannot be confirmed by model\.fit: its batches are aug"
+    ):
         actions.check_framework("torch", task)
     monkeypatch.setenv("KERAS_BACKEND", "tensorflow")
     said = "augment= runs in JAX, and this model trains in TensorFlow: put into the model"
-    with pytest.raises(WrongCall, match=said):
+    with pytest.raises(InvalidArgument, match=said):
         keras_engine.network_of(task)

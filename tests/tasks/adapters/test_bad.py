@@ -12,7 +12,7 @@ import torch
 from keras import layers
 
 import ravine
-from ravine.errors import WrongCall
+from ravine.errors import InvalidArgument
 from ravine.tasks.adapters.serialization import move_model
 
 X = np.random.default_rng(0).normal(size=(60, 4)).astype("float32")
@@ -93,7 +93,7 @@ def test_it_is_named_in_one_line(name: str, tmp_path: Path) -> None:
     (task, data), options, said = BAD[name]
     out = tmp_path / "out"
     asked = {"loss": SPARSE, "out": out, "workers": 0, "progress": False, **options}
-    with pytest.raises(WrongCall, match=said) as told:
+    with pytest.raises(InvalidArgument, match=said) as told:
         ravine.race(task, data, **asked)
     assert len(str(told.value).splitlines()) == 1
     assert not out.exists()

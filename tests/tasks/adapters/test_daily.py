@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 
 import ravine
 from ravine.cli.app import app
-from ravine.errors import WorkerTraceback, WrongCall
+from ravine.errors import InvalidArgument, WorkerTraceback
 from ravine.tasks.adapters.model import own_model
 from ravine.training import engine, torch_engine
 
@@ -81,7 +81,9 @@ def failing(w: Any, x: Any, y: Any) -> Any:
 
 def test_what_fails_in_a_users_code_is_one_line(tmp_path: Path) -> None:
     task = ravine.Task.from_jax(lambda key: np.zeros(4, "float32"), failing, (X, Y))
-    with pytest.raises(WrongCall, match=r"your code in 'failing' \(test_daily.py, line") as told:
+    with pytest.raises(
+        InvalidArgument, match=r"your code in 'failing' \(test_daily.py, line"
+    ) as told:
         ravine.race(task, **SMALL, out=tmp_path / "race")
     assert len(str(told.value).splitlines()) == 1
     assert isinstance(told.value.__cause__, WorkerTraceback)
@@ -93,7 +95,7 @@ def test_the_command_line_shows_the_traceback_if_asked(
     options: tuple[str, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fails(*_: Any, **__: Any) -> Any:
-        raise WrongCall("your code failed") from WorkerTraceback("File 'mine.py'")
+        raise InvalidArgument("your code failed") from WorkerTraceback("File 'mine.py'")
 
     monkeypatch.setattr(ravine.api, "race", fails)
     done = CliRunner().invoke(app, [*options, "race", "--out", str(tmp_path / "race")])
@@ -145,15 +147,19 @@ def not_masked(y: Any, predicted: Any) -> Any:
 def test_targets_that_are_nan_are_named_where_the_loss_takes_them(tmp_path: Path) -> None:
     y = Y.copy()
     y[50:] = np.nan
-    with pytest.raises(WrongCall, match="rows is nan, as targets hold nan: leave them out in the"):
+    with pytest.raises(
+        InvalidArgument, match="rows is nan, as targets hold nan: leave them out in the"
+    ):
         ravine.race(net(), (X, y[:, None]), loss=not_masked, **SMALL, out=tmp_path / "race")
-    with pytest.raises(WrongCall, match="y holds nan in row 50"):
+    with pytest.raises(InvalidArgument, match="y holds nan in row 50"):
         own_model(net(), (X, y), loss="mse")
 
 
 def test_negative_whole_weights_are_named() -> None:
     """Case 16."""
-    with pytest.raises(WrongCall, match="sample_weight is negative in row 0: weights are at least"):
+    with pytest.raises(
+        InvalidArgument, match="sample_weight is negative in row 0: weights are at least"
+    ):
         own_model(net(), (X, Y, np.full(60, -1)), loss="mse")
 
 
@@ -177,9 +183,9 @@ def test_probabilities_that_are_taken_for_logits_are_warned_of(
 def test_objects_of_keras_2_are_called_so() -> None:
     # Which is not installed: all that is looked at is the module of the class.
     old = type("Sequential", (), {"__module__": "tf_keras.src.engine.sequential"})
-    with pytest.raises(WrongCall, match=r"the task is a Sequential of Keras 2 \(tf_keras\)"):
+    with pytest.raises(InvalidArgument, match=r"the task is a Sequential of Keras 2 \(tf_keras\)"):
         ravine.race(old(), (X, Y), loss="mse")
-    with pytest.raises(WrongCall, match=r"loss or a metric is a Sequential of Keras 2"):
+    with pytest.raises(InvalidArgument, match=r"loss or a metric is a Sequential of Keras 2"):
         own_model(net(), (X, Y), loss=old())
-    with pytest.raises(WrongCall, match=r"is a Sequential of Keras 2"):
+    with pytest.raises(InvalidArgument, match=r"is a Sequential of Keras 2"):
         own_model(old, (X, Y), loss="mse").build()

@@ -9,7 +9,7 @@ from pathlib import Path
 import keras
 import pytest
 
-from ravine.errors import RavineError, WrongCall
+from ravine.errors import InvalidArgument, RavineError
 from ravine.storage import payload, signing
 from ravine.tasks import TASKS
 from ravine.tasks.adapters.entry import named, task_of
@@ -24,9 +24,9 @@ def test_a_place_in_a_file_is_a_task(tmp_path: Path) -> None:
     assert again is not None
     assert again.name == "digits-mlp"
     assert named(None) is None
-    with pytest.raises(WrongCall, match="did you mean 'make'"):
+    with pytest.raises(InvalidArgument, match="did you mean 'make'"):
         task_of(f"{file}:mke", None)
-    with pytest.raises(WrongCall, match="there is no file"):
+    with pytest.raises(InvalidArgument, match="there is no file"):
         task_of(f"{tmp_path / 'nothing.py'}:make", None)
 
 
@@ -71,7 +71,7 @@ def test_nothing_is_unpickled_that_this_user_did_not_sign_with_its_plan(
     monkeypatch.setenv("RAVINE_CACHE", str(tmp_path / "cache"))
 
     def packed() -> str:
-        digest = payload.pack(tmp_path, payload.Luggage(TASKS["digits-mlp"], {}))
+        digest = payload.pack(tmp_path, payload.Payload(TASKS["digits-mlp"], {}))
         payload.sign(tmp_path, digest, "plan")
         return digest
 

@@ -15,7 +15,7 @@ import torch
 from keras import layers
 
 import ravine
-from ravine.errors import WrongCall
+from ravine.errors import InvalidArgument
 from ravine.storage.splits import blocks_of
 from ravine.tasks.adapters import keras_network, masks
 from ravine.training import engine
@@ -132,7 +132,9 @@ def test_a_race_whose_evaluation_loses_masks_does_not_begin(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(keras_network, "attached", lambda predicted: predicted.outputs)
-    with pytest.raises(WrongCall, match=r"the loss of validation rows is .* 5 rows are predicted"):
+    with pytest.raises(
+        InvalidArgument, match=r"the loss of validation rows is .* 5 rows are predicted"
+    ):
         raced(caption_task(), tmp_path / "race")
 
 
@@ -146,7 +148,7 @@ def test_what_the_model_evaluates_otherwise_is_named(tmp_path: Path) -> None:
         return Doubled([keras.Input((4,)), layers.Dense(1)])
 
     task = ravine.Task.from_model(make, (X, Y), loss="mse", metrics=["mae"])
-    with pytest.raises(WrongCall, match="the metric 'mae' of validation rows is"):
+    with pytest.raises(InvalidArgument, match="the metric 'mae' of validation rows is"):
         raced(task, tmp_path / "race")
 
 
@@ -161,7 +163,7 @@ def test_a_training_loss_that_is_not_the_frameworks_is_named(
     def make() -> Any:
         return keras.Sequential([keras.Input((4,)), layers.BatchNormalization(), layers.Dense(1)])
 
-    with pytest.raises(WrongCall, match=r"the (metric|loss)( 'mae')? of"):
+    with pytest.raises(InvalidArgument, match=r"the (metric|loss)( 'mae')? of"):
         raced(ravine.Task.from_model(make, (X, Y), loss="mse"), tmp_path / "race")
 
 
@@ -177,7 +179,7 @@ def test_a_module_whose_rows_depend_on_each_other_is_refused_where_rows_are_cut(
     few = ravine.Task.from_torch(make, (X, Y), mse, validation_data=HELD, test_data=HELD)
     raced(few, tmp_path / "few")  # predicted in one call, as its user would
     task = ravine.Task.from_torch(make, (X, Y), mse, validation_data=many, test_data=HELD)
-    with pytest.raises(WrongCall, match="a row depends on other rows"):
+    with pytest.raises(InvalidArgument, match="a row depends on other rows"):
         raced(task, tmp_path / "many")
 
 
@@ -199,7 +201,7 @@ def test_a_first_evaluation_that_is_not_the_frameworks_ends_the_race(
     monkeypatch.setattr(engine, "load", faulty)
     monkeypatch.setattr(engine, "memory", lambda program: 0.0)  # of what is no program
     task = ravine.Task.from_model(dense, (X, Y), loss="binary_crossentropy")
-    with pytest.raises(WrongCall, match="the loss of the validation data before step one is"):
+    with pytest.raises(InvalidArgument, match="the loss of the validation data before step one is"):
         raced(task, tmp_path / "race")
 
 
@@ -222,7 +224,9 @@ def test_two_functions_that_draw_by_themselves_are_named(tmp_path: Path) -> None
         return (x @ w - y) ** 2 + drawn.uniform()
 
     task = ravine.Task.from_jax(lambda key: np.zeros(4, "float32"), loss, (X, Y))
-    with pytest.raises(WrongCall, match=r"the loss of validation rows is .* JAX's own evaluation"):
+    with pytest.raises(
+        InvalidArgument, match=r"the loss of validation rows is .* JAX's own evaluation"
+    ):
         raced(task, tmp_path / "race")
 
 

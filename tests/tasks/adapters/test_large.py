@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 import ravine
-from ravine.errors import WrongCall
+from ravine.errors import InvalidArgument
 from ravine.tasks.adapters import memmap
 from ravine.training import convolutions
 
@@ -74,7 +74,7 @@ def test_on_disk_they_are_the_same_rows(made: str, small: Path, tmp_path: Path) 
                 np.testing.assert_array_equal(part, same)
     del data, split, part, task
     assert not [*small.iterdir()]
-    with pytest.raises(WrongCall, match="which is gone"):
+    with pytest.raises(InvalidArgument, match="which is gone"):
         cloudpickle.loads(cloudpickle.dumps(elsewhere))
 
 
@@ -82,7 +82,7 @@ def test_on_disk_they_are_the_same_rows(made: str, small: Path, tmp_path: Path) 
 def test_what_is_wrong_in_it_is_named() -> None:
     holed = X.copy()
     holed[4_321, 7] = np.nan
-    with pytest.raises(WrongCall, match=r"x holds nan in row 4321, at \[7\]"):
+    with pytest.raises(InvalidArgument, match=r"x holds nan in row 4321, at \[7\]"):
         ravine.Task.from_jax(lambda key: 1.0, lambda w, x, y: w * y, (holed, Y))
 
 

@@ -11,7 +11,7 @@ from torch.nn.utils.rnn import pad_sequence
 from torch.utils.data import DataLoader
 
 import ravine
-from ravine.errors import WrongCall
+from ravine.errors import InvalidArgument
 from ravine.training import engine, torch_engine
 from ravine.training.evaluation_check import check_evaluation
 
@@ -99,7 +99,7 @@ def test_a_model_that_does_not_mask_is_named(name: str) -> None:
     network = engine.network_of(found)
     said = "the model does not mask what is padded: the loss of a batch "
     said += "in training" if name == "in training" else "as validation rows"
-    with pytest.raises(WrongCall, match=said):
+    with pytest.raises(InvalidArgument, match=said):
         check_evaluation(engine, network, found, found.load(), network.draw(0))
 
 
@@ -125,7 +125,7 @@ def test_splits_are_as_wide_as_the_widest() -> None:
 def test_rows_that_are_narrower_without_being_padded_are_named() -> None:
     short = np.zeros((12, 7), "int32"), Y[:12]
     data = loader_of(np.zeros((60, 9), "int32"))
-    with pytest.raises(WrongCall, match=r"x have shape \(7,\), those of the data \(9,\)"):
+    with pytest.raises(InvalidArgument, match=r"x have shape \(7,\), those of the data \(9,\)"):
         task(embedding(layers.GlobalAveragePooling1D), data, short)
 
 
@@ -137,7 +137,7 @@ def test_a_model_of_one_length_is_named() -> None:
     found = task(flat, batched(slice(30)), batched(HELD))
     network = engine.network_of(found)
     said = "a batch as it was given cannot be evaluated: .*: pad all rows to one length"
-    with pytest.raises(WrongCall, match=said):
+    with pytest.raises(InvalidArgument, match=said):
         check_evaluation(engine, network, found, found.load(), network.draw(0))
 
 
@@ -200,7 +200,7 @@ def test_a_module_that_is_told_lengths_is_evaluated_as_on_its_loader() -> None:
 def test_a_module_that_is_not_is_named() -> None:
     found = ravine.Task.from_torch(lambda: Mean(False), loader(slice(60)), LOSS)
     network = torch_engine.network_of(found)
-    with pytest.raises(WrongCall, match="the model does not mask what is padded"):
+    with pytest.raises(InvalidArgument, match="the model does not mask what is padded"):
         check_evaluation(torch_engine, network, found, found.load(), network.draw(0))
 
 

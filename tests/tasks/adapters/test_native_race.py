@@ -23,7 +23,7 @@ import ravine
 from ravine.cli.app import app
 from ravine.execution import session
 from ravine.execution.in_process import InProcess
-from ravine.execution.worker_backend import Crew, Local
+from ravine.execution.worker_backend import Local, WorkerBackend
 from ravine.experiment import engines
 from ravine.storage.store import Store
 
@@ -172,7 +172,7 @@ def without_workers(folder: Path, library: str, budget: Any, *words: str) -> tup
 def tried_here(no_pages: None, monkeypatch: pytest.MonkeyPatch) -> None:
     """Whether JAX can run a task is found out in this process, not in a worker."""
 
-    def here(workers: int | None, workbench: Mapping[str, Any]) -> Crew:
+    def here(workers: int | None, workbench: Mapping[str, Any]) -> WorkerBackend:
         return InProcess(workbench) if workbench["engine"] == "jax" else Local(workers, workbench)
 
     monkeypatch.setattr(session, "here", here)

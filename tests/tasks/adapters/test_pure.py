@@ -13,7 +13,7 @@ import pytest
 from tests.tasks.adapters.split_rows import data_of
 
 import ravine
-from ravine.errors import WrongCall
+from ravine.errors import InvalidArgument
 from ravine.storage.splits import blocks_of
 from ravine.storage.store import Store
 from ravine.training import engine
@@ -143,7 +143,7 @@ BAD: dict[str, tuple[Any, Any, str]] = {
 def test_what_cannot_be_trained_is_named(name: str, tmp_path: Path) -> None:
     start, cost, said = BAD[name]
     task = ravine.Task.from_jax(start, cost, (X, Y))
-    with pytest.raises(WrongCall, match=said):
+    with pytest.raises(InvalidArgument, match=said):
         ravine.race(task, out=tmp_path / "out", workers=0, progress=False)
 
 

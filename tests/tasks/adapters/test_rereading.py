@@ -9,7 +9,7 @@ import torch
 from torch.utils import data as torch_data
 
 import ravine
-from ravine.errors import WrongCall
+from ravine.errors import InvalidArgument
 from ravine.training import engine
 from ravine.training.evaluation_check import check_evaluation
 
@@ -75,13 +75,13 @@ DRAWS: dict[str, Any] = {
 
 @pytest.mark.parametrize("name", DRAWS)
 def test_data_that_draw_are_named(name: str) -> None:
-    with pytest.raises(WrongCall, match=f"^data: {SAID}") as told:
+    with pytest.raises(InvalidArgument, match=f"^data: {SAID}") as told:
         task(DRAWS[name]())
     assert len(str(told.value).splitlines()) == 1
 
 
 def test_the_split_that_draws_is_named() -> None:
-    with pytest.raises(WrongCall, match=f"^validation_data: {SAID}"):
+    with pytest.raises(InvalidArgument, match=f"^validation_data: {SAID}"):
         task((X, Y), validation_data=Noisy())
 
 

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from ravine.errors import WrongCall
+from ravine.errors import InvalidArgument
 from ravine.tasks.adapters.rows import read_rows
 
 X = np.arange(24, dtype=np.float64).reshape(8, 3)
@@ -91,7 +91,7 @@ def test_what_never_ends_is_refused() -> None:
     import tensorflow as tf
 
     endless = tf.data.Dataset.from_tensors((X, Y)).repeat()
-    with pytest.raises(WrongCall, match=r"leave out \.repeat\(\)"):
+    with pytest.raises(InvalidArgument, match=r"leave out \.repeat\(\)"):
         read_rows(endless)
-    with pytest.raises(WrongCall, match="has no known end"):
+    with pytest.raises(InvalidArgument, match="has no known end"):
         read_rows(iter([(X, Y)]))

@@ -13,7 +13,7 @@ import pytest
 from keras import layers
 
 import ravine
-from ravine.errors import WrongCall
+from ravine.errors import InvalidArgument
 from ravine.tasks import settings
 from ravine.tasks.adapters.variables import compare
 from ravine.training import engine
@@ -116,7 +116,7 @@ class Forgetful(layers.Layer):
 def test_a_model_that_is_another_when_rebuilt_is_named(tmp_path: Path) -> None:
     model = keras.Sequential([keras.Input((4,)), Forgetful(5)])
     said = r"forgetful/kernel' \(4, 5\) .* and .*forgetful/kernel' \(4, 2\)"
-    with pytest.raises(WrongCall, match=said) as told:
+    with pytest.raises(InvalidArgument, match=said) as told:
         ravine.race(model, (X, Y), loss="mse", **SMALL, workers=0, out=tmp_path / "race")
     assert len(str(told.value).splitlines()) == 1
     (advice,) = [part for part in str(told.value).split("; ") if "functools.partial" in part]
@@ -176,7 +176,7 @@ def test_a_global_variable_that_does_not_travel_is_named(
     module = importlib.import_module("global_units")
     monkeypatch.setattr(module, "UNITS", 5)
     try:
-        with pytest.raises(WrongCall, match=r"dense/kernel' \(4, 5\) .* \(4, 2\)"):
+        with pytest.raises(InvalidArgument, match=r"dense/kernel' \(4, 5\) .* \(4, 2\)"):
             ravine.race(
                 *(module.make_model, (X, Y)), loss="mse", **SMALL, workers=1, out=tmp_path / "race"
             )
@@ -196,6 +196,8 @@ def test_64_bit_numbers_of_jax_are_named() -> None:
     with jax.enable_x64(True):
         here = wide.variables, given.variables
     there = [task.network().variables_there for task in (wide, given)]
-    with pytest.raises(WrongCall, match=r"float64.*float32.*give the dtype to what makes the arr"):
+    with pytest.raises(
+        InvalidArgument, match=r"float64.*float32.*give the dtype to what makes the arr"
+    ):
         compare(here[0], there[0], "wide")
     compare(here[1], there[1], "given")  # the advice

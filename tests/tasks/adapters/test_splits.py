@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from tests.tasks.adapters.split_rows import data_of
 
 import ravine
-from ravine.errors import WrongCall
+from ravine.errors import InvalidArgument
 from ravine.tasks.adapters.splitting import Splitting
 
 draw = np.random.default_rng(0)
@@ -97,9 +97,9 @@ def test_every_way_to_give_data_takes_them(make: str, tmp_path: Any, no_pages: N
         mse = torch.nn.functional.mse_loss
         found = ravine.Task.from_torch(lambda: torch.nn.Linear(1, 1), (X, Y), mse, **options)
     else:
-        with pytest.raises(WrongCall, match="unknown split 'lest': did you mean 'last'"):
+        with pytest.raises(InvalidArgument, match="unknown split 'lest': did you mean 'last'"):
             ravine.race(lambda: None, (X, Y), loss="mse", split="lest", out=tmp_path / "race")
-        with pytest.raises(WrongCall, match="split= goes with a model of your own"):
+        with pytest.raises(InvalidArgument, match="split= goes with a model of your own"):
             ravine.race("digits-mlp", split="last", out=tmp_path / "race")
         return
     assert rows(found)[2] == [*range(80, 100)]
@@ -117,7 +117,7 @@ def test_every_way_to_give_data_takes_them(make: str, tmp_path: Any, no_pages: N
     ],
 )
 def test_what_cannot_be_split_so_is_named(options: Any, said: str) -> None:
-    with pytest.raises(WrongCall, match=said):
+    with pytest.raises(InvalidArgument, match=said):
         task(**options)
 
 

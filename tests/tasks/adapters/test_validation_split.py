@@ -9,7 +9,7 @@ import torch
 from torch.utils.data import DataLoader, TensorDataset
 
 import ravine
-from ravine.errors import WrongCall
+from ravine.errors import InvalidArgument
 
 draw = np.random.default_rng(0)
 ROWS = 57  # of which Keras's share is not whole
@@ -92,10 +92,10 @@ def test_modules_and_functions_take_it() -> None:
     ],
 )
 def test_what_cannot_be_split_so_is_named(options: dict[str, Any], said: str) -> None:
-    with pytest.raises(WrongCall, match=said):
+    with pytest.raises(InvalidArgument, match=said):
         task(**{"validation_split": 0.2, **options})
 
 
 def test_a_task_of_ravines_does_not_take_it() -> None:
-    with pytest.raises(WrongCall, match="validation_split= goes with a model of your own"):
+    with pytest.raises(InvalidArgument, match="validation_split= goes with a model of your own"):
         ravine.race("digits-mlp", validation_split=0.2)

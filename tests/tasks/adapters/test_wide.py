@@ -17,7 +17,7 @@ import pytest
 import torch
 
 import ravine
-from ravine.errors import WrongCall
+from ravine.errors import InvalidArgument
 from ravine.storage.store import Store
 from ravine.tasks import settings
 from ravine.training import engine, torch_engine
@@ -152,7 +152,7 @@ def partly(wide: str | None = "float64") -> Any:
 @pytest.mark.filterwarnings("ignore:Explicitly requested dtype float64")
 def test_a_layer_of_64_bits_needs_floatx() -> None:
     with pytest.raises(
-        WrongCall, match=r"layer 'dense.*' is of dtype float64, and the race comput"
+        InvalidArgument, match=r"layer 'dense.*' is of dtype float64, and the race comput"
     ):
         ravine.Task.from_model(partly, (X - FAR, Y), loss="mse").network()
     narrow = ravine.Task.from_model(lambda: partly(None), (X - FAR, Y), loss="mse")
@@ -228,11 +228,11 @@ def test_a_module_races_in_a_worker(tmp_path: Path, no_pages: None) -> None:
 def test_a_task_made_with_other_numbers_needs_a_process_of_its_own(tmp_path: Path) -> None:
     wide = ravine.Task.from_torch(module, (X, Y), mean_square)
     torch.set_default_dtype(torch.float64)
-    with pytest.raises(WrongCall, match=r"call torch.set_default_dtype\(torch.float32\)"):
+    with pytest.raises(InvalidArgument, match=r"call torch.set_default_dtype\(torch.float32\)"):
         ravine.race(wide, **SMALL, workers=0, out=tmp_path / "out")
     with jax.enable_x64(True):
         task = ravine.Task.from_jax(weights, squared, (X, Y))
-    with pytest.raises(WrongCall, match="needs JAX with 64-bit numbers in this process"):
+    with pytest.raises(InvalidArgument, match="needs JAX with 64-bit numbers in this process"):
         ravine.race(task, **SMALL, workers=0, out=tmp_path / "out")
 
 

@@ -198,7 +198,7 @@ SURFACES: dict[str, Surface] = {surface.name: surface for surface in _LIST}
 def find(text: str) -> Surface:
     """The surface of that name, or of that formula in x and y.
 
-    Raises ``WrongCall``: for a word that is neither with the nearest name, for a formula that
+    Raises ``InvalidArgument``: for a word that is neither with the nearest name, for a formula that
     cannot be read with a caret under the place.
 
     >>> find("x**2 + y**2").gradient(1.0, 2.0)

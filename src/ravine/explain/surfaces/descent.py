@@ -24,7 +24,7 @@ class Descent:
 
     @classmethod
     def of(cls, surface: Surface, rules: Sequence[Rule], steps: int, seed: int = 0) -> "Descent":
-        """Let every rule walk from the surface's start. Raises ``WrongCall``."""
+        """Let every rule walk from the surface's start. Raises ``InvalidArgument``."""
         paths = [walk(rule, surface, surface.start, steps, seed) for rule in rules]
         return cls(surface, steps, seed, tuple(paths))
 
@@ -38,7 +38,7 @@ class Descent:
         steps: int,
         seed: int,
     ) -> "Descent":
-        """The descent that texts ask for, as the command line has them. Raises ``WrongCall``."""
+        """The descent that texts ask for, as the command line has them. Raises ``InvalidArgument``."""
         found, walkers = find(surface), read_rules(rules)
         if start is not None:
             found = found.at(start)

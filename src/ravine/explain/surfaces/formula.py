@@ -36,7 +36,9 @@ class Formula:
 
     @classmethod
     def read(cls, text: str) -> "Formula":
-        """The formula of a text such as ``5*x**2 + 2*x*y``. Raises ``WrongCall`` with a caret."""
+        """The formula of a text such as ``5*x**2 + 2*x*y``. Raises ``InvalidArgument`` with a
+        caret.
+        """
         return cls.of(parse(text))
 
     @classmethod

@@ -16,7 +16,7 @@ import unicodedata
 from collections.abc import Callable, Iterator
 from typing import NamedTuple, NoReturn
 
-from ravine.errors import WrongCall
+from ravine.errors import InvalidArgument
 from ravine.explain.notation.node import FUNCTIONS, Node, Symbol
 
 VARIABLES = ("x", "y")
@@ -36,7 +36,7 @@ _TOKEN = re.compile(
 )
 
 
-class WrongFormula(WrongCall):
+class WrongFormula(InvalidArgument):
     """A formula that cannot be read; ``position`` counts its characters from 0."""
 
     def __init__(self, formula: str, position: int, said: str) -> None:
@@ -89,7 +89,7 @@ class _Reader:
 
     def __init__(self, text: str) -> None:
         if not isinstance(text, str):
-            raise WrongCall(f"a formula is a text such as '5*x**2 + 2*x*y', not {text!r}")
+            raise InvalidArgument(f"a formula is a text such as '5*x**2 + 2*x*y', not {text!r}")
         self._text = text
         if len(text) > LONGEST:
             self._fail(f"{len(text)} characters are too many; {LONGEST} are allowed", LONGEST)

@@ -8,7 +8,7 @@ from functools import cached_property
 from itertools import count
 from typing import Any, NamedTuple
 
-from ravine.errors import WrongCall
+from ravine.errors import InvalidArgument
 from ravine.explain.surfaces.formula import Formula
 from ravine.explain.surfaces.noise import noise
 
@@ -46,7 +46,7 @@ class Surface:
 
     @classmethod
     def of(cls, text: str) -> "Surface":
-        """A formula of somebody's own, of which no more is known. Raises ``WrongCall``."""
+        """A formula of somebody's own, of which no more is known. Raises ``InvalidArgument``."""
         formula = Formula.read(text)
         window = (-1.5, 1.5, -1.5, 1.5)
         return cls(formula.text, formula.plain(), formula.text, window, (1.0, 1.0), "", "yours")
@@ -84,7 +84,7 @@ class Surface:
     def at(self, point: Any) -> "Surface":
         """The same with another start, two numbers or "1,1", and in its window.
 
-        Raises ``WrongCall``.
+        Raises ``InvalidArgument``.
         """
         try:
             parts = point.strip(" ()[]").split(",") if isinstance(point, str) else point
@@ -92,7 +92,7 @@ class Surface:
         except (TypeError, ValueError):
             x = y = math.nan
         if not (math.isfinite(x) and math.isfinite(y)):
-            raise WrongCall(f"a start is two finite numbers such as 1,1, not {point!r}")
+            raise InvalidArgument(f"a start is two finite numbers such as 1,1, not {point!r}")
         (x0, x1), (y0, y1) = _stretched(self.window[:2], x), _stretched(self.window[2:], y)
         return replace(self, start=(x, y), window=(x0, x1, y0, y1))
 

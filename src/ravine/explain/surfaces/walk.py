@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ravine.errors import WrongCall
+from ravine.errors import InvalidArgument
 from ravine.explain.surfaces import Surface, find
 from ravine.rules.update_rule import Rule, step
 
@@ -49,14 +49,16 @@ def walk(rule: Rule, f: Walkable, start: Any, steps: int, seed: int = 0) -> Path
         start = f.at(start).start
         f = f.functions(seed)
     if not (isinstance(f, tuple | list) and len(f) == 2 and all(map(callable, f))):
-        raise WrongCall(
+        raise InvalidArgument(
             "f is a surface, its name, a formula in x and y, or a pair of functions, "
             f"(value, gradient), not {f!r}"
         )
     if not isinstance(steps, int) or isinstance(steps, bool) or steps < 1:
-        raise WrongCall(f"steps={steps!r} is not allowed: give a whole number of at least 1")
+        raise InvalidArgument(f"steps={steps!r} is not allowed: give a whole number of at least 1")
     if steps > MOST_STEPS:
-        raise WrongCall(f"steps={steps} is not allowed: at most {MOST_STEPS}, as all are kept")
+        raise InvalidArgument(
+            f"steps={steps} is not allowed: at most {MOST_STEPS}, as all are kept"
+        )
     value, gradient = f
     w: Any = np.array(start, dtype=np.float64)
     w = float(w) if w.ndim == 0 else w

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from ravine.errors import WrongCall, unknown
+from ravine.errors import InvalidArgument, unknown
 from ravine.frameworks.spelling import read_rule
 from ravine.frameworks.translate import (
     read_keras,
@@ -83,7 +83,7 @@ def _read(framework: str, call: Call) -> Rule:
     reader = readers[short]
     rule = reader(**call.bound(reader))
     if options and isinstance(rule, Scheduled):
-        raise WrongCall(f"{call.name}: decay and a schedule are both given: give one of them")
+        raise InvalidArgument(f"{call.name}: decay and a schedule are both given: give one of them")
     return Scheduled(rule, **options) if options else rule
 
 
@@ -93,7 +93,7 @@ def _stepped(call: Call) -> Rule:
     by_name = [call.named["optimizer"]] if "optimizer" in call.named else []
     given, *others = [*by_name, *call.arguments] or [None]
     if not isinstance(given, Call) or not given.name.startswith(_STARTS["torch"]):
-        raise WrongCall(
+        raise InvalidArgument(
             f"{call.name}: which optimizer is {given}? Write it before the scheduler: "
             f"optimizer = torch.optim.SGD(params, lr=0.1); {call.name}(optimizer, …)"
         )
@@ -106,7 +106,7 @@ def _stepped(call: Call) -> Rule:
 def _own(text: str) -> Rule:
     try:
         return read_rule(text.replace("ravine.", ""))
-    except WrongCall as error:
+    except InvalidArgument as error:
         error.add_note(
             "a native is written with its framework: keras.optimizers.Adam, torch.optim.Adam, "
             "optax.adam, tf.train.AdamOptimizer"
@@ -123,7 +123,7 @@ def _without_params(call: Call) -> Call:
     for params in given:
         if _may_be_groups(params):
             text = f"{params.name}(…)" if isinstance(params, Call) else str(params)
-            raise WrongCall(
+            raise InvalidArgument(
                 f"{call.name}: {text} may be parameter groups, and params in groups are not "
                 "translated: translate one optimizer for each group, and write params in its place"
             )

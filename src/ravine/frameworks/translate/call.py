@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from ravine.errors import WrongCall, unknown
+from ravine.errors import InvalidArgument, unknown
 from ravine.rules.update_rule import Rule
 
 Reader = Callable[..., Rule]
@@ -42,7 +42,7 @@ class Call:
         try:
             found = signature.bind(*self.arguments, **self.named)
         except TypeError as error:
-            raise WrongCall(f"{self.name}: {error}") from None
+            raise InvalidArgument(f"{self.name}: {error}") from None
         found.apply_defaults()
         return dict(found.arguments)
 
@@ -69,7 +69,7 @@ def parse(text: str) -> Call:
     with contextlib.suppress(RecursionError):
         found = _last(lines)
     if not isinstance(found, Call):
-        raise WrongCall(
+        raise InvalidArgument(
             f"cannot read {_short(text)!r}: write an optimizer as its framework does, such as "
             "keras.optimizers.Adam(learning_rate=0.001)"
         )
@@ -96,18 +96,18 @@ def _last(lines: list[ast.stmt]) -> Any:
 def number(value: Any, name: str) -> float:
     """A plain number, or an error that says whose argument is none."""
     if isinstance(value, Call):
-        raise WrongCall(f"{name}={value.name}(…) is not evaluated: write a plain number")
+        raise InvalidArgument(f"{name}={value.name}(…) is not evaluated: write a plain number")
     if isinstance(value, Other):
-        raise WrongCall(
+        raise InvalidArgument(
             f"{name}={value} is not evaluated: write the plain number that it is, or before this "
             "the line that sets it"
         )
     if isinstance(value, bool) or not isinstance(value, int | float):
-        raise WrongCall(f"{name}={_short(repr(value))} is not a plain number")
+        raise InvalidArgument(f"{name}={_short(repr(value))} is not a plain number")
     try:
         return float(value)
     except OverflowError:
-        raise WrongCall(f"{name}={_short(str(value))} is too large") from None
+        raise InvalidArgument(f"{name}={_short(str(value))} is too large") from None
 
 
 def lifted(
@@ -133,7 +133,7 @@ def refused(reason: str, **arguments: Any) -> None:
     """Raise an error for the first argument that is set: neither None nor False nor 0."""
     for name, value in arguments.items():
         if value is not None and value != 0:
-            raise WrongCall(f"{name}={value} is not translated: {reason}")
+            raise InvalidArgument(f"{name}={value} is not translated: {reason}")
 
 
 def reader(registry: dict[str, Reader], common: Reader) -> Callable[[Reader], Reader]:
@@ -164,13 +164,13 @@ def reader(registry: dict[str, Reader], common: Reader) -> Callable[[Reader], Re
 def _numeric(value: Any, name: str, parameter: inspect.Parameter) -> Any:
     if isinstance(parameter.default, bool):
         if value not in (True, False):  # a variable's name, say, which might be either
-            raise WrongCall(f"{name}={value} is neither True nor False")
+            raise InvalidArgument(f"{name}={value} is neither True nor False")
         return bool(value)
     if value is parameter.default:
         return value
     if isinstance(parameter.default, tuple):
         if not isinstance(value, tuple | list) or len(value) != len(parameter.default):
-            raise WrongCall(f"{name}={value} is not a pair of numbers")
+            raise InvalidArgument(f"{name}={value} is not a pair of numbers")
         return tuple(number(one, name) for one in value)
     return number(value, name)
 
@@ -184,12 +184,12 @@ def _value(node: ast.expr, names: Mapping[str, Any]) -> Any:
         name = ast.unparse(function)
         if isinstance(function, ast.Name | ast.Attribute) and "(" not in name:
             if any(k.arg is None for k in node.keywords):
-                raise WrongCall(f"{name}: ** is not read; write each argument by name")
+                raise InvalidArgument(f"{name}: ** is not read; write each argument by name")
             if any(isinstance(x, ast.Starred) for x in arguments):
-                raise WrongCall(f"{name}: * is not read; write each argument")
+                raise InvalidArgument(f"{name}: * is not read; write each argument")
             given = [k.arg for k in node.keywords]
             if twice := next((n for n in given if given.count(n) > 1), None):
-                raise WrongCall(f"{name}: {twice} is given twice")
+                raise InvalidArgument(f"{name}: {twice} is given twice")
             named = {str(k.arg): _value(k.value, names) for k in node.keywords}
             return Call(name, tuple(_value(x, names) for x in arguments), named)
     if isinstance(node, ast.BinOp) and type(node.op) in _ARITHMETIC:
@@ -214,7 +214,9 @@ def _inner(node: ast.Call) -> tuple[ast.expr, list[ast.expr]]:
     if not isinstance(outer, ast.Call) or not ast.unparse(outer.func).endswith(_INJECTED):
         return outer, node.args
     if wrong := [str(k.arg) for k in outer.keywords if k.arg != "static_args"]:
-        raise WrongCall(f"{ast.unparse(outer.func)}: {wrong[0]} is not translated: leave it out")
+        raise InvalidArgument(
+            f"{ast.unparse(outer.func)}: {wrong[0]} is not translated: leave it out"
+        )
     return (outer.args[0], node.args) if outer.args else (outer, node.args)
 
 

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 from ravine import rules
-from ravine.errors import WrongCall, unknown
+from ravine.errors import InvalidArgument, unknown
 from ravine.frameworks.translate import read_optax, read_schedules
 from ravine.frameworks.translate.call import Call, lifted, number
 from ravine.rules.update_rule import Rule
@@ -41,16 +41,16 @@ def read_chain(parts: tuple[Any, ...]) -> Rule:
     chain = _Chain()
     for part in parts:
         if not isinstance(part, Call):
-            raise WrongCall(f"optax.chain: cannot read {part}")
+            raise InvalidArgument(f"optax.chain: cannot read {part}")
         chain = _with(chain, part)
     if chain.rule is None:
-        raise WrongCall(
+        raise InvalidArgument(
             "optax.chain holds no optimizer, and no scale to take steps of: end it with "
             "optax.scale_by_learning_rate(…), or hold one of "
             f"{', '.join(read_optax.READERS)}"
         )
     if not chain.scale < 0:
-        raise WrongCall(
+        raise InvalidArgument(
             f"optax.chain: its step is the gradient's direction times {chain.scale:g}, uphill: "
             "write optax.scale(-learning_rate) or optax.scale_by_learning_rate(learning_rate)"
         )
@@ -59,7 +59,7 @@ def read_chain(parts: tuple[Any, ...]) -> Rule:
     rule = chain.rule.replace({"learning_rate": rate})
     if chain.share:
         if chain.apart and chain.options:
-            raise WrongCall(
+            raise InvalidArgument(
                 "optax.chain: add_decayed_weights after a schedule does not follow it: no rule "
                 "does that; put it before"
             )
@@ -77,7 +77,7 @@ def _with(chain: _Chain, part: Call) -> _Chain:
         return _scaled(chain, part, name)
     if name in read_optax.READERS or name in read_optax.PARTS:
         if chain.rule is not None:
-            raise WrongCall(f"optax.chain: {name} is its second step: one is read")
+            raise InvalidArgument(f"optax.chain: {name} is its second step: one is read")
         whole = name in read_optax.READERS
         readers = read_optax.READERS if whole else read_optax.PARTS
         part, options = (
@@ -94,7 +94,7 @@ def _with(chain: _Chain, part: Call) -> _Chain:
     if name == "add_decayed_weights":
         # What is added to the update itself.
         return chain._replace(share=chain.share + _only(part, name), apart=bool(chain.options))
-    raise WrongCall(f"optax.chain: {name} after the optimizer clips its step")
+    raise InvalidArgument(f"optax.chain: {name} after the optimizer clips its step")
 
 
 def _scaled(chain: _Chain, part: Call, name: str) -> _Chain:
@@ -104,7 +104,7 @@ def _scaled(chain: _Chain, part: Call, name: str) -> _Chain:
         Call(part.name, part.arguments, named), read_schedules.OPTAX, read_schedules.curve
     )
     if options and chain.options:
-        raise WrongCall("optax.chain: two schedules are not read: give one")
+        raise InvalidArgument("optax.chain: two schedules are not read: give one")
     by = _only(part, part.name) * (-1 if flipped else 1)
     rule = chain.rule or rules.SGD()
     return chain._replace(
@@ -120,18 +120,20 @@ def _before(rule: Rule, part: Call) -> Rule:
     if name == "clip_by_global_norm" and isinstance(rule, Clip) and not rule.spans_arrays:
         return rule.replace({"global_clipnorm": at})  # the order in which a Clip clips
     if "clip" in name and isinstance(rule, Clip):
-        raise WrongCall(f"optax.chain: {name} again; read is clip_by_global_norm first, then clip")
+        raise InvalidArgument(
+            f"optax.chain: {name} again; read is clip_by_global_norm first, then clip"
+        )
     return _AROUND[name](rule, at)
 
 
 def _only(part: Call, name: str) -> float:
     if "mask" in part.named or (name.endswith("add_decayed_weights") and len(part.arguments) > 1):
         mask = part.named.get("mask", (*part.arguments, None, None)[1])
-        raise WrongCall(f"{name}: mask={mask} is not translated: {read_optax.MASKED}")
+        raise InvalidArgument(f"{name}: mask={mask} is not translated: {read_optax.MASKED}")
     values = [*part.arguments, *part.named.values()]
     if len(values) != 1:
-        raise WrongCall(f"{name} is read with one number, not {len(values)}")
+        raise InvalidArgument(f"{name} is read with one number, not {len(values)}")
     value = number(values[0], name)
     if not math.isfinite(value):
-        raise WrongCall(f"{name}={value} is not a finite number")
+        raise InvalidArgument(f"{name}={value} is not a finite number")
     return value

@@ -6,7 +6,7 @@ The functions have the names, parameters and defaults of the classes in ``keras.
 from typing import Any
 
 from ravine import rules
-from ravine.errors import WrongCall
+from ravine.errors import InvalidArgument
 from ravine.frameworks.translate.call import Reader, number, reader, refused
 from ravine.rules import variants
 from ravine.rules.update_rule import Rule
@@ -37,7 +37,7 @@ def _common(
     clips = {"clipnorm": clipnorm, "clipvalue": clipvalue, "global_clipnorm": global_clipnorm}
     clips = {which: number(at, which) for which, at in clips.items() if at is not None}
     if len(clips) > 1:
-        raise WrongCall(f"Keras allows one of {', '.join(clips)} at a time")
+        raise InvalidArgument(f"Keras allows one of {', '.join(clips)} at a time")
     if weight_decay is not None:
         rule = decayed(rule, number(weight_decay, "weight_decay"))
     return Clip(rule, **clips) if clips else rule

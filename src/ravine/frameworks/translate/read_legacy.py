@@ -7,7 +7,7 @@ without momentum and Adagrad have ε outside the root there, and Nadam has ψ = 
 from typing import Any
 
 from ravine import rules
-from ravine.errors import WrongCall
+from ravine.errors import InvalidArgument
 from ravine.frameworks.translate import read_keras
 from ravine.frameworks.translate.call import Reader, number, reader
 from ravine.frameworks.translate.read_schedules import inverse
@@ -32,7 +32,7 @@ def _common(
     clips = {"clipnorm": clipnorm, "clipvalue": clipvalue, "global_clipnorm": global_clipnorm}
     clips = {which: number(at, which) for which, at in clips.items() if at is not None}
     if len(clips) > 1:
-        raise WrongCall(f"{', '.join(clips)} together are not read: give one of them")
+        raise InvalidArgument(f"{', '.join(clips)} together are not read: give one of them")
     rule = Clip(rule, **clips) if clips else rule
     # A share of the learning rate, not of the weights: lr / (1 + decay · steps done).
     options = inverse("decay", 1.0, number(decay, "decay")).options
@@ -92,5 +92,7 @@ def Nadam(
     decay: Any = 0.0,
 ) -> Rule:
     if decay:
-        raise WrongCall("decay: old Keras's Nadam overwrites it with schedule_decay, of momentum")
+        raise InvalidArgument(
+            "decay: old Keras's Nadam overwrites it with schedule_decay, of momentum"
+        )
     return rules.Nadam(learning_rate, beta_1, beta_2, epsilon, momentum_decay=schedule_decay)

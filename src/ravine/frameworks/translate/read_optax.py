@@ -8,7 +8,7 @@ import re
 from typing import Any
 
 from ravine import rules
-from ravine.errors import WrongCall
+from ravine.errors import InvalidArgument
 from ravine.frameworks.translate.call import Reader, reader, refused
 from ravine.frameworks.translate.read_keras import decayed
 from ravine.frameworks.translate.read_keras import rmsprop as keras_rmsprop
@@ -148,7 +148,9 @@ def amsgrad(
 ) -> Rule:
     for name, on in (("mu", bias_correction_mu), ("nu", bias_correction_nu)):
         if not on:
-            raise WrongCall(f"bias_correction_{name}=False: no rule of ravine's leaves that out")
+            raise InvalidArgument(
+                f"bias_correction_{name}=False: no rule of ravine's leaves that out"
+            )
     return variants.CorrectedAMSGrad(learning_rate, b1, b2, eps, epsilon_root=eps_root)
 
 

@@ -10,7 +10,7 @@ import math
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
-from ravine.errors import WrongCall
+from ravine.errors import InvalidArgument
 from ravine.frameworks.translate.call import Call, number
 
 _LONG = 1e9  # steps: no training is as long as a schedule that never ends
@@ -34,7 +34,7 @@ def curve(call: Call, of: Mapping[str, Reader], *first: Any) -> Curve:
     """The schedule that a call makes, of one framework's; ``first`` stands before its arguments."""
     short = call.name.rpartition(".")[2]
     if short not in of:
-        raise WrongCall(
+        raise InvalidArgument(
             f"{call.name} is none of ravine's schedules: read are {', '.join(of)}; translate a "
             "constant rate, and set the schedule there"
         )
@@ -61,8 +61,8 @@ def _plain(value: Any, name: str) -> Any:
     return number(value, name)
 
 
-def _no(schedule: str, given: str) -> WrongCall:
-    return WrongCall(
+def _no(schedule: str, given: str) -> InvalidArgument:
+    return InvalidArgument(
         f"{schedule} with {given} is none of ravine's schedules: translate a constant rate, and "
         "set the schedule there"
     )
@@ -73,7 +73,7 @@ def _fall(name: str, kind: str, rate: float, steps: float, end: float) -> Curve:
     if not 0 <= end <= 1:
         raise _no(name, "a rate that rises")
     if not steps >= 1:
-        raise WrongCall(f"{name}: {steps:g} steps are too few: a schedule takes at least one")
+        raise InvalidArgument(f"{name}: {steps:g} steps are too few: a schedule takes at least one")
     if end == 1:
         return Curve(rate, {})
     return Curve(rate, {"schedule": kind, "steps": steps, **({"end": end} if end else {})})
@@ -171,7 +171,7 @@ def PolynomialDecay(
 @_of(KERAS)
 def PiecewiseConstantDecay(boundaries: Any, values: Any, name: Any = "PiecewiseConstant") -> Curve:
     if len(values) != len(boundaries) + 1:
-        raise WrongCall("PiecewiseConstantDecay takes one more of values than of boundaries")
+        raise InvalidArgument("PiecewiseConstantDecay takes one more of values than of boundaries")
     rates = [number(x, "values") for x in values]
     shares = [b / a for a, b in itertools.pairwise(rates)]
     # The step at a boundary still takes the rate before it.
@@ -245,7 +245,9 @@ def piecewise_constant_schedule(init_value: Any, boundaries_and_scales: Any = No
 
 def _from_the_start(last_epoch: float) -> None:
     if last_epoch != -1:
-        raise WrongCall("last_epoch is not translated: a translation begins at the first step")
+        raise InvalidArgument(
+            "last_epoch is not translated: a translation begins at the first step"
+        )
 
 
 @_of(TORCH)

@@ -6,7 +6,7 @@ The functions have the names, parameters and defaults of the classes in ``torch.
 from typing import Any
 
 from ravine import rules
-from ravine.errors import WrongCall
+from ravine.errors import InvalidArgument
 from ravine.frameworks.translate.call import Reader, reader, refused
 from ravine.frameworks.translate.read_keras import decayed
 from ravine.frameworks.translate.read_schedules import inverse
@@ -49,7 +49,7 @@ def SGD(
 ) -> Rule:
     rule: Rule
     if nesterov and (momentum == 0 or dampening != 0):
-        raise WrongCall("PyTorch's nesterov=True needs a momentum, and dampening=0")
+        raise InvalidArgument("PyTorch's nesterov=True needs a momentum, and dampening=0")
     if momentum == 0:
         rule = rules.SGD(lr)
     elif dampening != 0:

@@ -99,7 +99,8 @@ def translate(text: str, to: str) -> Any:
     only changes its place beside the bias correction counts as the same path;
     :func:`translation` says how large that difference is.
 
-    Raises :class:`WrongCall` for what cannot be read, and for an argument that is not translated.
+    Raises :class:`InvalidArgument` for what cannot be read, and for an argument that is not
+    translated.
 
     >>> translate("keras.optimizers.Adam(learning_rate=1e-3)", to="torch")
     'torch.optim.Adam(params, lr=0.001, eps=1e-07)'

@@ -11,7 +11,7 @@ from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ravine.errors import WrongCall, unknown
+from ravine.errors import InvalidArgument, unknown
 from ravine.reporting import style, vega
 from ravine.reporting.charts.budget_curve import tries
 from ravine.reporting.charts.crosscheck import confirmation
@@ -64,8 +64,8 @@ def options(name: str) -> dict[str, tuple[str, ...]]:
 def chart(results: Results, name: str, paint: style.Paint = style.LIGHT, **chosen: str) -> Any:
     """The chart of that name.
 
-    Raises ``WrongCall`` if there is none, if it cannot be drawn that way, or if the race did not
-    measure what it shows.
+    Raises ``InvalidArgument`` if there is none, if it cannot be drawn that way, or if the race did
+    not measure what it shows.
     """
     if name not in CHARTS:
         raise unknown("chart", name, CHARTS)
@@ -76,7 +76,7 @@ def chart(results: Results, name: str, paint: style.Paint = style.LIGHT, **chose
         if value not in known[option]:
             raise unknown(f"{option} of chart {name}", value, known[option])
     if why := missing(results, name, chosen):
-        raise WrongCall(f"there is no chart {name} of this race: {why}")
+        raise InvalidArgument(f"there is no chart {name} of this race: {why}")
     return CHARTS[name](results, paint, **chosen)
 
 

@@ -4,7 +4,7 @@ import tempfile
 import webbrowser
 from pathlib import Path
 
-from ravine.errors import RavineError, WrongCall
+from ravine.errors import InvalidArgument, RavineError
 from ravine.reporting.explorer import Explorer
 
 NAME = "ravine-explorer.html"
@@ -14,7 +14,7 @@ def deliver(page: Explorer, out: Path | None, show: bool) -> Path:
     """Write the page, open it if asked to, and say where it is.
 
     A file that exists is left alone; the page without a place of its own is in a fresh folder
-    for temporary files. Raises ``WrongCall`` if it may not be written there.
+    for temporary files. Raises ``InvalidArgument`` if it may not be written there.
     """
     if out is None:
         out = Path(tempfile.mkdtemp(prefix="ravine-")) / NAME
@@ -22,9 +22,9 @@ def deliver(page: Explorer, out: Path | None, show: bool) -> Path:
         if out.is_dir():
             out = out / NAME
         if out.exists():
-            raise WrongCall(f"'{out}' exists; give --out another name, or remove it first")
+            raise InvalidArgument(f"'{out}' exists; give --out another name, or remove it first")
         if not out.parent.is_dir():
-            raise WrongCall(f"there is no folder '{out.parent}' to write '{out.name}' into")
+            raise InvalidArgument(f"there is no folder '{out.parent}' to write '{out.name}' into")
         page.write(out)
     except OSError as error:
         raise RavineError(f"cannot write '{out}': {error.strerror}") from error

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from html import unescape
 from typing import Any
 
-from ravine.errors import RavineError, WrongCall
+from ravine.errors import InvalidArgument, RavineError
 from ravine.explain.notation import javascript, mathml
 from ravine.explain.notation.equations import Letters
 from ravine.explain.notation.node import Symbol
@@ -24,11 +24,11 @@ _MEMORY_LEAST = 1e-4  # how near to 1 the slider of a share in [0, 1) goes
 
 
 class Entry:
-    """One rule of the page. Raises ``WrongCall`` for one that no coordinate can do alone."""
+    """One rule of the page. Raises ``InvalidArgument`` for one that no coordinate can do alone."""
 
     def __init__(self, rule: Rule) -> None:
         if isinstance(rule, Wrapper) or rule.spans_arrays:
-            raise WrongCall(
+            raise InvalidArgument(
                 f"the explorer shows rules that wrap no other, not '{rule}'; take the rule inside"
             )
         self.rule = rule
@@ -147,7 +147,7 @@ def script(entries: list[Entry]) -> str:
     try:
         bodies = ",\n".join(f"{json.dumps(e.name)}: {e.script(everyone, rows)}" for e in entries)
     except RavineError as error:
-        raise WrongCall(str(error)) from error
+        raise InvalidArgument(str(error)) from error
     equations = json.dumps(list(rows), ensure_ascii=False)
     helpers = "".join(javascript.HELPERS.values())
     return f"{helpers}const RULES = {{\n{bodies}\n}};\nconst EQUATIONS = {equations};\n"

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from ravine.errors import WrongCall
+from ravine.errors import InvalidArgument
 from ravine.rules.ops import cast, dtype_name, maximum, minimum, norm, sqrt
 from ravine.rules.update_rule import Array, State, hyper, rule
 from ravine.rules.wrappers.wrapper import Wrapper
@@ -31,7 +31,7 @@ class Clip(Wrapper):
 
     def __post_init__(self) -> None:
         if self.clipnorm is self.clipvalue is self.global_clipnorm is None:
-            raise WrongCall("clip at what? Give clipnorm, clipvalue or global_clipnorm")
+            raise InvalidArgument("clip at what? Give clipnorm, clipvalue or global_clipnorm")
         super().__post_init__()
 
     def together(self, gradients: Sequence[Array]) -> list[Array]:

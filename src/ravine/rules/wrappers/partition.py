@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from functools import cached_property
 from typing import Any, NamedTuple
 
-from ravine.errors import WrongCall
+from ravine.errors import InvalidArgument
 from ravine.rules.ops import is_number
 from ravine.rules.sgd import SGD
 from ravine.rules.update_rule import Array, Rule, State, hyper, rule, unit_quotient
@@ -46,7 +46,7 @@ class Partition(Wrapper):
         usual, given = self.biases.defaults()["learning_rate"], self.biases.learning_rate
         own = not is_number(given) or given != usual
         if own and self.biases_rate is not None:
-            raise WrongCall(
+            raise InvalidArgument(
                 f"{self.name}: the biases have a learning rate and a biases_rate; give one"
             )
         if own or (self.biases_rate is None and len(set(self._rate_units())) > 1):
@@ -57,7 +57,7 @@ class Partition(Wrapper):
             any(isinstance(r, Scheduled) for r in inside(h)) for h in self._held().values()
         ]
         if scheduled == [True, False]:
-            raise WrongCall(
+            raise InvalidArgument(
                 "the biases would not follow that schedule: put it outside, "
                 "scheduled(partition(…), …)"
             )

@@ -4,7 +4,7 @@ import dataclasses
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, ClassVar, Self
 
-from ravine.errors import WrongCall
+from ravine.errors import InvalidArgument
 from ravine.rules.update_rule import (
     Array,
     Hyper,
@@ -39,9 +39,9 @@ class Wrapper(Rule):
         own = declared_hyperparameters(type(self))
         for name in own:
             if name in self.rule.hyperparameters():
-                raise WrongCall(f"{self.rule.name} already has a {name} of its own")
+                raise InvalidArgument(f"{self.rule.name} already has a {name} of its own")
         if self.changes_gradients and self.rule.spans_arrays:
-            raise WrongCall(
+            raise InvalidArgument(
                 f"{self.rule.name} looks at the gradients of all arrays before {self.name} has "
                 f"changed them: write {self.name} inside of {self.rule.name}"
             )
@@ -50,7 +50,7 @@ class Wrapper(Rule):
         if isinstance(held, type) and issubclass(held, Rule) and not issubclass(held, Wrapper):
             held = held()
         if not isinstance(held, Rule):
-            raise WrongCall(f"{self.name} holds a rule, such as ravine.Adam(), not {held!r}")
+            raise InvalidArgument(f"{self.name} holds a rule, such as ravine.Adam(), not {held!r}")
         return held
 
     @property

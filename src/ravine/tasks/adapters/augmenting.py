@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
-from ravine.errors import WrongCall
+from ravine.errors import InvalidArgument
 from ravine.tasks.adapters.failures import line_of
 from ravine.tasks.adapters.keras_network import Weights
 from ravine.tasks.adapters.own_task import OwnTask
@@ -24,14 +24,14 @@ Augment = Callable[[Any, Any], Any]
 
 
 def checked(augment: Any) -> Augment | None:
-    """What a user gives as ``augment=``. Raises ``WrongCall`` unless it is a function."""
+    """What a user gives as ``augment=``. Raises ``InvalidArgument`` unless it is a function."""
     if is_keras(augment, "Layer"):
-        raise WrongCall(
+        raise InvalidArgument(
             f"augment is a {type(augment).__name__} of Keras, which draws by itself: put it into "
             "the model, where it draws by the seed of a run and rests in evaluation"
         )
     if augment is not None and not callable(augment):
-        raise WrongCall(
+        raise InvalidArgument(
             f"augment is a {type(augment).__name__}: give a function of a batch and a key"
         )
     return augment  # type: ignore[no-any-return]  # as far as can be asked
@@ -112,7 +112,7 @@ class Augmented:
         return found if isinstance(x, list | tuple) else found[0]
 
     def _check(self) -> str:
-        """What it computes, as text. Raises ``WrongCall`` for what no program can do."""
+        """What it computes, as text. Raises ``InvalidArgument`` for what no program can do."""
         import jax
 
         x, augment = self._task.inputs(self._task.sample.x), self._task.augment
@@ -121,18 +121,18 @@ class Augmented:
             traced, again = (_trace(augment, x) for _ in range(2))
             shapes = jax.eval_shape(augment, x, key_of(0, 1))
         except Exception as error:
-            raise WrongCall(
+            raise InvalidArgument(
                 f"augment failed: {line_of(error)}: it is called with a batch of inputs and a key, "
                 "and compiled: use jax.numpy and jax.random in it"
             ) from error
         if traced != again:
-            raise WrongCall(
+            raise InvalidArgument(
                 "augment draws without its key, so that every step would draw the same: use "
                 "jax.random with the key"
             )
         wanted, given = (mapped(_kind, nest) for nest in (x, shapes))
         if wanted != given:
-            raise WrongCall(
+            raise InvalidArgument(
                 f"augment gives {given} for {wanted}: give a batch of the same "
                 "shape and dtype, such as y.astype(x.dtype)"
             )

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from ravine.errors import WrongCall
+from ravine.errors import InvalidArgument
 from ravine.tasks.adapters.failures import LIBRARIES
 from ravine.tasks.adapters.memmap import in_chunks
 from ravine.tasks.adapters.pytree import leaves
@@ -20,15 +20,17 @@ def rows(given: Rows, what: str, holes: bool = False) -> None:
     first = next(iter(counts))
     for name, count in counts.items():
         if count != counts[first]:
-            raise WrongCall(
+            raise InvalidArgument(
                 f"{what}: {first} has {counts[first]} rows and {name} {count}: give as many of each"
             )
     if counts[first] == 0:
-        raise WrongCall(f"{what} is empty: give at least one row")
+        raise InvalidArgument(f"{what} is empty: give at least one row")
     for name, array in given.named():
         if name.startswith("sample_weight") and (array < 0).any():
             row = int(np.argwhere(array < 0)[0][0])
-            raise WrongCall(f"{what}: {name} is negative in row {row}: weights are at least 0")
+            raise InvalidArgument(
+                f"{what}: {name} is negative in row {row}: weights are at least 0"
+            )
         if array.dtype.kind != "f":
             continue
         missing = holes and name.startswith("y")
@@ -37,7 +39,7 @@ def rows(given: Rows, what: str, holes: bool = False) -> None:
         if len(at):
             where = f"row {at[0][0]}" + (f", at {at[0][1:].tolist()}" if array.ndim > 1 else "")
             more = "" if len(at) == 1 else f" (and {len(at) - 1} more)"
-            raise WrongCall(
+            raise InvalidArgument(
                 f"{what}: {name} holds {array[tuple(at[0])]} in {where}{more}: fill such values "
                 "in, or leave those rows out"
             )
@@ -64,7 +66,7 @@ def alike(given: Rows, data: Rows, what: str) -> None:
     shapes = [{n: a.shape[1:] for n, a in one.named() if n[0] != "s"} for one in (given, data)]
     for name in shapes[1]:
         if shapes[0].get(name) != shapes[1][name]:
-            raise WrongCall(
+            raise InvalidArgument(
                 f"{what}: rows of {name} have shape {shapes[0].get(name)}, those of the data "
                 f"{shapes[1][name]}: they must be equal"
             )
@@ -79,7 +81,7 @@ def shapes(model: Any, x: Any) -> None:
     if isinstance(x, dict) and {t.name for t in wanted} == set(x):
         given = [x[tensor.name] for tensor in wanted]
     if len(given) != len(wanted):
-        raise WrongCall(
+        raise InvalidArgument(
             f"the model has {len(wanted)} inputs ({', '.join(t.name for t in wanted)}), the data "
             f"{len(given)}: give a list in that order, or a dict of those names"
         )
@@ -88,7 +90,7 @@ def shapes(model: Any, x: Any) -> None:
         same = len(expected) == len(found) or (found == () and expected == (1,))
         same = same and all(e is None or e == f for e, f in zip(expected, found, strict=False))
         if not same:
-            raise WrongCall(
+            raise InvalidArgument(
                 f"the model's input '{tensor.name}' takes rows of shape {expected}, the data have "
                 f"{found}: reshape the data, or change the model's Input"
             )

@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from ravine.errors import RavineError, WrongCall, install, unknown
+from ravine.errors import InvalidArgument, RavineError, install, unknown
 from ravine.tasks import find
 from ravine.tasks.adapters.serialization import is_keras, is_keras_2, keras_2
 from ravine.tasks.task import Task
@@ -20,7 +20,7 @@ HOW = (
 
 
 def task_of(given: Any, data: Any, **options: Any) -> Task:
-    """The task of a name, a place in code, a model or a function. Raises ``WrongCall``.
+    """The task of a name, a place in code, a model or a function. Raises ``InvalidArgument``.
 
     ``options`` are those of ``ravine.race`` that go with data.
     """
@@ -33,17 +33,17 @@ def task_of(given: Any, data: Any, **options: Any) -> Task:
     if isinstance(given, str | Task):
         useless = [name for name, value in {"data": data, **options}.items() if value is not None]
         if useless:
-            raise WrongCall(
+            raise InvalidArgument(
                 f"{useless[0]}= goes with a model of your own; the task "
                 f"'{given if isinstance(given, str) else given.name}' has its data and its loss"
             )
         return find(given) if isinstance(given, str) else given
     if is_keras_2(given):
-        raise WrongCall(keras_2("the task", given))
+        raise InvalidArgument(keras_2("the task", given))
     if not is_keras(given, "Model") and (not callable(given) or is_keras(given, "Layer")):
-        raise WrongCall(f"the task is a {type(given).__name__}: {HOW}")
+        raise InvalidArgument(f"the task is a {type(given).__name__}: {HOW}")
     if any(kind.__module__ == "torch.nn.modules.module" for kind in type(given).__mro__):
-        raise WrongCall(
+        raise InvalidArgument(
             f"the task is a module of PyTorch, {type(given).__name__}, which is raced in PyTorch: "
             "give ravine.Task.from_torch(make_module, (x, y), loss)"
         )
@@ -71,7 +71,7 @@ def load(place: str) -> Any:
     except Exception as error:
         lacking = isinstance(error, ModuleNotFoundError) and error.name in EXTRAS
         way = f": {install(str(error.name))}" if lacking else ""  # type: ignore[attr-defined]  # it has
-        raise WrongCall(
+        raise InvalidArgument(
             f"'{where}' cannot be imported: {type(error).__name__}: {error}{way}"
         ) from error
     if not hasattr(module, name):
@@ -83,13 +83,15 @@ def load(place: str) -> Any:
 def called(make: Any) -> Task:
     """The task that a function gives."""
     if not callable(make):
-        raise WrongCall(f"what was named is a {type(make).__name__}, not a task: {HOW}")
+        raise InvalidArgument(f"what was named is a {type(make).__name__}, not a task: {HOW}")
     try:
         made = make()
     except TypeError as error:
-        raise WrongCall(f"'{make.__name__}' cannot be called without arguments: {error}") from error
+        raise InvalidArgument(
+            f"'{make.__name__}' cannot be called without arguments: {error}"
+        ) from error
     if not isinstance(made, Task):
-        raise WrongCall(
+        raise InvalidArgument(
             f"'{make.__name__}' gives a {type(made).__name__}, not a task: end it with "
             "return ravine.Task(…)"
         )
@@ -98,12 +100,12 @@ def called(make: Any) -> Task:
 
 def _from_file(path: Path) -> Any:
     if not path.is_file():
-        raise WrongCall(f"there is no file '{path}'")
+        raise InvalidArgument(f"there is no file '{path}'")
     # Last: what lies next to the file is not imported in the place of what is installed.
     sys.path.append(str(path.resolve().parent))
     spec = importlib.util.spec_from_file_location(path.stem, path)
     if spec is None or spec.loader is None:
-        raise WrongCall(f"'{path}' is not a Python file")
+        raise InvalidArgument(f"'{path}' is not a Python file")
     module = importlib.util.module_from_spec(spec)
     sys.modules[path.stem] = module  # by that name workers import it too
     spec.loader.exec_module(module)

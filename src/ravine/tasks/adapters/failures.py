@@ -9,11 +9,11 @@ from types import FrameType, ModuleType
 from typing import Any
 
 import ravine
-from ravine.errors import WrongCall
+from ravine.errors import InvalidArgument
 from ravine.frameworks.names import CALLED
 
 
-class Immovable(WrongCall):
+class UnsupportedOnJax(InvalidArgument):
     """A model whose code computes with a framework that is not JAX."""
 
     def __init__(self, message: str, framework: str) -> None:
@@ -21,7 +21,7 @@ class Immovable(WrongCall):
         self.framework = framework
 
 
-def stuck(error: Exception, doing: str) -> WrongCall:
+def stuck(error: Exception, doing: str) -> InvalidArgument:
     """What to say when the user's own code fails: where, and why."""
     import keras
 
@@ -35,9 +35,9 @@ def stuck(error: Exception, doing: str) -> WrongCall:
             f"{where or doing} computes with {CALLED[framework]}, which {CALLED[backend]} cannot "
             "run; keras.ops runs everywhere"
         )
-        return Immovable(message, framework)
+        return UnsupportedOnJax(message, framework)
     colon = f"{where}: " if where else ""
-    return WrongCall(f"{colon}{doing} failed on {CALLED[backend]}: {line_of(error)}")
+    return InvalidArgument(f"{colon}{doing} failed on {CALLED[backend]}: {line_of(error)}")
 
 
 def _used(frame: FrameType) -> str:

@@ -4,16 +4,16 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from ravine.errors import RavineError, WrongCall, unknown
+from ravine.errors import InvalidArgument, RavineError, unknown
 from ravine.tasks.adapters.failures import line_of, stuck
-from ravine.tasks.adapters.keras_metrics import Judge
+from ravine.tasks.adapters.keras_metrics import KerasMetrics
 from ravine.tasks.adapters.pytree import leaves, mapped, named_leaves
 from ravine.tasks.adapters.serialization import layers_in
 from ravine.tasks.settings import WIDE, of_jax
 
 
 def outputs_of(model: Any, x: Any) -> Any:
-    """What the model gives for a few rows. Raises ``WrongCall`` if it cannot be trained."""
+    """What the model gives for a few rows. Raises ``InvalidArgument`` if it cannot be trained."""
     _trains(model)
     try:
         return model.predict_on_batch(x)
@@ -22,24 +22,26 @@ def outputs_of(model: Any, x: Any) -> Any:
 
 
 def widths(model: Any) -> None:
-    """Raises ``WrongCall`` for a layer of 64 bits where JAX would quietly compute in 32."""
+    """Raises ``InvalidArgument`` for a layer of 64 bits where JAX would quietly compute in 32."""
     import keras
 
     if keras.backend.backend() != "jax" or of_jax() == WIDE:
         return
     for layer in layers_in(model):
         if WIDE in (getattr(layer, "compute_dtype", ""), getattr(layer, "variable_dtype", "")):
-            raise WrongCall(
+            raise InvalidArgument(
                 f"layer '{layer.name}' is of dtype float64, and the race computes in float32: "
                 "call keras.config.set_floatx('float64') before the task is made, or leave out "
                 "the layer's dtype"
             )
 
 
-def judge_of(model: Any, wanted: dict[str, Any], y: Any, y_pred: Any) -> Judge:
-    """A judge that has met the model's outputs. Raises ``WrongCall`` for all that does not fit."""
+def metrics_of(model: Any, wanted: dict[str, Any], y: Any, y_pred: Any) -> KerasMetrics:
+    """A judge that has met the model's outputs. Raises ``InvalidArgument`` for all that does not
+    fit.
+    """
     try:
-        judge = Judge(model, wanted)
+        judge = KerasMetrics(model, wanted)
     except (ValueError, TypeError) as error:
         raise _explained(error) from error
     for name, target, predicted, loss in _outputs(y["y"], y_pred, judge.given["loss"]):
@@ -51,14 +53,14 @@ def judge_of(model: Any, wanted: dict[str, Any], y: Any, y_pred: Any) -> Judge:
         known = _explained(error)
         if str(known).startswith("unknown"):
             raise known from error
-        raise WrongCall(
+        raise InvalidArgument(
             f"the loss or a metric does not fit the model's output {_shapes(y_pred)} and the "
             f"targets {_shapes(y['y'])}: {known}"
         ) from error
     except Exception as error:
         raise stuck(error, "the loss or a metric") from error
     if value is None or tuple(value.shape):
-        raise WrongCall(f"the loss gives {value}, not a number a row: return one value a row")
+        raise InvalidArgument(f"the loss gives {value}, not a number a row: return one value a row")
     return judge
 
 
@@ -76,7 +78,7 @@ def labels(what: str, y: Any, y_pred: Any, loss: Any) -> None:
             bad |= held != np.floor(held)
         if bad.any():
             row = np.argwhere(bad)[0]
-            raise WrongCall(
+            raise InvalidArgument(
                 f"{what}: {name} holds {held[tuple(row)]:g} in row {row[0]} of that split, but "
                 f"loss {_said(its)} and the model's {predicted.shape[-1]} outputs allow 0 to {most}"
             )
@@ -108,13 +110,13 @@ def _trains(model: Any) -> None:
     import keras
 
     if not model.trainable_variables:
-        raise WrongCall(
+        raise InvalidArgument(
             f"the model '{model.name}' has no weights to train: make some layer trainable"
         )
     for method in ("train_step", "compute_loss"):
         own = getattr(type(model), method)
         if all(own is not getattr(kind, method) for kind in (keras.Model, keras.Sequential)):
-            raise WrongCall(
+            raise InvalidArgument(
                 f"the model '{model.name}' overrides {method}, which the race would not call: "
                 "give the loss as a function, or with add_loss in a layer"
             )
@@ -125,7 +127,7 @@ def _outputs(y: Any, y_pred: Any, loss: Any) -> Iterator[tuple[str, Any, Any, An
     predicted = dict(named_leaves(y_pred, "output"))
     targets = dict(named_leaves(y, "y"))
     if len(predicted) != len(targets):
-        raise WrongCall(
+        raise InvalidArgument(
             f"the model has {len(predicted)} outputs, the data {len(targets)} targets: give one "
             "for each output, in a list or a dict as the model returns them"
         )
@@ -154,7 +156,7 @@ def _fits(name: str, target: Any, predicted: Any, loss: Any) -> None:
     given, out = tuple(target.shape[1:]), tuple(predicted.shape[1:])
     if kind == "sparse":
         if wide < 2:
-            raise WrongCall(
+            raise InvalidArgument(
                 f"loss {_said(loss)} needs an output for each class; the model has {wide}: use "
                 "'binary_crossentropy' for two classes, 'mse' for numbers"
             )
@@ -162,15 +164,15 @@ def _fits(name: str, target: Any, predicted: Any, loss: Any) -> None:
             hint = (
                 ": the targets are one-hot, use 'categorical_crossentropy'" if given == out else ""
             )
-            raise WrongCall(_apart(name, given, out, loss, out[:-1]) + hint)
+            raise InvalidArgument(_apart(name, given, out, loss, out[:-1]) + hint)
     elif kind == "categorical" and given != out:
         hint = ": the targets are labels, use 'sparse_categorical_crossentropy'"
-        raise WrongCall(
+        raise InvalidArgument(
             _apart(name, given, out, loss, out) + (hint if given in (out[:-1], (1,)) else "")
         )
     elif kind in ("binary", "number") and not _same(given, out):
         hint = ": for classes, use 'sparse_categorical_crossentropy'" if given in ((), (1,)) else ""
-        raise WrongCall(_apart(name, given, out, loss, out) + hint)
+        raise InvalidArgument(_apart(name, given, out, loss, out) + hint)
     if kind not in ("sparse", "categorical", "binary") or _option(loss, "from_logits"):
         return
     values = np.asarray(predicted, np.float32)
@@ -181,7 +183,7 @@ def _fits(name: str, target: Any, predicted: Any, loss: Any) -> None:
         named = {"binary": ("sigmoid", "BinaryCrossentropy")}
         end, right = named.get(kind, ("softmax", f"{kind.title()}Crossentropy"))
         right = right.replace("Sparse", "SparseCategorical")
-        raise WrongCall(
+        raise InvalidArgument(
             f"loss {_said(loss)} takes probabilities, and the model's outputs are not (such as "
             f"{values.reshape(-1)[0]:.3g}): end the model with a {end}, or give loss="
             f"keras.losses.{right}(from_logits=True)"
@@ -234,15 +236,15 @@ def _said(loss: Any) -> str:
     return str(getattr(loss, "__name__", None) or type(loss).__name__)
 
 
-def _explained(error: Exception) -> WrongCall:
+def _explained(error: Exception) -> InvalidArgument:
     """Keras's word for it, or the nearest name where one is not known."""
     import keras
 
     if isinstance(error, RavineError):
-        return error if isinstance(error, WrongCall) else WrongCall(str(error))
+        return error if isinstance(error, InvalidArgument) else InvalidArgument(str(error))
     found = re.search(r"Could not interpret (loss|metric) identifier: (\S+)", str(error))
     if found is None:
-        return WrongCall(line_of(error))
+        return InvalidArgument(line_of(error))
     kind = found[1]
     module = keras.losses if kind == "loss" else keras.metrics
     names = [n for n in dir(module) if n[0].islower() and callable(getattr(module, n))]

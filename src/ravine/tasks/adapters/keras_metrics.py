@@ -3,11 +3,11 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ravine.errors import WrongCall
+from ravine.errors import InvalidArgument
 from ravine.tasks.adapters.serialization import restored
 
 
-class Judge:
+class KerasMetrics:
     """Scores of predictions: what ``compile`` was told, without a word of regularisation.
 
     A second Keras model, without layers, is compiled with the same losses and metrics. It sees
@@ -26,7 +26,7 @@ class Judge:
         }
         wanted = compiled | {k: restored(v) for k, v in wanted.items() if v is not None}
         if wanted.get("loss") is None:
-            raise WrongCall(
+            raise InvalidArgument(
                 "no loss: give loss=, such as loss='sparse_categorical_crossentropy', or a model "
                 "that is compiled with one"
             )

@@ -2,20 +2,20 @@
 
 from typing import Any
 
-from ravine.errors import WrongCall
+from ravine.errors import InvalidArgument
 from ravine.tasks.adapters.pytree import leaves
 
 MASK = "and mask what is padded in the model, such as by Embedding(mask_zero=True) or Masking()"
 
 
-def unequal(name: str, value: Any) -> WrongCall:
+def unequal(name: str, value: Any) -> InvalidArgument:
     """How to pad rows of different lengths, by what they are kept in."""
     if hasattr(value, "nested_row_splits"):
-        return WrongCall(
+        return InvalidArgument(
             f"a RaggedTensor has rows of different lengths: pad them by x.to_tensor(), {MASK}"
         )
     if getattr(value, "is_nested", False):
-        return WrongCall(
+        return InvalidArgument(
             "a nested tensor of PyTorch has rows of different lengths: pad them by "
             "torch.nested.to_padded_tensor(x, 0), and give their lengths next to them, "
             "((x, lengths), y)"
@@ -24,15 +24,15 @@ def unequal(name: str, value: Any) -> WrongCall:
 
     first = next((one for one in value if np.size(one)), 0)
     kind = "" if np.asarray(first).dtype.kind in "iub" else ', dtype="float32"'
-    return WrongCall(
+    return InvalidArgument(
         f"{name} has rows of different lengths: pad them by "
         f'keras.utils.pad_sequences(x, padding="post"{kind}), {MASK}'
     )
 
 
-def packed(name: str) -> WrongCall:
+def packed(name: str) -> InvalidArgument:
     """What to give for a ``PackedSequence``."""
-    return WrongCall(
+    return InvalidArgument(
         f"{name} is a PackedSequence, which has no rows: give (x, lengths) for x, as "
         "torch.nn.utils.rnn.pad_packed_sequence(x, batch_first=True) has them, and pack them in "
         "the module"
@@ -40,7 +40,7 @@ def packed(name: str) -> WrongCall:
 
 
 def check_listed(rows: Any, what: str) -> None:
-    """Raises ``WrongCall`` for a list that has an array for each row."""
+    """Raises ``InvalidArgument`` for a list that has an array for each row."""
     targets = leaves(rows.y)
     if not isinstance(rows.x, list) or len(targets) != 1 or len(rows.x) != len(targets[0]):
         return
@@ -49,7 +49,7 @@ def check_listed(rows: Any, what: str) -> None:
         return
     if len(sizes) > 1:
         raise unequal(f"{what}: x, a list of {len(rows.x)} arrays,", leaves(rows.x))
-    raise WrongCall(
+    raise InvalidArgument(
         f"{what}: x is a list of {len(rows.x)} arrays, which are as many inputs to the model: give "
         "one array, np.stack(x)"
     )
@@ -64,16 +64,16 @@ def unbatched(given: Any) -> str:
     return "end it with .padded_batch(32)" if varying else "end it with .batch(32)"
 
 
-def unreadable(error: Exception, what: str) -> WrongCall:
+def unreadable(error: Exception, what: str) -> InvalidArgument:
     """What to say where the user's data fail as they are read."""
     from ravine.tasks.adapters.failures import line_of
 
     text = f"{what} fails as it is read: {line_of(error)}"
     if "stack expects each tensor to be equal size" in str(error):
-        return WrongCall(
+        return InvalidArgument(
             f"{text}: give the DataLoader a collate_fn that pads rows, such as by "
             "torch.nn.utils.rnn.pad_sequence"
         )
     if "Cannot batch tensors with different shapes" in str(error):
-        return WrongCall(f"{text}: call .padded_batch() rather than .batch()")
-    return WrongCall(text)
+        return InvalidArgument(f"{text}: call .padded_batch() rather than .batch()")
+    return InvalidArgument(text)

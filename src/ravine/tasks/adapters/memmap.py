@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from ravine.cache import cache_folder
-from ravine.errors import WrongCall
+from ravine.errors import InvalidArgument
 
 CHUNK = 1 << 24  # bytes that are in memory at a time, about
 
@@ -36,11 +36,11 @@ class Place(NamedTuple):
     shape: tuple[int, ...]
 
     def opened(self) -> Any:
-        """The array, mapped. Raises ``WrongCall`` if the file is gone."""
+        """The array, mapped. Raises ``InvalidArgument`` if the file is gone."""
         import numpy as np
 
         if not os.path.exists(self.path):
-            raise WrongCall(
+            raise InvalidArgument(
                 f"the rows of this race were in '{self.path}', which is gone: go on from Python, "
                 "naming the task again"
             )
@@ -65,7 +65,7 @@ class Columns:
         folder.mkdir(parents=True, exist_ok=True)
         free = shutil.disk_usage(folder).free
         if expected is not None and 2 * expected > free:  # once as given, once in parts
-            raise WrongCall(
+            raise InvalidArgument(
                 f"{what} takes {gigabytes(expected)} and '{folder}' has {gigabytes(free)} free, of "
                 "which twice as much is needed: RAVINE_CACHE names another place"
             )
@@ -75,7 +75,7 @@ class Columns:
         self.rows = 0
 
     def add(self, arrays: list[Any]) -> None:
-        """Some more rows of each. Raises ``WrongCall`` for rows of another kind than before."""
+        """Some more rows of each. Raises ``InvalidArgument`` for rows of another kind than before."""
         like = [(array.dtype.str, array.shape[1:]) for array in arrays]
         if not self._files:
             self._like = like
@@ -83,7 +83,7 @@ class Columns:
                 at, name = tempfile.mkstemp(prefix=f"{os.getpid()}-", dir=self._folder)
                 self._files.append((os.fdopen(at, "wb"), name))
         if like != self._like:
-            raise WrongCall(
+            raise InvalidArgument(
                 f"{self._what} has rows of {self._like} and later of {like}, and does not fit into "
                 "memory: pad all rows to one length"
             )

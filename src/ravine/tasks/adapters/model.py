@@ -4,10 +4,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from ravine.errors import WrongCall
+from ravine.errors import InvalidArgument
 from ravine.tasks.adapters import augmenting, checks, failures, fitting
 from ravine.tasks.adapters.augmenting import Augment, Augmented
-from ravine.tasks.adapters.keras_metrics import Judge
+from ravine.tasks.adapters.keras_metrics import KerasMetrics
 from ravine.tasks.adapters.own_task import BATCH_SIZE, EPOCHS, OwnTask, name_of, of_data
 from ravine.tasks.adapters.pytree import mapped
 from ravine.tasks.adapters.serialization import (
@@ -71,14 +71,14 @@ class OwnModel(OwnTask):
 
         try:
             model = self.make_model()
-        except WrongCall:
+        except InvalidArgument:
             raise
         except Exception as error:
             raise failures.stuck(error, "building the model") from error
         if is_keras_2(model):
-            raise WrongCall(keras_2(f"what {self.name} gives", model))
+            raise InvalidArgument(keras_2(f"what {self.name} gives", model))
         if not isinstance(model, keras.Model):
-            raise WrongCall(
+            raise InvalidArgument(
                 f"{self.name} gives a {type(model).__name__}, not a Keras model: "
                 "return the model from the function"
             )
@@ -87,19 +87,19 @@ class OwnModel(OwnTask):
             keep(model, self.make_model.kept)
         return model
 
-    def criterion(self, model: Any) -> Judge:
+    def criterion(self, model: Any) -> KerasMetrics:
         """See ``Task.criterion``."""
         wanted = {"loss": self.loss, "metrics": self.metrics, "loss_weights": self.loss_weights}
         again = [tuple(v.shape) for v in self.build().variables]
         if again != [tuple(v.shape) for v in model.variables]:
-            raise WrongCall(
+            raise InvalidArgument(
                 f"{self.name} gives models of different shapes on two calls: the race needs the "
                 "same network for every seed"
             )
         y, x = self.targets(self.sample.y), self.inputs(self.sample.x)
         fitting.widths(model)
         y_pred = fitting.outputs_of(model, x)
-        judge = fitting.judge_of(model, wanted, y, y_pred)
+        judge = fitting.metrics_of(model, wanted, y, y_pred)
         judge.notes = fitting.cautions(model, y["y"], y_pred, judge.given["loss"])
         for what, split in self.load()._asdict().items():
             fitting.labels(what, self.targets(split.y)["y"], y_pred, judge.given["loss"])
@@ -108,7 +108,7 @@ class OwnModel(OwnTask):
     def compiled(self, model: Any) -> dict[str, Any]:
         """See ``Task.compiled``."""
         wanted = {"loss": self.loss, "metrics": self.metrics, "loss_weights": self.loss_weights}
-        return Judge(model, wanted).given
+        return KerasMetrics(model, wanted).given
 
     def _try(self, model: Any) -> None:
         import keras

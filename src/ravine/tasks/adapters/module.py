@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ravine.errors import WrongCall, install
+from ravine.errors import InvalidArgument, install
 from ravine.tasks import settings
 from ravine.tasks.adapters import augmenting
 from ravine.tasks.adapters.augmenting import Augment
@@ -68,24 +68,26 @@ def torch_task(
 ) -> TorchTask:
     """The task of a module. See ``Task.from_torch``."""
     if importlib.util.find_spec("torch") is None:
-        raise WrongCall(f"PyTorch is not installed: {install('torch')}")
+        raise InvalidArgument(f"PyTorch is not installed: {install('torch')}")
     floats = settings.of_torch()
     metrics = {} if metrics is None else metrics
     if not isinstance(metrics, Mapping):
-        raise WrongCall(
+        raise InvalidArgument(
             f"metrics is a {type(metrics).__name__}: give functions by name, "
             "metrics={'accuracy': lambda output, target: output.argmax(1) == target}"
         )
     if hasattr(make_module, "named_parameters") and not isinstance(make_module, type):
-        raise WrongCall(
+        raise InvalidArgument(
             f"make_module is a {type(make_module).__name__} that is built already; every seed "
             "needs initial weights of its own: give the class, or a function that builds it"
         )
     for what, function in {"make_module": make_module, "loss": loss, **dict(metrics)}.items():
         if isinstance(function, type) and what != "make_module":
-            raise WrongCall(f"{what} is the class {function.__name__}: give {function.__name__}()")
+            raise InvalidArgument(
+                f"{what} is the class {function.__name__}: give {function.__name__}()"
+            )
         if not callable(function):
-            raise WrongCall(f"{what} is a {type(function).__name__}: give a function")
+            raise InvalidArgument(f"{what} is a {type(function).__name__}: give a function")
     prepared = splits_of(
         *(dataset, validation_data, test_data),
         split=split,
@@ -96,7 +98,7 @@ def torch_task(
     )
     like, said = prepared.like, prepared.said
     if like.weights is not None:
-        raise WrongCall(
+        raise InvalidArgument(
             "data has three parts, and a loss of PyTorch weighs its rows itself: put the weights "
             "into x or y, and lengths next to x: ((x, lengths), y)"
         )

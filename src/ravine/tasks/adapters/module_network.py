@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch.func import functional_call
 
-from ravine.errors import WrongCall
+from ravine.errors import InvalidArgument
 from ravine.tasks.adapters.augmenting import in_order
 from ravine.tasks.adapters.failures import line_of
 from ravine.tasks.adapters.keras_network import Weights
@@ -159,7 +159,7 @@ class ModuleNetwork:
         return found if isinstance(x, list | tuple) else found[0]
 
     def _check_augment(self) -> None:
-        """Raises ``WrongCall`` for an augmentation that gives no batch, or draws by itself."""
+        """Raises ``InvalidArgument`` for an augmentation that gives no batch, or draws by itself."""
         if self._task.augment is None:
             return
         x, found = self._sample()[0], []
@@ -168,18 +168,18 @@ class ModuleNetwork:
             try:
                 found.append(leaves(self._augmented(mapped(torch.clone, x))))
             except Exception as error:
-                raise WrongCall(
+                raise InvalidArgument(
                     f"augment failed: {line_of(error)}: it is called with a batch of inputs and a "
                     "torch.Generator"
                 ) from error
         wanted, given = (", ".join(map(_said, part)) for part in (leaves(x), found[0]))
         if wanted != given:
-            raise WrongCall(
+            raise InvalidArgument(
                 f"augment gives {given} for {wanted}: give a batch of the same shape and dtype, "
                 "such as y.to(x.dtype)"
             )
         if not all(map(torch.equal, *found)):
-            raise WrongCall(
+            raise InvalidArgument(
                 "augment draws elsewhere than from PyTorch's generator, so that no race could be "
                 "repeated: use torch.rand and the like"
             )
@@ -212,17 +212,17 @@ class ModuleNetwork:
         torch.manual_seed(seed)
         try:
             module: Any = self._task.make_model()
-        except WrongCall:
+        except InvalidArgument:
             raise
         except Exception as error:
-            raise WrongCall(f"make_module failed: {line_of(error)}") from error
+            raise InvalidArgument(f"make_module failed: {line_of(error)}") from error
         if not isinstance(module, torch.nn.Module):
-            raise WrongCall(
+            raise InvalidArgument(
                 f"make_module gives a {type(module).__name__}, not a torch.nn.Module: return the "
                 "module from the function"
             )
         if torch.initial_seed() != seed:
-            raise WrongCall(
+            raise InvalidArgument(
                 "make_module seeds PyTorch itself, so that all seeds would begin alike: leave out "
                 "torch.manual_seed, the race seeds it for every run"
             )
@@ -240,16 +240,18 @@ class ModuleNetwork:
         except Exception as error:
             given = ", ".join(map(_said, leaves(x)))
             where = _where(module, error)
-            raise WrongCall(f"{what} fails on x of {given}: {where}{line_of(error)}") from error
+            raise InvalidArgument(
+                f"{what} fails on x of {given}: {where}{line_of(error)}"
+            ) from error
 
     def _check(self, parameters: dict[str, Any]) -> None:
-        """Raises ``WrongCall`` for what cannot be trained, before anything is."""
+        """Raises ``InvalidArgument`` for what cannot be trained, before anything is."""
         if not self.names:
             kind = type(self._training).__name__
-            raise WrongCall(f"{kind} has no parameters to train: give it a layer that has")
+            raise InvalidArgument(f"{kind} has no parameters to train: give it a layer that has")
         for name, p in parameters.items():
             if p.dtype not in (torch.float32, self._floats) or p.device.type != "cpu":
-                raise WrongCall(
+                raise InvalidArgument(
                     f"parameter '{name}' is {str(p.dtype).removeprefix('torch.')} on {p.device}: "
                     "races are in float32 on the CPU, or in float64 if that is PyTorch's default "
                     "(torch.set_default_dtype); leave out .half(), .double(), .to(…)"
@@ -262,7 +264,7 @@ class ModuleNetwork:
             self._check_value(what, function, output, self._task.targets(y), len(leaves(x)[0]))
         loss = self._task.loss(output, self._task.targets(y)).mean()
         if not loss.requires_grad:
-            raise WrongCall(
+            raise InvalidArgument(
                 "the loss depends on no parameter that is trained: no gradient reaches any"
             )
 
@@ -272,15 +274,17 @@ class ModuleNetwork:
             torch.as_tensor(value)
         except Exception as error:
             outputs, targets = (", ".join(map(_said, leaves(part))) for part in (output, y))
-            raise WrongCall(
+            raise InvalidArgument(
                 f"{what} fails on the module's output {outputs} and the targets {targets}: "
                 f"{line_of(error)}"
             ) from error
         value = torch.as_tensor(value).detach()
         if tuple(value.shape) not in ((), (rows,)):
-            raise WrongCall(f"{what} gives {_said(value)}: return a number a row, or their mean")
+            raise InvalidArgument(
+                f"{what} gives {_said(value)}: return a number a row, or their mean"
+            )
         if not torch.isfinite(value.float()).all():
-            raise WrongCall(
+            raise InvalidArgument(
                 f"{what} is {float(value.float().mean()):g} before step one, on the first rows: it "
                 "must be finite there"
             )
@@ -288,7 +292,7 @@ class ModuleNetwork:
             return
         twice = float(function(torch.cat([output, output]), torch.cat([y, y])).detach())
         if abs(twice - 2 * float(value)) < 1e-4 * abs(twice) and abs(twice) > 1e-6:
-            raise WrongCall(
+            raise InvalidArgument(
                 f"{what} sums over the rows, so that it grows with the batch: use "
                 "reduction='mean', or 'none'"
             )

@@ -7,7 +7,7 @@ with some batches as they were (see ``racing.evaluation_check``).
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
-from ravine.errors import WrongCall
+from ravine.errors import InvalidArgument
 from ravine.tasks.adapters.pytree import leaves, mapped
 
 KEPT = 2  # batches that are kept as they were, the narrowest
@@ -30,7 +30,7 @@ def joined(parts: Sequence[Sequence[Any]], given: Any, what: str) -> Joined:
         what: How errors name it.
 
     Raises:
-        WrongCall: If rows differ in length, and it is no batches that differ.
+        InvalidArgument: If rows differ in length, and it is no batches that differ.
     """
     import numpy as np
 
@@ -44,7 +44,7 @@ def joined(parts: Sequence[Sequence[Any]], given: Any, what: str) -> Joined:
         narrower = set() if shape is None else _narrower(arrays, shape)
         if shape is None or (narrower and by_row(given)):
             shapes = sorted({array.shape[1:] for array in arrays})
-            raise WrongCall(
+            raise InvalidArgument(
                 f"{what} has rows of shapes {shapes[0]} and {shapes[-1]}: give a DataLoader whose "
                 "collate_fn pads them, such as by torch.nn.utils.rnn.pad_sequence"
             )

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from ravine.errors import WrongCall
+from ravine.errors import InvalidArgument
 from ravine.tasks.adapters.dependence import neighbours_alike
 from ravine.tasks.adapters.memmap import placed
 from ravine.tasks.adapters.pytree import leaves
@@ -80,7 +80,7 @@ def parted(
     cautions: tuple[str, ...] = ()
     if lacking:
         if rows.number < 10:
-            raise WrongCall(
+            raise InvalidArgument(
                 f"{rows.number} rows are too few to split off {' and '.join(lacking)}: give more, "
                 f"or {' and '.join(f'{name}_data' for name in lacking)}"
             )
@@ -152,22 +152,24 @@ def class_weights(y: Any, weights: Any, given: Any, floats: str) -> Any:
 
     targets = leaves(y)
     if len(targets) != 1:
-        raise WrongCall("class_weight needs one output: give sample weights instead")
+        raise InvalidArgument("class_weight needs one output: give sample weights instead")
     labels = targets[0]
     labels = labels.argmax(1) if labels.ndim == 2 and labels.shape[1] > 1 else labels.reshape(-1)
     if len(labels) != len(targets[0]):
-        raise WrongCall("class_weight needs one label a row: give sample weights instead")
+        raise InvalidArgument("class_weight needs one label a row: give sample weights instead")
     known = {int(label) for label in np.unique(labels)}
     if not hasattr(given, "items"):
-        raise WrongCall(f"class_weight={given!r} is not allowed: give a dict such as {{0: 1.0}}")
+        raise InvalidArgument(
+            f"class_weight={given!r} is not allowed: give a dict such as {{0: 1.0}}"
+        )
     for label in given:
         if label not in known:
-            raise WrongCall(
+            raise InvalidArgument(
                 f"class_weight names class {label!r}, which no row has; classes: "
                 f"{', '.join(map(str, sorted(known)[:20]))}"
             )
         if not 0 <= given[label] < float("inf"):
-            raise WrongCall(f"class_weight of class {label!r} is {given[label]}: at least 0")
+            raise InvalidArgument(f"class_weight of class {label!r} is {given[label]}: at least 0")
     each = np.ones(len(labels), floats)
     for label, weight in given.items():
         each[labels == label] = weight

@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from ravine.errors import WrongCall
+from ravine.errors import InvalidArgument
 from ravine.tasks.adapters import augmenting
 from ravine.tasks.adapters.augmenting import Augment, Augmented
 from ravine.tasks.adapters.checks import masks_nan
@@ -78,7 +78,7 @@ def pure_task(
     metrics = {} if metrics is None else metrics
     for what, function in {"init": init, "loss": loss, **dict(metrics)}.items():
         if not callable(function):
-            raise WrongCall(f"{what} is a {type(function).__name__}: give a function")
+            raise InvalidArgument(f"{what} is a {type(function).__name__}: give a function")
     prepared = splits_of(
         *(data, validation_data, test_data),
         split=split,
@@ -89,7 +89,7 @@ def pure_task(
     )
     like, said = prepared.like, prepared.said
     if like.weights is not None:
-        raise WrongCall(
+        raise InvalidArgument(
             "data has three parts, and a loss of your own weighs its rows itself: put the weights "
             "into x or y, and lengths next to x: ((x, lengths), y)"
         )
@@ -123,17 +123,17 @@ class PureNetwork:
         for path, leaf in zip(self._paths, leaves, strict=True):
             if getattr(leaf, "dtype", None) not in ("float32", task.floats):
                 kind = getattr(leaf, "dtype", type(leaf).__name__)
-                raise WrongCall(
+                raise InvalidArgument(
                     f"init gives {path or 'a number'} as {kind}: give {task.floats} arrays"
                 )
         if not leaves:
-            raise WrongCall("init gives no parameters: return an array or a nest of arrays")
+            raise InvalidArgument("init gives no parameters: return an array or a nest of arrays")
         x, y = task.inputs(task.sample.x), task.targets(task.sample.y)
         functions: dict[str, Any] = {"loss": task.loss, **task.metrics}
         for what, function in functions.items():
             value = self._tried(what, partial(function, drawn, x, y))
             if getattr(value, "shape", None) not in ((), (len(jax.tree.leaves(x)[0]),)):
-                raise WrongCall(
+                raise InvalidArgument(
                     f"{what} gives {getattr(value, 'shape', type(value).__name__)}: return a "
                     "number a row, or their mean"
                 )
@@ -161,11 +161,11 @@ class PureNetwork:
     def _tried(self, what: str, call: Callable[[], Any]) -> Any:
         try:
             return call()
-        except WrongCall:
+        except InvalidArgument:
             raise
         except Exception as error:
             said = next((line for line in str(error).splitlines() if line.strip()), "")
-            raise WrongCall(f"{what} failed: {type(error).__name__}: {said}") from error
+            raise InvalidArgument(f"{what} failed: {type(error).__name__}: {said}") from error
 
     @property
     def config(self) -> str:

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Any
 
-from ravine.errors import WrongCall
+from ravine.errors import InvalidArgument
 from ravine.tasks.adapters.padding import row_shapes, widened_to
 from ravine.tasks.adapters.pytree import leaves, mapped
 from ravine.tasks.adapters.rows import Reading, Rows, batches_of, read_rows
@@ -19,7 +19,7 @@ WAY_OUT = (
 
 
 def check_rereading(given: Any, reading: Reading, what: str, floats: str = "float32") -> None:
-    """Raises ``WrongCall`` for data that draw what they give, such as an augmentation.
+    """Raises ``InvalidArgument`` for data that draw what they give, such as an augmentation.
 
     Args:
         given: What the user gave; arrays are not read again.
@@ -33,7 +33,7 @@ def check_rereading(given: Any, reading: Reading, what: str, floats: str = "floa
         first, second = (list(_some(given.dataset, what, floats)) for _ in range(2))
         differing = [_apart(one, other) for one, other in zip(first, second, strict=True)]
         if name := next(filter(None, differing), ""):
-            raise WrongCall(f"{what}: {name} {said}")
+            raise InvalidArgument(f"{what}: {name} {said}")
     if loader and not _all_rows(given):
         return  # others than before may be its turn
     rows, fills = reading.rows, reading.fills
@@ -43,7 +43,7 @@ def check_rereading(given: Any, reading: Reading, what: str, floats: str = "floa
     missing = [_missing(rows, Rows(*widened_to(row, shapes, fills))) for row in again]
     names = [name for name in missing if name]
     if len(names) > len(missing) * _left_out(given, rows):
-        raise WrongCall(f"{what}: {names[0]} {said}")
+        raise InvalidArgument(f"{what}: {names[0]} {said}")
 
 
 def _kinds(given: Any) -> set[str]:

@@ -6,7 +6,7 @@ from itertools import chain
 from operator import itemgetter
 from typing import Any, NamedTuple
 
-from ravine.errors import WrongCall
+from ravine.errors import InvalidArgument
 from ravine.tasks.adapters import memmap
 from ravine.tasks.adapters.lengths import check_listed, packed, unbatched, unequal, unreadable
 from ravine.tasks.adapters.padding import joined
@@ -72,9 +72,9 @@ def read_rows(given: Any, what: str = "data", floats: str = "float32") -> Readin
 
 def _rows_of(given: Any, what: str, floats: str) -> Rows:
     if not isinstance(given, tuple | list):
-        raise WrongCall(f"{what} is a {_kind(given)}: {KNOWN}")
+        raise InvalidArgument(f"{what} is a {_kind(given)}: {KNOWN}")
     if len(given) not in (2, 3):
-        raise WrongCall(f"{what} has {len(given)} parts: {KNOWN}")
+        raise InvalidArgument(f"{what} has {len(given)} parts: {KNOWN}")
     parts = []
     for part, name in zip(given, ("x", "y", "sample_weight"), strict=False):
         nest = _nest(part, f"{what}: {name}")
@@ -83,7 +83,7 @@ def _rows_of(given: Any, what: str, floats: str) -> Rows:
     rows = Rows(*parts)
     if not leaves(rows.x) or not leaves(rows.y):
         lacking = "targets" if leaves(rows.x) else "inputs"
-        raise WrongCall(f"{what} has no {lacking}: {KNOWN}")
+        raise InvalidArgument(f"{what} has no {lacking}: {KNOWN}")
     check_listed(rows, what)
     return rows
 
@@ -108,18 +108,20 @@ def batches_of(given: Any, what: str) -> Iterable[Any] | None:
     kinds = {kind.__name__ for kind in type(given).__mro__}
     if hasattr(given, "element_spec"):  # tf.data.Dataset
         if int(given.cardinality()) == -1:
-            raise WrongCall(f"{what} repeats for ever: leave out .repeat(), epochs says how often")
+            raise InvalidArgument(
+                f"{what} repeats for ever: leave out .repeat(), epochs says how often"
+            )
         return given  # type: ignore[no-any-return]
     if "PyDataset" in kinds:
         if (count := given.num_batches) is None:
-            raise WrongCall(f"{what} is a PyDataset without an end: give it num_batches")
+            raise InvalidArgument(f"{what} is a PyDataset without an end: give it num_batches")
         return (given[i] for i in range(count))
     if "DataLoader" in kinds:
         return given  # type: ignore[no-any-return]
     if "Dataset" in kinds and hasattr(given, "__len__"):  # of PyTorch: row by row
         return ([mapped(_row, part) for part in given[i]] for i in range(len(given)))
     if hasattr(given, "__next__") or callable(given):
-        raise WrongCall(f"{what} is a {_kind(given)}, which has no known end: {KNOWN}")
+        raise InvalidArgument(f"{what} is a {_kind(given)}, which has no known end: {KNOWN}")
     return None
 
 
@@ -146,10 +148,10 @@ def _joined(
     size, each = 0, iter(_told(batches, what))
     for batch in each:
         if not isinstance(batch, tuple | list) or len(batch) not in (2, 3):
-            raise WrongCall(f"{what} gives a {_kind(batch)} a batch, not (x, y): {KNOWN}")
+            raise InvalidArgument(f"{what} gives a {_kind(batch)} a batch, not (x, y): {KNOWN}")
         arrays = [_array(leaf) for leaf in leaves(batch)]
         if any(array.ndim == 0 for array in arrays):
-            raise WrongCall(f"{what} is not batched: {unbatched(given)}")
+            raise InvalidArgument(f"{what} is not batched: {unbatched(given)}")
         like = batch if like is None else like
         parts.append(arrays)
         size += sum(array.nbytes for array in arrays)
@@ -157,17 +159,17 @@ def _joined(
             read = (filled(like, part) for part in parts)
             return _spooled(read, each, what, total, floats)
     if not parts:
-        raise WrongCall(f"{what} is empty")
+        raise InvalidArgument(f"{what} is empty")
     columns, fills, narrowest = joined(parts, given, what)
     narrow = [tuple(filled(like, parts[i])) for i in narrowest]
     return tuple(filled(like, columns)), fills if narrowest else (), narrow
 
 
 def _told(batches: Iterable[Any], what: str) -> Iterator[Any]:
-    """The same batches. Raises ``WrongCall`` if what is the user's fails to give them."""
+    """The same batches. Raises ``InvalidArgument`` if what is the user's fails to give them."""
     try:
         yield from batches
-    except WrongCall:
+    except InvalidArgument:
         raise
     except Exception as error:
         raise unreadable(error, what) from error
@@ -230,13 +232,15 @@ def _array(value: Any) -> Any:
 
 
 def _numbers(value: Any, name: str, floats: str) -> Any:
-    """Float32 (or 64), 32-bit or smaller integers, or booleans. Raises ``WrongCall`` for others."""
+    """Float32 (or 64), 32-bit or smaller integers, or booleans. Raises ``InvalidArgument`` for
+    others.
+    """
     import numpy as np
 
     if hasattr(value, "select_dtypes"):  # pandas
         words = value.select_dtypes(exclude=["number", "bool"]).columns
         if len(words):
-            raise WrongCall(
+            raise InvalidArgument(
                 f"{name}: column '{words[0]}' holds {value[words[0]].dtype}, not numbers; encode "
                 "it, or leave it out"
             )
@@ -256,14 +260,14 @@ def _numbers(value: Any, name: str, floats: str) -> Any:
         example = f" such as {first[0]!r}" if first and array.ndim else ""
         if words and name.endswith("y"):
             wanted += ", of classes np.unique(y, return_inverse=True)[1]"
-        raise WrongCall(f"{name} holds {held}{example}: give {wanted}")
+        raise InvalidArgument(f"{name} holds {held}{example}: give {wanted}")
     if array.dtype.kind in "fV" or array.dtype.name == "bfloat16":
         wide = floats == array.dtype.name == "float64"
         return array if wide else array.astype(np.float32, copy=False)
     if array.dtype.kind in "iu" and array.dtype.itemsize > 4:
         whole = array.astype(np.int32)
         if not (whole == array).all():
-            raise WrongCall(f"{name} holds {int(abs(array).max())}, which is not an int32")
+            raise InvalidArgument(f"{name} holds {int(abs(array).max())}, which is not an int32")
         return whole
     return array
 

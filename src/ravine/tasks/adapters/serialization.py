@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from types import FunctionType
 from typing import Any
 
-from ravine.errors import WrongCall
+from ravine.errors import InvalidArgument
 from ravine.tasks.adapters.canonical import is_own
 from ravine.tasks.adapters.pytree import is_nest, leaves, mapped
 from ravine.tasks.adapters.variables import Variable, of_keras
@@ -75,7 +75,9 @@ def is_keras_2(value: Any) -> bool:
 
 
 def move_model(model: Any) -> Model:
-    """The model as its configuration. Raises ``WrongCall``, naming the layer that cannot move."""
+    """The model as its configuration. Raises ``InvalidArgument``, naming the layer that cannot
+    move.
+    """
     import keras
     import numpy as np
 
@@ -83,7 +85,7 @@ def move_model(model: Any) -> Model:
         config = keras.saving.serialize_keras_object(model)
     except Exception as error:
         said = str(error).strip().splitlines()[0] if str(error) else type(error).__name__
-        raise WrongCall(
+        raise InvalidArgument(
             f"the model '{model.name}' cannot be moved: {said}; give a function that builds it "
             "instead"
         ) from error
@@ -164,7 +166,7 @@ def portable(value: Any) -> Any:
     if is_nest(value):
         return mapped(portable, value)
     if is_keras_2(value):
-        raise WrongCall(keras_2("the loss or a metric", value))
+        raise InvalidArgument(keras_2("the loss or a metric", value))
     is_loss = is_keras(value, "Loss")
     if is_loss or is_keras(value, "Metric"):
         import keras

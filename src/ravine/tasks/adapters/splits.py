@@ -6,7 +6,7 @@ from itertools import chain
 from math import prod
 from typing import Any, NamedTuple
 
-from ravine.errors import WrongCall
+from ravine.errors import InvalidArgument
 from ravine.tasks.adapters import checks
 from ravine.tasks.adapters.memmap import Place, gigabytes, placed
 from ravine.tasks.adapters.padding import common, row_shapes, widened_to
@@ -78,12 +78,12 @@ def splits_of(
     """What users give as three splits. ``holes``: see ``checks.rows``; ``floats``: see
     ``read_rows``.
 
-    Raises ``WrongCall`` for data that cannot be trained on, naming the place.
+    Raises ``InvalidArgument`` for data that cannot be trained on, naming the place.
     """
     if data is None:
-        raise WrongCall("no data for your model: ravine.race(model, (x, y), loss=…)")
+        raise InvalidArgument("no data for your model: ravine.race(model, (x, y), loss=…)")
     if validation_split is not None and not in_order(data):
-        raise WrongCall(
+        raise InvalidArgument(
             "validation_split takes the last rows of arrays, as in Keras, and data is a "
             f"{type(data).__name__}, whose order may be another at each reading: give "
             "validation_data"

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ravine.errors import WrongCall, unknown
+from ravine.errors import InvalidArgument, unknown
 
 WAYS = ("random", "last")
 VALIDATION_SPLIT = "validation_split"
@@ -65,7 +65,7 @@ class Splitting:
 def splitting(
     split: Any, groups: Any, number: int, lacking: Sequence[str], validation_split: Any = None
 ) -> Splitting:
-    """How ``split=``, ``groups=`` and ``validation_split=`` say it. Raises ``WrongCall``."""
+    """How ``split=``, ``groups=`` and ``validation_split=`` say it. Raises ``InvalidArgument``."""
     import numpy as np
 
     if validation_split is not None:
@@ -75,7 +75,7 @@ def splitting(
         raise unknown("split", str(split), WAYS)
     for name, value in {"split": split, "groups": groups}.items():
         if value is not None and not lacking:
-            raise WrongCall(
+            raise InvalidArgument(
                 f"{name}= says how validation and test data are split off, and both are given: "
                 f"leave {name}= out"
             )
@@ -83,13 +83,13 @@ def splitting(
         return Splitting(split or "random")
     labels = np.asarray(groups)
     if labels.ndim != 1 or len(labels) != number:
-        raise WrongCall(
+        raise InvalidArgument(
             f"groups has shape {labels.shape}, the data {number} rows: give one label a row, an "
             f"array of shape ({number},)"
         )
     found = len(np.unique(labels))
     if found < len(lacking) + 1:
-        raise WrongCall(
+        raise InvalidArgument(
             f"groups has {found} different {'label' if found == 1 else 'labels'}: at least "
             f"{len(lacking) + 1} are needed for training, {' and '.join(lacking)}, as rows of one "
             "group stay together"
@@ -98,27 +98,27 @@ def splitting(
 
 
 def _check_share(share: Any, number: int, lacking: Sequence[str], others: dict[str, Any]) -> None:
-    """Raises ``WrongCall`` for a ``validation_split`` that cannot be, or not with the others."""
+    """Raises ``InvalidArgument`` for a ``validation_split`` that cannot be, or not with the others."""
     for name, value in others.items():
         if value is not None:
-            raise WrongCall(
+            raise InvalidArgument(
                 f"{VALIDATION_SPLIT}= takes the last rows, as in Keras, and {name}= says otherwise "
                 "how rows are split off: leave one of them out"
             )
     if "validation" not in lacking:
-        raise WrongCall(
+        raise InvalidArgument(
             f"{VALIDATION_SPLIT}= splits validation data off, and validation_data= gives them: "
             "leave one of them out"
         )
     if isinstance(share, bool) or not isinstance(share, int | float) or not 0 < share < 1:
-        raise WrongCall(
+        raise InvalidArgument(
             f"{VALIDATION_SPLIT}={share!r} is not allowed: give a share of the rows between 0 and "
             "1, such as 0.2"
         )
     kept = math.floor(number * (1 - share))
     test = round(number * SHARE) if len(lacking) > 1 else 0
     if kept == number or kept <= test:
-        raise WrongCall(
+        raise InvalidArgument(
             f"{VALIDATION_SPLIT}={share:g} of {number} rows leaves {max(0, kept - test)} to train "
             f"on, {number - kept} to validate and {test} to test: give another share, or test_data"
         )

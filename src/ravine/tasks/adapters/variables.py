@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from typing import Any, NamedTuple
 
-from ravine.errors import WrongCall
+from ravine.errors import InvalidArgument
 from ravine.tasks.adapters.canonical import canonical_paths, same_place
 
 RANDOM = "seed_generator_state"  # whose dtype is the backend's
@@ -60,7 +60,7 @@ def built_here(framework: str, build: Callable[[], Sequence[Variable]]) -> tuple
 
 
 def compare(here: Sequence[Variable], there: Sequence[Variable], name: str) -> None:
-    """Raises ``WrongCall`` if a worker's model has other variables than the one here, if any."""
+    """Raises ``InvalidArgument`` if a worker's model has other variables than the one here, if any."""
     pairs = zip(here, there, strict=False)
     one, other = next(((a, b) for a, b in pairs if not _alike(a, b)), (None, None))
     if not here or (one is None and len(here) == len(there)):
@@ -85,7 +85,7 @@ def compare(here: Sequence[Variable], there: Sequence[Variable], name: str) -> N
             "an argument that get_config leaves out; give it to the function that builds the "
             "model, such as functools.partial(make_model, units=64)"
         )
-    raise WrongCall(f"the model of '{name}' has {found}: {why}")
+    raise InvalidArgument(f"the model of '{name}' has {found}: {why}")
 
 
 def _alike(one: Variable, other: Variable) -> bool:

@@ -4,12 +4,12 @@ from collections.abc import Sequence
 
 from ravine.experiment.configuration import Configuration
 from ravine.experiment.plan import Run
-from ravine.training.packs import RETRIES, Pack, packed
+from ravine.training.run_batches import RETRIES, RunBatch, packed
 
 RUNS = [Run(f"{i}", "tuning", "sgd", Configuration(0.1), i, 100) for i in range(11)]
 
 
-def ids(packs: Sequence[Pack]) -> list[tuple[str, int]]:
+def ids(packs: Sequence[RunBatch]) -> list[tuple[str, int]]:
     return [("".join(run.id for run in pack.runs), pack.width) for pack in packs]
 
 
@@ -31,7 +31,7 @@ def test_only_those_that_are_as_far_go_together() -> None:
 
 
 def test_the_same_once_then_halves_then_no_more() -> None:
-    first = Pack(RUNS[:7], 8, segment=3)
+    first = RunBatch(RUNS[:7], 8, segment=3)
     (again,) = first.after_death()
     assert (again.runs, again.width, again.segment) == (first.runs, 8, 3)
     halves = again.after_death()
@@ -41,7 +41,7 @@ def test_the_same_once_then_halves_then_no_more() -> None:
     assert ids(quarters) == [("45", 2), ("6", 2)]
     assert quarters[0].after_death() == []
     # One lane cannot be halved.
-    tries = [Pack(RUNS[:1], 1, segment=3)]
+    tries = [RunBatch(RUNS[:1], 1, segment=3)]
     for _ in range(RETRIES):
         tries = tries[0].after_death()
         assert (tries[0].width, tries[0].segment) == (1, 3)

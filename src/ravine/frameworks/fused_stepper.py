@@ -9,7 +9,7 @@ import torch
 from ravine.frameworks.flat_view import Lines, Part, flat
 from ravine.frameworks.fused_kernel import compiled, ready
 from ravine.frameworks.memory import over
-from ravine.frameworks.torch_trace import Element, Program, ShapeAsked, Whole, record
+from ravine.frameworks.torch_trace import Element, NotElementwise, Program, ShapeAsked, record
 from ravine.rules.ops import cast
 from ravine.rules.update_rule import Rule
 
@@ -68,9 +68,9 @@ def _written(how: "_How", part: Part, arrays: Sequence[Any], leaves: list[Any]) 
     new: list[Any] = []
     over(memory, lambda _, x: new.append(x))
     if over(memory, lambda name, _: name) != over(part.built, lambda name, _: name):
-        raise Whole("a state of another form")
+        raise NotElementwise("a state of another form")
     if [isinstance(x, Element) for x in new] != [isinstance(x, Element) for x in known]:
-        raise Whole("an array where there was a number, or the other way round")
+        raise NotElementwise("an array where there was a number, or the other way round")
     leaves[:] = [None if isinstance(x, Element) else x for x in new]
     found = [x for x in new if isinstance(x, Element)]
     if offset is None:
@@ -85,7 +85,7 @@ def _take(x: Any, elements: Iterator[Element]) -> Any:
     return next(elements) if isinstance(x, torch.Tensor) and x.dim() else x
 
 
-class Room:
+class FusedStepper:
     """Plays programs, in memory that is kept: new memory costs more than the arithmetic."""
 
     def __init__(self, compile: bool = False) -> None:  # noqa: A002  # as PyTorch's users know it
@@ -148,7 +148,7 @@ class Room:
                 shapes.setdefault(one[0].p.shape, []).append(one)
             for those in shapes.values():
                 self._step(how, those, done, alone, shaped=True)
-        except Whole:
+        except NotElementwise:
             alone += [part for part, _ in pack]
         else:
             self.play(program, numbers, [lines for _, lines in pack], first.dtype)

@@ -9,7 +9,7 @@ RETRIES = 3
 
 
 @dataclass(eq=False)
-class Pack:
+class RunBatch:
     """Up to ``width`` runs of one rule, the lanes of one program."""
 
     runs: Sequence[Run]
@@ -22,7 +22,7 @@ class Pack:
         """The rule that all of them run."""
         return self.runs[0].rule
 
-    def after_death(self) -> "list[Pack]":
+    def after_death(self) -> "list[RunBatch]":
         """What to try after one more worker died over it; nothing when enough was tried.
 
         First the same once more: a worker that somebody killed must not change a curve. Then with
@@ -32,14 +32,14 @@ class Pack:
         if deaths > RETRIES:
             return []
         if deaths == 1 or self.width == 1:
-            return [Pack(self.runs, self.width, self.segment, deaths)]
+            return [RunBatch(self.runs, self.width, self.segment, deaths)]
         half = self.width // 2
-        return [Pack(part, half, 0, deaths) for part in _parts(self.runs, half)]
+        return [RunBatch(part, half, 0, deaths) for part in _parts(self.runs, half)]
 
 
 def packed(
     runs: Sequence[Run], segments: Mapping[str, int], widths: Mapping[str, int], width: int
-) -> Iterator[Pack]:
+) -> Iterator[RunBatch]:
     """Runs of one rule as packs.
 
     Together go those of one stage and length that wait for the same segment, 0 where ``segments``
@@ -52,7 +52,7 @@ def packed(
         groups.setdefault(key, []).append(run)
     for (_, _, segment, lanes), group in groups.items():
         for part in _parts(group, lanes):
-            yield Pack(part, lanes, segment)
+            yield RunBatch(part, lanes, segment)
 
 
 def _parts(runs: Sequence[Run], size: int) -> Iterator[Sequence[Run]]:
