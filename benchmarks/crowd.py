@@ -68,20 +68,20 @@ class Crowd:
         self.rounds = 0  # in which there were any
         self.seconds = self.cpu = 0.0  # that went into making the answers up
 
-    def seats(self) -> int:
-        """See ``crew.Crew``: a pool asks at every look, when it has heard all that was said."""
+    def slots(self) -> int:
+        """See ``WorkerBackend``: a pool asks at every look, when it has heard all that was said."""
         self._said = 0
         self._watch(self.answered)
         self._answer_some(self._burst)
         return self._count
 
     def place(self) -> Place:
-        """See ``crew.Crew``."""
+        """See ``WorkerBackend``."""
         return Place("nowhere", {}, math.inf)
 
-    def hire(self, seat: int, hear: OnMessage) -> "Figure":
-        """See ``crew.Crew``."""
-        return Figure(self, hear)
+    def spawn(self, slot: int, on_message: OnMessage) -> "Figure":
+        """See ``WorkerBackend``."""
+        return Figure(self, on_message)
 
     def given(self, say: Callable[[Message], None], job: BytesIO) -> None:
         """Somebody has one more job."""
@@ -139,19 +139,19 @@ class Figure:
 
     ready = True
 
-    def __init__(self, crowd: Crowd, hear: OnMessage) -> None:
+    def __init__(self, crowd: Crowd, on_message: OnMessage) -> None:
         self.known: set[str] = set()
         self._crowd = crowd
-        self._say = partial(hear, self)
+        self._say = partial(on_message, self)
 
-    def give(self, name: str, arguments: Mapping[str, Any]) -> None:
-        """See ``crew.Worker``."""
+    def submit(self, name: str, arguments: Mapping[str, Any]) -> None:
+        """See ``worker_backend.Worker``."""
         send(job := BytesIO(), (name, dict(arguments)))
         job.seek(0)
         self._crowd.given(self._say, job)
 
-    def end(self) -> None:
-        """See ``crew.Worker``."""
+    def kill(self) -> None:
+        """See ``worker_backend.Worker``."""
 
 
 def curve(plan: Plan, run: Run) -> tuple[Any, Any]:

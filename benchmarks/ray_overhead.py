@@ -47,7 +47,7 @@ def main() -> None:
     with connected("local", print) as cluster:
 
         def actors(workbench: Mapping[str, Any]) -> WorkerBackend:
-            return cluster.crew(count, workbench)
+            return cluster.backend(count, workbench)
 
         for cuts in map(int, asked.cuts.split(",") if asked.rounds else ()):
             compare(asked.runs, asked.rounds, asked.lanes, cuts, actors)
@@ -66,7 +66,7 @@ def compare(
 ) -> None:
     """Local workers and actors, taking turns."""
     local = Ours(SUBJECT, runs, lanes=lanes, cuts=cuts)
-    ray = Ours(SUBJECT, runs, lanes=lanes, cuts=cuts, crew=actors)
+    ray = Ours(SUBJECT, runs, lanes=lanes, cuts=cuts, backend=actors)
     try:
         seconds: dict[str, list[float]] = {"local": [], "ray": []}
         for _ in range(rounds):

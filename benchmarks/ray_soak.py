@@ -33,7 +33,7 @@ from ravine.storage.store import FILE, Store
 LANES, ROWS = 2 * 16 * 11, plan.LANES * 32 * 64
 DRIVER = """
 import sys, ravine
-from ravine.racing import plan
+from ravine.experiment import plan
 plan.LANE_BYTES, plan.SEGMENT_ROWS = {lanes}, {rows}
 folder, address = sys.argv[1:]
 if {begin}:

@@ -25,7 +25,7 @@ AS_A_SCRIPT = "own_model_on_tensorflow.py"
 # But for its pages, which take longer than the race. Keras is for the script to import.
 RUN = """
 import runpy, sys
-from ravine import conduct
+from ravine.execution import session
 
 session.publish_pages, session.vega.prepare = lambda race: None, lambda: None
 assert "keras" not in sys.modules

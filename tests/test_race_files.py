@@ -110,7 +110,7 @@ def test_killed_while_publishing_it_publishes_again(
     others = {*PAGES} - {"report.html"}
     killed = f"""
 import os, signal, ravine
-from ravine import outcome
+from ravine.results import race
 race.charts.save = lambda chart, *files: [file.touch() for file in files]
 race.report.write = lambda *_: os.kill(os.getpid(), signal.SIGKILL)
 ravine.resume({str(published)!r})

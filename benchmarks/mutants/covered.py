@@ -35,7 +35,7 @@ import os, subprocess
 if os.environ.get("COVERAGE_PROCESS_START"):
     kill = subprocess.Popen.kill
 
-    def end(self):
+    def kill(self):
         if self.poll() is None and "ravine.execution.worker" in self.args:
             try:
                 self.terminate()

@@ -43,14 +43,14 @@ class Ours:
         steps: int | None = None,
         lanes: int | None = None,
         cuts: int | None = None,
-        crew: Callable[[Mapping[str, Any]], WorkerBackend] = lambda bench: Local(None, bench),
+        backend: Callable[[Mapping[str, Any]], WorkerBackend] = lambda bench: Local(None, bench),
     ) -> None:
         self._folder = tempfile.TemporaryDirectory()
         folder = Path(self._folder.name)
         made, rule = task(subject), Adam()
         assert rule.epsilon == EPSILON
         packed = payload.pack(folder, payload.Payload(made, {}))
-        self._pool = Pool(crew({"folder": str(folder), "digest": packed}))
+        self._pool = Pool(backend({"folder": str(folder), "digest": packed}))
         self._jobs: deque[Job] = deque()
         self._facts: TaskInfo | None = None
         self._curves: dict[int, Curve] = {}
@@ -91,16 +91,16 @@ class Ours:
         self._pool.close()
         self._folder.cleanup()
 
-    def take(self, worker: int) -> Job | None:
+    def next_job(self, worker: int) -> Job | None:
         """See ``pool.Source``. Keras is in worker 0 alone."""
         if not self._jobs or (worker and self._jobs[0].name != "advance"):
             return None
         return self._jobs.popleft()
 
-    def handed_out(self) -> None:
+    def on_idle(self) -> None:
         """See ``pool.Source``. Nothing is put off: there is no store."""
 
-    def done(self, worker: int, job: Job, answer: Any) -> None:
+    def on_result(self, worker: int, job: Job, answer: Any) -> None:
         """See ``pool.Source``."""
         if job.name == "describe":
             self._facts = answer
@@ -116,7 +116,7 @@ class Ours:
             parts = self._parts.pop(run.seed)
             self._curves[run.seed] = Curve(*map(np.concatenate, zip(*parts, strict=True)))
 
-    def lost(self, worker: int, job: Job, why: str) -> None:
+    def on_failure(self, worker: int, job: Job, why: str) -> None:
         """See ``pool.Source``."""
         raise RuntimeError(f"worker {worker} died over '{job.name}': {why}")
 

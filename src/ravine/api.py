@@ -13,7 +13,7 @@ from ravine.analysis.statistics import fewest_seeds
 from ravine.errors import InvalidArgument
 from ravine.execution import ablation, actions
 from ravine.execution.scheduler import Scheduler
-from ravine.execution.session import check_workers, conduct
+from ravine.execution.session import check_workers, run_session
 from ravine.execution.sizing import sized
 from ravine.execution.suite import race_suite
 from ravine.experiment.config import choose
@@ -25,6 +25,7 @@ from ravine.explain import surfaces
 from ravine.explain.surfaces.walk import Path, Walkable, walk
 from ravine.frameworks.spelling import AnyRule, read_rule, read_rules
 from ravine.reporting.notebook import display as shown
+from ravine.results.ablation import Ablation
 from ravine.results.race import Race
 from ravine.results.suite import Suite
 from ravine.rules import RULES
@@ -220,7 +221,7 @@ def race(
         check_new(folder)  # until now it was anybody's
         try:
             display = shown(progress, profile)
-            conduct(
+            run_session(
                 *(folder, chosen_task, by_name, workers, ray, display, start, stages),
                 engine=engine,
             )

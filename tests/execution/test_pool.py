@@ -203,7 +203,7 @@ def test_workers_end_with_their_driver_whatever_they_do(tmp_path: Path) -> None:
 import dataclasses, os, sys, threading
 from pathlib import Path
 import ravine
-from ravine.racing import luggage
+from ravine.storage import payload
 from ravine.execution.worker_backend import Local
 from ravine.execution.job import Job
 from ravine.execution.pool import Pool
@@ -218,14 +218,14 @@ class Queue:
     jobs = [Job("describe", {})]
     def next_job(self, worker):
         return self.jobs.pop() if self.jobs else None
-    def handed_out(self):
+    def on_idle(self):
         pass
 
 task = ravine.Task.from_jax(lambda key: 1.0, lambda w, x, y: (w * x - y) ** 2, ([1.0] * 20,) * 2)
 task = dataclasses.replace(task, load=hang)
-packed = payload.pack(Path(folder), payload.Luggage(task, {}))
+packed = payload.pack(Path(folder), payload.Payload(task, {}))
 with Pool(Local(2, {"folder": folder, "digest": packed})) as pool:
-    print(*[s.worker.pid for s in pool._seats], flush=True)
+    print(*[s.worker.pid for s in pool._slots], flush=True)
     pool.work(Queue())
 """,
         encoding="utf-8",

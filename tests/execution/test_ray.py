@@ -58,8 +58,8 @@ QUICK = {  # a node that does not answer is given up after three seconds, on a b
 }
 DRIVER = f"""
 import os, signal, sys, cloudpickle, ravine
-from ravine import conduct
-from ravine.racing import plan
+from ravine.execution import session
+from ravine.experiment import plan
 from ravine.storage.store import Store
 plan.LANE_BYTES, plan.SEGMENT_ROWS = {LANES}, {ROWS}
 session.publish_pages = session.vega.prepare = lambda *_: None

@@ -53,7 +53,7 @@ def squared(params, x, y):
 def go(folder, workers=2):
     import ravine
     from ravine.reporting import charts, report, vega
-    from ravine.racing import plan
+    from ravine.experiment import plan
 
     # Packs of two lanes, runs of four segments.
     plan.LANE_BYTES, plan.SEGMENT_ROWS = 16 * 2 * 2, plan.LANES * 8 * 10

@@ -9,10 +9,10 @@ import pytest
 from ravine.analysis.statistics import fewest_seeds
 from ravine.errors import InvalidArgument, RavineError
 from ravine.execution import memory, sizing
-from ravine.execution.sizing import check, said, sized
+from ravine.execution.sizing import check, sized
 from ravine.execution.worker_backend import Place
 from ravine.experiment.config import choose
-from ravine.experiment.cost import Cost, estimate, share_done
+from ravine.experiment.cost import Cost, estimate, estimate_text, share_done
 from ravine.experiment.engines import GPU, JAX
 from ravine.experiment.plan import Plan, TaskInfo, make_plan
 from ravine.rules import SGD, Adam
@@ -96,7 +96,7 @@ def test_months_are_refused_hours_are_not(tmp_path: Path) -> None:
         size(plan, tmp_path, month)
     hours = COST._replace(step=month.step / 200)
     assert size(plan, tmp_path, hours) == (plan, hours)
-    assert "h" in said(estimate(plan, hours), 2)
+    assert "h" in estimate_text(estimate(plan, hours), 2)
 
 
 def test_a_budget_for_months_is_fitted(tmp_path: Path) -> None:

@@ -8,9 +8,9 @@ from nbclient import NotebookClient
 
 RACE = """
 import ravine
-from ravine import conduct
+from ravine.execution import session
 from ravine.reporting import notebook
-conduct.publish_pages = conduct.vega.prepare = lambda *_: None  # of the files nobody looks at here
+session.publish_pages = session.vega.prepare = lambda *_: None  # of the files nobody looks at here
 notebook.PAUSE = 0  # so that a race however short is seen to move
 small = {"seeds": 1, "fresh_seeds": 1, "epochs": 1, "workers": 0}
 race = ravine.race("diabetes-linear", rules="sgd,adam", learning_rates="0.03,0.3", **small)

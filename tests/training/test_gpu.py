@@ -81,11 +81,11 @@ def test_a_worker_has_a_gpu_to_itself(monkeypatch: pytest.MonkeyPatch) -> None:
     """Of two devices, with JAX told to use the CPU in their place."""
     monkeypatch.setattr(engines, "PLATFORM", "cpu")
     monkeypatch.setenv("XLA_FLAGS", "--xla_force_host_platform_device_count=2")
-    crew = GpuBackend(None, {"engine": engines.GPU})
-    assert crew.seats() == 2
-    assert crew.place().machine["gpu"] == "2 × cpu"
+    backend = GpuBackend(None, {"engine": engines.GPU})
+    assert backend.slots() == 2
+    assert backend.place().machine["gpu"] == "2 × cpu"
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "4,7")
-    hired = [crew.hire(seat, lambda *_: None) for seat in range(2)]
+    hired = [backend.spawn(slot, lambda *_: None) for slot in range(2)]
     try:
         found = [Path(f"/proc/{worker.pid}/environ").read_text("utf-8") for worker in hired]
     finally:

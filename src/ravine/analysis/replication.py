@@ -34,15 +34,15 @@ class Check:
     targets: tuple[float, ...] = field(default=(), kw_only=True)  # the band that was judged by
 
     def widened(self, plan: Plan, curves: Sequence[Curve]) -> Plan:
-        """See ``racing.roles.Course``: nothing is tuned."""
+        """See ``execution.roles.Course``: nothing is tuned."""
         return plan
 
     def aims(self, plan: Plan, curves: Sequence[Curve]) -> dict[int, Aim]:
-        """See ``racing.roles.Course``: nothing is stopped."""
+        """See ``execution.roles.Course``: nothing is stopped."""
         return {}
 
     def due(self, plan: Plan, curves: Sequence[Curve]) -> list[Run]:
-        """See ``racing.roles.Course``."""
+        """See ``execution.roles.Course``."""
         runs, there = self.runs(plan), {curve.run.id for curve in curves}
         return runs if any(run.id not in there for run in runs) else []
 

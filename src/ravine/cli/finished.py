@@ -10,6 +10,7 @@ from ravine.cli.options import AsJson, Folder
 from ravine.errors import InvalidArgument
 
 if TYPE_CHECKING:
+    from ravine.results.ablation import Ablation
     from ravine.results.race import Race
 
 COMPARE_EXAMPLES = """**Examples**
@@ -34,10 +35,11 @@ def report(folder: Folder, as_json: AsJson = False) -> None:
     """Print a finished race's leaderboard and write its pages again."""
     with exit_codes():
         from ravine.execution import ablation
+        from ravine.results.ablation import Ablation
         from ravine.results.race import Race
 
         of_levers = ablation.is_levers(folder)
-        found = ablation.Ablation(folder) if of_levers else Race.open(folder)
+        found = Ablation(folder) if of_levers else Race.open(folder)
         found.publish()
         show(found, as_json=as_json)
 

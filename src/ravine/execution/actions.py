@@ -19,7 +19,7 @@ from ravine.execution.framework_fit import Fitted, FrameworkFits
 from ravine.execution.job import Job
 from ravine.execution.pool import Pool
 from ravine.execution.scheduler import Scheduler
-from ravine.execution.session import check_workers, conduct, here
+from ravine.execution.session import check_workers, here, run_session
 from ravine.execution.worker_backend import Local
 from ravine.experiment.config import joined, named, scheduled
 from ravine.experiment.plan import Plan, Run, TaskInfo, make_plan
@@ -82,7 +82,7 @@ def resume(
 
     with locked(found.folder):
         display = shown(progress, profile)
-        conduct(found.folder, task, by_name, workers, ray, display, start, stages)
+        run_session(found.folder, task, by_name, workers, ray, display, start, stages)
     if found.to_confirm:
         confirm(
             *(folder, found.to_confirm),
@@ -137,7 +137,7 @@ def grow(
 
     with locked(found.folder):
         display = shown(progress, profile)
-        conduct(found.folder, task, by_name, workers, ray, display, start, stages)
+        run_session(found.folder, task, by_name, workers, ray, display, start, stages)
     return Race(found.folder, task)
 
 
@@ -182,7 +182,7 @@ def verify(
 
     with locked(found.folder):
         display = shown(progress, False)
-        conduct(
+        run_session(
             *(found.folder, task, by_name, workers, None, display, start, check),
             announce=lambda plan, stored: display.checking(check.runs(plan), plan, stored),
         )
@@ -190,7 +190,9 @@ def verify(
 
 
 def check_target(target: str) -> None:
-    """Raises ``InvalidArgument`` where a framework's ``fit`` would not measure what a target is of."""
+    """Raises ``InvalidArgument`` where a framework's ``fit`` would not measure what a
+    target is of.
+    """
     if " " in target:
         raise InvalidArgument(
             f"the target '{target}' cannot be confirmed: runs in a framework are measured on the "
@@ -298,7 +300,7 @@ def confirm(
 
     with locked(found.folder):
         display = shown(progress, profiling=False)
-        conduct(
+        run_session(
             *(found.folder, own_task, by_name, workers, None, display, start, confirmation),
             announce=lambda p, stored: display.checking(confirmation.runs(p), p, stored),
             then=fit,

@@ -17,7 +17,7 @@ VISIBLE = ("CUDA_VISIBLE_DEVICES", "HIP_VISIBLE_DEVICES")
 
 
 class GpuBackend:
-    """See ``crew.Crew``: a process a GPU, or as many as are asked for.
+    """See ``WorkerBackend``: a process a GPU, or as many as are asked for.
 
     Raises ``InvalidArgument`` where there is none, or are too few: two on one would fill its
     memory.

@@ -20,7 +20,7 @@ from ravine.tasks import settings
 
 
 class InProcess:
-    """See ``crew.Crew``. Raises ``InvalidArgument`` where this process cannot do what a worker
+    """See ``WorkerBackend``. Raises ``InvalidArgument`` where this process cannot do what a worker
     does.
     """
 
@@ -46,7 +46,7 @@ class InProcess:
 
 
 class Here:
-    """See ``crew.Worker``. A job is done by the time that it was given."""
+    """See ``worker_backend.Worker``. A job is done by the time that it was given."""
 
     ready = True
 
@@ -66,7 +66,9 @@ WAY = "leave out workers=0, so that it is raced in processes of its own"
 
 
 def _check(engine: str) -> None:
-    """Raises ``InvalidArgument`` unless what this process has imported computes as a worker would."""
+    """Raises ``InvalidArgument`` unless what this process has imported computes as a
+    worker would.
+    """
     if engine == GPU:
         raise InvalidArgument(f"workers=0 trains on the CPU of this process, not on a GPU: {WAY}")
     needed = framework(engine)
@@ -92,7 +94,9 @@ def _check(engine: str) -> None:
 
 
 def _check_floats(engine: str, floats: str) -> None:
-    """Raises ``InvalidArgument`` unless this process computes with numbers as wide as the task's."""
+    """Raises ``InvalidArgument`` unless this process computes with numbers as wide as
+    the task's.
+    """
     if engine == TORCH:
         settings.check_torch(floats)
     if engine == JAX and settings.of_jax() != floats:

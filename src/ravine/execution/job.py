@@ -5,7 +5,9 @@ from typing import Any, NamedTuple
 
 
 class Job(NamedTuple):
-    """A method of ``EngineWorker`` and its arguments. Jobs of one ``kind`` take about equally long."""
+    """A method of ``EngineWorker`` and its arguments. Jobs of one ``kind`` take about
+    equally long.
+    """
 
     name: str
     arguments: Mapping[str, Any]

@@ -80,7 +80,9 @@ class Tryouts:
         self._found: dict[int, ProbeResult] = {}
 
     def run(self, pool: Pool) -> list[ProbeResult]:
-        """All of them, in their order. Raises ``InvalidArgument`` for one that cannot be trained."""
+        """All of them, in their order. Raises ``InvalidArgument`` for one that cannot
+        be trained.
+        """
         pool.work(self)
         return [self._found[i] for i in range(len(self._variants))]
 

@@ -140,8 +140,8 @@ def validate(
 
 
 def _workbench(folder: str) -> dict[str, str]:
-    luggage = Payload(find("quadratic-deep"), {str(rule): rule for rule in OPTIMIZERS.values()})
-    return {"folder": folder, "digest": pack(Path(folder), luggage), "engine": JAX}
+    payload = Payload(find("quadratic-deep"), {str(rule): rule for rule in OPTIMIZERS.values()})
+    return {"folder": folder, "digest": pack(Path(folder), payload), "engine": JAX}
 
 
 Wanted = Mapping[Any, tuple[Sequence[float], NDArray[np.int32]]]  # by a key whose last part names

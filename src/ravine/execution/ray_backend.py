@@ -176,7 +176,7 @@ class Cluster:
 
 
 class RayBackend:
-    """See ``crew.Crew``: an actor a seat, which waits until the cluster has a CPU for it."""
+    """See ``WorkerBackend``: an actor a seat, which waits until the cluster has a CPU for it."""
 
     def __init__(self, cluster: Cluster, count: int | None, workbench: Mapping[str, Any]) -> None:
         import ray
@@ -218,7 +218,9 @@ class RayBackend:
         return self._slots
 
     def place(self) -> Place:
-        """See ``WorkerBackend``. Of memory, what Ray counts a CPU, or GPU, on nodes that have some."""
+        """See ``WorkerBackend``. Of memory, what Ray counts a CPU, or GPU, on nodes
+        that have some.
+        """
         import ray
 
         nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]
@@ -233,7 +235,7 @@ class RayBackend:
         return Place("the cluster", machine | {"cores": self._slots}, memory)
 
     def spawn(self, slot: int, on_message: OnMessage) -> "RayWorker":
-        """See ``crew.Crew``."""
+        """See ``WorkerBackend``."""
         return RayWorker(self, on_message)
 
 
@@ -244,7 +246,7 @@ def _kinds(resources: Mapping[str, float]) -> list[str]:
 
 
 class RayWorker:
-    """See ``crew.Worker``: what the driver knows of an actor."""
+    """See ``worker_backend.Worker``: what the driver knows of an actor."""
 
     def __init__(self, backend: RayBackend, on_message: OnMessage) -> None:
         self.ready = False
@@ -259,7 +261,7 @@ class RayWorker:
         backend.cluster.follow(self._actor.open.remote(backend.opening), self._opened, self._say)
 
     def submit(self, name: str, arguments: Mapping[str, Any]) -> None:
-        """See ``crew.Worker``."""
+        """See ``worker_backend.Worker``."""
         self._busy = True
         cluster, folder = self._backend.cluster, self._backend.folder
         brought = []
@@ -276,7 +278,7 @@ class RayWorker:
         cluster.follow(ref, partial(self._did, brought), self._say)
 
     def kill(self) -> None:
-        """See ``crew.Worker``."""
+        """See ``worker_backend.Worker``."""
         import ray
 
         self._over = True

@@ -46,7 +46,7 @@ from ravine.tasks import TASKS
 from ravine.tasks.task import Task
 
 
-def conduct(
+def run_session(
     folder: Path,
     task: Task,
     rules: Mapping[str, Rule],

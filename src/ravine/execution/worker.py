@@ -44,7 +44,7 @@ def main(core: str) -> None:
 
 
 def answered(bench: Any, name: str, arguments: Mapping[str, Any]) -> tuple[str, Any]:
-    """Do a job, and give the message that says what came of it: see ``crew.Message``."""
+    """Do a job, and give the message that says what came of it: see ``worker_backend.Message``."""
     try:
         return "done", bench.do(name, arguments)
     except Exception as error:
@@ -63,7 +63,7 @@ def _failed(error: Exception) -> tuple[str, Any]:
 
 
 def opened(fits: bool = False, engine: str = "jax", **arguments: Any) -> Any:
-    """What keeps a worker's memory between its jobs: ``jobs.Workbench``, or that of fits."""
+    """What keeps a worker's memory between its jobs: ``EngineWorker``, or that of fits."""
     if fits:
         from ravine.execution.framework_fit import FrameworkFitWorker
 

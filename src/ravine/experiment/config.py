@@ -65,7 +65,7 @@ class RaceConfig:
     def looks(self) -> tuple[int, ...]:
         """After how many evaluation seeds a race of one study looks at what it has.
 
-        >>> Choices("t", (), {}, 2, 24, 1, 1).looks, Choices("t", (), {}, 2, 8, 1, 1).looks
+        >>> RaceConfig("t", (), {}, 2, 24, 1, 1).looks, RaceConfig("t", (), {}, 2, 8, 1, 1).looks
         ((6, 9, 12, 18, 24), (6, 8))
         """
         if self.studies > 1 or not self.looked:

@@ -29,7 +29,7 @@ class EngineChange(Exception):
 
 def engine(name: str) -> Any:
     """The module of an engine; this imports its framework."""
-    return importlib.import_module(f"ravine.racing.{FILES[name]}")
+    return importlib.import_module(f"ravine.training.{FILES[name]}")
 
 
 def framework(name: str) -> str:

@@ -48,19 +48,19 @@ class Cell(Display):
         self._drawn = 0.0
 
     def doing(self, worker: int, what: str) -> None:
-        """See ``racing.roles.Watcher``."""
+        """See ``ProgressListener``."""
         super().doing(worker, what)
         self._draw()
 
     def advanced(
         self, runs: Sequence[Run], segment: int, steps: int, measures: Sequence[Any]
     ) -> None:
-        """See ``racing.roles.Watcher``."""
+        """See ``ProgressListener``."""
         super().advanced(runs, segment, steps, measures)
         self._draw()
 
     def finished(self, run: Run, measures: Any) -> None:
-        """See ``racing.roles.Watcher``."""
+        """See ``ProgressListener``."""
         super().finished(run, measures)
         self._draw()
 

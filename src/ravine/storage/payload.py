@@ -29,18 +29,18 @@ class Payload(NamedTuple):
     rules: Mapping[str, Any]  # as the user listed them, by spelling
 
 
-def pack(folder: Path, luggage: Payload) -> str:
+def pack(folder: Path, payload: Payload) -> str:
     """Write it and give its digest. Raises ``InvalidArgument`` if it cannot be pickled."""
     try:
         with (folder / FILE).open("wb") as file:
             cloudpickle.dump(sys.path, file)  # where what it imports was found
-            cloudpickle.dump(tuple(luggage), file)
+            cloudpickle.dump(tuple(payload), file)
         return _digest(folder / FILE)
     except OSError as error:
         raise RavineError(f"cannot write to '{folder}': {error.strerror or error}") from error
     except Exception as error:
         raise InvalidArgument(
-            f"the task '{luggage.task.name}' cannot be handed to another process: "
+            f"the task '{payload.task.name}' cannot be handed to another process: "
             f"{str(error).splitlines()[0]}; make what it needs inside the function that builds the "
             "model"
         ) from error

@@ -124,7 +124,9 @@ def checked(found: Mapping[str, Any]) -> Mapping[str, Any]:
 
 
 def of_torch() -> str:
-    """The default dtype of PyTorch in this process. Raises ``InvalidArgument`` for one of 16 bits."""
+    """The default dtype of PyTorch in this process. Raises ``InvalidArgument`` for one
+    of 16 bits.
+    """
     import torch
 
     name = str(torch.get_default_dtype()).removeprefix("torch.")
@@ -144,7 +146,9 @@ def set_torch(floats: str) -> None:
 
 
 def check_torch(floats: str) -> None:
-    """Raises ``InvalidArgument`` if this process builds modules otherwise than the one of the task."""
+    """Raises ``InvalidArgument`` if this process builds modules otherwise than the one
+    of the task.
+    """
     if of_torch() != floats:
         raise InvalidArgument(
             f"PyTorch has torch.{of_torch()} as its default dtype in this process, and the task "

@@ -40,12 +40,12 @@ def test_a_task_of_a_file_is_opened_from_anywhere(tmp_path: Path) -> None:
         "def make():\n    return replace(find('digits-mlp'), load=load, epochs=EPOCHS)\n"
     )
     written, opened = (
-        "from pathlib import Path\nfrom ravine.racing import luggage\n"
+        "from pathlib import Path\nfrom ravine.storage import payload\n"
         "from ravine.tasks.adapters.entry import task_of\n"
         f"place = Path({str(tmp_path)!r})\n{act}\n"
         for act in (
             "task = task_of(f'{place}/code/elsewhere_task.py:make', None)\n"
-            "luggage.sign(place, payload.pack(place, payload.Luggage(task, {})), 'plan')",
+            "payload.sign(place, payload.pack(place, payload.Payload(task, {})), 'plan')",
             "print(payload.unpack(place, payload.signed(place, 'plan')).task.epochs)",
         )
     )

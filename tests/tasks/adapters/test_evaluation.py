@@ -80,7 +80,7 @@ def test_padded_steps_count_in_no_evaluation_with_a_convolution() -> None:
 NATIVE = """
 import json
 import keras, numpy as np, ravine
-from ravine.racing import keras_engine
+from ravine.training import keras_engine
 from ravine.training.evaluation_check import check_evaluation
 from ravine.storage.splits import blocks_of
 

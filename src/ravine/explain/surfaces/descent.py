@@ -38,7 +38,9 @@ class Descent:
         steps: int,
         seed: int,
     ) -> "Descent":
-        """The descent that texts ask for, as the command line has them. Raises ``InvalidArgument``."""
+        """The descent that texts ask for, as the command line has them. Raises
+        ``InvalidArgument``.
+        """
         found, walkers = find(surface), read_rules(rules)
         if start is not None:
             found = found.at(start)

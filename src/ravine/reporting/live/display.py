@@ -69,7 +69,7 @@ class Display:
         self._cost = cost
 
     def planned(self, plan: Plan, stored: Sequence[Curve]) -> None:
-        """See ``racing.roles.Watcher``."""
+        """See ``ProgressListener``."""
         if self._state is not None:
             with self._lock:
                 self._state.grow(plan)
@@ -114,7 +114,7 @@ class Display:
         self._begin(state)
 
     def doing(self, worker: int, what: str) -> None:
-        """See ``racing.roles.Watcher``."""
+        """See ``ProgressListener``."""
         with self._lock:
             self._doing[worker] = what
         if self._state is not None or not what:
@@ -130,13 +130,13 @@ class Display:
     def advanced(
         self, runs: Sequence[Run], segment: int, steps: int, measures: Sequence[Any]
     ) -> None:
-        """See ``racing.roles.Watcher``."""
+        """See ``ProgressListener``."""
         assert self._state is not None
         with self._lock:
             self._state.advance(runs, segment, steps, measures)
 
     def finished(self, run: Run, measures: Any) -> None:
-        """See ``racing.roles.Watcher``."""
+        """See ``ProgressListener``."""
         state = self._state
         assert state is not None
         with self._lock:
@@ -148,7 +148,7 @@ class Display:
                 self._say(f"{state.stage}: {how_far}{leader(state)}")
 
     def trouble(self, what: str) -> None:
-        """See ``racing.roles.Watcher``."""
+        """See ``ProgressListener``."""
         self._say(what)
 
     def publishing(self) -> None:

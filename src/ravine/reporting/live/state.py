@@ -105,7 +105,7 @@ class State:
     def advance(
         self, runs: Sequence[Run], segment: int, steps: int, measures: Sequence[Any]
     ) -> None:
-        """See ``racing.roles.Watcher``."""
+        """See ``ProgressListener``."""
         for run, measured in zip(runs, measures, strict=True):
             done, before = self._going.get(run, (0, NOTHING))
             self._steps[run.stage] += steps - done
@@ -115,7 +115,7 @@ class State:
             self._going[run] = steps, np.concatenate([before[: None if segment else 0], losses])
 
     def finish(self, run: Run, measures: Any) -> None:
-        """See ``racing.roles.Watcher``."""
+        """See ``ProgressListener``."""
         done, losses = self._going.pop(run, (0, NOTHING))
         self._steps[run.stage] += run.steps - done
         self.done += 1

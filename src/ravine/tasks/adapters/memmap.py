@@ -75,7 +75,9 @@ class Columns:
         self.rows = 0
 
     def add(self, arrays: list[Any]) -> None:
-        """Some more rows of each. Raises ``InvalidArgument`` for rows of another kind than before."""
+        """Some more rows of each. Raises ``InvalidArgument`` for rows of another kind
+        than before.
+        """
         like = [(array.dtype.str, array.shape[1:]) for array in arrays]
         if not self._files:
             self._like = like

@@ -159,7 +159,9 @@ class ModuleNetwork:
         return found if isinstance(x, list | tuple) else found[0]
 
     def _check_augment(self) -> None:
-        """Raises ``InvalidArgument`` for an augmentation that gives no batch, or draws by itself."""
+        """Raises ``InvalidArgument`` for an augmentation that gives no batch, or draws
+        by itself.
+        """
         if self._task.augment is None:
             return
         x, found = self._sample()[0], []

@@ -98,7 +98,9 @@ def splitting(
 
 
 def _check_share(share: Any, number: int, lacking: Sequence[str], others: dict[str, Any]) -> None:
-    """Raises ``InvalidArgument`` for a ``validation_split`` that cannot be, or not with the others."""
+    """Raises ``InvalidArgument`` for a ``validation_split`` that cannot be, or not with
+    the others.
+    """
     for name, value in others.items():
         if value is not None:
             raise InvalidArgument(

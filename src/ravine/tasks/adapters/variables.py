@@ -60,7 +60,9 @@ def built_here(framework: str, build: Callable[[], Sequence[Variable]]) -> tuple
 
 
 def compare(here: Sequence[Variable], there: Sequence[Variable], name: str) -> None:
-    """Raises ``InvalidArgument`` if a worker's model has other variables than the one here, if any."""
+    """Raises ``InvalidArgument`` if a worker's model has other variables than the one
+    here, if any.
+    """
     pairs = zip(here, there, strict=False)
     one, other = next(((a, b) for a, b in pairs if not _alike(a, b)), (None, None))
     if not here or (one is None and len(here) == len(there)):
