@@ -10,6 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import application
+import architecture
 import calibration
 import command_line
 import commands
@@ -132,6 +133,7 @@ PIECES: dict[str, Callable[[str], str]] = {
     "script": commands.script,
     "picture": commands.picture,
     **application.PIECES,
+    **architecture.PIECES,
     **calibration.PIECES,
     **measurements.PIECES,
     **command_line.PIECES,
