@@ -9,7 +9,7 @@ BIN := .venv/bin
 .PHONY: race test check docs bench clean
 
 race: .venv/.installed
-	$(BIN)/ravine race --confirm tensorflow
+	$(BIN)/ravine race --crosscheck tensorflow
 
 test: .venv/.installed-test
 	@# a file stays together, as its races are shared; in the order of tests/conftest.py, which also

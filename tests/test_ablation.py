@@ -182,9 +182,8 @@ def test_a_variant_that_cannot_be_built_leaves_nothing(
     [
         (["--vary", "activaton=tanh"], "did you mean 'activation'"),
         (["--vary", "batch_size=16", "--batch-size", "8"], "batch_size is varied: leave out"),
-        (["--vary", "batch_size=16", "--into", "x"], "leave out --vary"),
         (["--vary", "batch_size=16", "--budget", "5min"], "budget= is for one race"),
-        (["--vary", "batch_size=16", "--confirm", "jax"], "confirm= is for one race"),
+        (["--vary", "batch_size=16", "--crosscheck", "jax"], "crosscheck= is for one race"),
         (["--vary", "pretraining=none,gone.keras"], "there is no file 'gone.keras'"),
     ],
 )

@@ -79,7 +79,7 @@ def race(compiled_quickly: None, tmp_path_factory: pytest.TempPathFactory) -> ra
             patch.setattr(module, "publish_pages", lambda race: None)
         patch.setattr(session.vega, "prepare", lambda: None)
         patch.setattr(actions, "check_trains", lambda *_: None)
-        found = ravine.race(make_model, data(), **TOLD, **SMALL, out=out, confirm="tensorflow")
+        found = ravine.race(make_model, data(), **TOLD, **SMALL, out=out, crosscheck="tensorflow")
     assert isinstance(found, ravine.Race)
     return found
 
@@ -132,7 +132,7 @@ def test_a_confirmation_that_is_stopped_goes_on_where_it_was(
     with monkeypatch.context() as patched:
         patched.setattr(Store, "keep_elsewhere", stopping)
         with pytest.raises(KeyboardInterrupt) as stop:
-            race.confirm("jax", progress=False)
+            race.crosscheck("jax", progress=False)
     assert "go on with: ravine resume" in stop.value.__notes__[0]
     kept = rows(race.folder)
     assert len(kept) == len(before) + 1
@@ -142,7 +142,7 @@ def test_a_confirmation_that_is_stopped_goes_on_where_it_was(
     assert {key: value for key, value in rows(race.folder).items() if key in kept} == kept
     assert [one.name for one in ended.confirmed] == ["TensorFlow", "JAX"]
     assert [one.agreeing for one in ended.confirmed] == [6, 6]
-    assert ended.results.afterwards == ["ravine confirm DIR --in jax --seeds 3"]
+    assert ended.results.afterwards == ["ravine crosscheck DIR --in jax --seeds 3"]
 
 
 def test_what_cannot_be_confirmed_says_so_before_anything_is_trained(
@@ -150,15 +150,15 @@ def test_what_cannot_be_confirmed_says_so_before_anything_is_trained(
 ) -> None:
     out = tmp_path / "none"
     with pytest.raises(InvalidArgument, match=r"cannot be trained by model.fit on PyTorch"):
-        ravine.race(bound_to_jax, data(), **SMALL, loss="mse", out=out, confirm="torch")
+        ravine.race(bound_to_jax, data(), **SMALL, loss="mse", out=out, crosscheck="torch")
     pure = ravine.Task.from_jax(lambda key: 1.0, lambda w, x, y: (w * x - y) ** 2, data())
     with pytest.raises(InvalidArgument, match="it is two functions in JAX, not a Keras model"):
-        ravine.race(pure, out=out, confirm="jax")
+        ravine.race(pure, out=out, crosscheck="jax")
     with pytest.raises(InvalidArgument, match="did you mean 'tensorflow'"):
-        race.confirm("tensorflw")
+        race.crosscheck("tensorflw")
     monkeypatch.setattr(importlib.util, "find_spec", lambda _: None)
     with pytest.raises(InvalidArgument, match=r"pip install 'ravine\[torch\]'"):
-        ravine.race(out=out, confirm="torch")
+        ravine.race(out=out, crosscheck="torch")
     assert not out.exists()
 
 

@@ -78,7 +78,7 @@ def test_a_race_with_only_what_is_declared(python: Callable[..., Any], tmp_path:
 def test_what_needs_pytorch_says_how_to_get_it(python: Callable[..., Any], tmp_path: Path) -> None:
     """Before anything is trained or even written."""
     (tmp_path / "early.py").write_text("import torch\n", encoding="utf-8")
-    wrong = [["mine.py:make_task"], ["early.py:make_task"], ["--confirm", "torch"]]
+    wrong = [["mine.py:make_task"], ["early.py:make_task"], ["--crosscheck", "torch"]]
     races = [["race", *words, "--out", "out"] for words in wrong]
     done = python("-c", SEVERAL, json.dumps([["new", "mine.py", "--kind", "torch"], *races]))
     assert done.returncode == 0, done.stderr

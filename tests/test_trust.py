@@ -225,9 +225,9 @@ def test_a_folder_does_not_say_what_trains_it(
 @pytest.mark.parametrize(
     "words",
     [
-        ["race", "diabetes-linear", "--rules", "momentum", "--into", "race", "--workers", "0"],
-        ["verify", "race", "--seeds", "1", "--workers", "0"],
-        ["confirm", "race", "--in", "torch", "--workers", "0"],
+        ["extend", "race", "--rules", "momentum", "--workers", "0"],
+        ["replicate", "race", "--seeds", "1", "--workers", "0"],
+        ["crosscheck", "race", "--in", "torch", "--workers", "0"],
         ["report", "race"],
         ["compare", "race", "race"],
         ["export", "race", "--to", "csv"],

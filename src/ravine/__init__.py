@@ -25,7 +25,7 @@ from ravine.rules.wrappers import L2, Clip, Decay, Partition, Scheduled
 if TYPE_CHECKING:
     from ravine import analysis
     from ravine.api import descend, explore, race, suite
-    from ravine.execution.actions import confirm, grow, resume, verify
+    from ravine.execution.actions import crosscheck, extend, replicate, resume
     from ravine.execution.published_runs import validate
     from ravine.explain import surfaces
     from ravine.frameworks.keras import to_keras
@@ -60,13 +60,14 @@ __all__ = [
     "Suite",
     "Task",
     "analysis",
-    "confirm",
+    "crosscheck",
     "descend",
     "explore",
-    "grow",
+    "extend",
     "hyper",
     "ops",
     "race",
+    "replicate",
     "resume",
     "rule",
     "step",
@@ -78,7 +79,6 @@ __all__ = [
     "translate",
     "translation",
     "validate",
-    "verify",
 ]
 
 _LAZY = {
@@ -86,10 +86,10 @@ _LAZY = {
     "Race": "ravine.results.race",
     "Suite": "ravine.results.suite",
     "Task": "ravine.tasks.task",
-    "confirm": "ravine.execution.actions",
+    "crosscheck": "ravine.execution.actions",
     "descend": "ravine.api",
     "explore": "ravine.api",
-    "grow": "ravine.execution.actions",
+    "extend": "ravine.execution.actions",
     "race": "ravine.api",
     "resume": "ravine.execution.actions",
     "suite": "ravine.api",
@@ -99,7 +99,7 @@ _LAZY = {
     "translate": "ravine.frameworks.translate.translation",
     "translation": "ravine.frameworks.translate.translation",
     "validate": "ravine.execution.published_runs",
-    "verify": "ravine.execution.actions",
+    "replicate": "ravine.execution.actions",
 }
 
 _MODULES = {

@@ -71,7 +71,7 @@ def race(
     search: str | Sequence[str] | None = None,
     trials: int | None = None,
     tune: str | None = None,
-    confirm: str | None = None,
+    crosscheck: str | None = None,
     budget: str | float | None = None,
     vary: Mapping[str, Any] | str | Sequence[str] | None = None,
     out: str | os.PathLike[str] | None = None,
@@ -121,9 +121,9 @@ def race(
     their ranges if the rules' own are not meant, ``"beta_2=0.9:0.999"``. ``trials``: how many
     settings each rule tries, by default 9, or 27 with ``search``. ``tune``: ``"full"``, the
     default, tunes the weight decay of rules that have one, within the same number of trials;
-    ``"lr"`` the learning rate alone. ``confirm``: ``"tensorflow"``,
+    ``"lr"`` the learning rate alone. ``crosscheck``: ``"tensorflow"``,
     ``"jax"`` or ``"torch"``, where the winner and gradient descent are trained once more by
-    ``model.fit``, to be compared; see ``ravine.confirm``. ``budget``: about how long it may
+    ``model.fit``, to be compared; see ``ravine.crosscheck``. ``budget``: about how long it may
     take, ``"5min"``, ``"1h30m"`` or seconds; what does not fit is given up in this order, each as
     little as will do: tuning seeds down to 2, fresh seeds down to what a claim needs, learning
     rates down to one a decade, the second tuning seed; the race says so. It does not go with
@@ -188,8 +188,8 @@ def race(
     )
     seconds = None if budget is None else read_seconds(budget)
     check_workers(workers, ray)
-    if confirm is not None:
-        actions.check_framework(confirm, chosen_task)
+    if crosscheck is not None:
+        actions.check_framework(crosscheck, chosen_task)
         actions.check_target(choices.target)
     name = f"{file_name(chosen_task.name)}-{datetime.now(UTC):%Y%m%dT%H%M%SZ}"
     folder = FilePath("ravine-runs", name) if out is None else FilePath(out)
@@ -202,8 +202,8 @@ def race(
         settled = make_plan(choices, by_name, facts)
         for note in settled.facts.notes[len(facts.notes) :]:
             display.trouble(note)
-        if confirm is not None:
-            actions.check_trains(driver, folder, chosen_task, confirm)
+        if crosscheck is not None:
+            actions.check_trains(driver, folder, chosen_task, crosscheck)
         plan, cost = sized(settled, by_name, driver, folder, seconds, fewest_seeds)
         meta = {
             "plan": plan.to_json(),
@@ -211,10 +211,10 @@ def race(
             "rules": {name: rule.values() for name, rule in by_name.items()},
             "machine": driver.place.machine,
             "versions": provenance.versions(plan.facts.engine),
-            "command": provenance.command(plan.choices, chosen_task, confirm, plan.facts.engine),
+            "command": provenance.command(plan.choices, chosen_task, crosscheck, plan.facts.engine),
         }
-        if confirm is not None:
-            meta[CONFIRM] = confirm
+        if crosscheck is not None:
+            meta[CONFIRM] = crosscheck
         return Store.create(folder, meta)
 
     with locked(folder):
@@ -229,10 +229,10 @@ def race(
             if not (folder / FILE).exists():  # nothing was found out: leave no trace
                 shutil.rmtree(folder / WORK, ignore_errors=True)
             raise
-    if confirm is not None:
+    if crosscheck is not None:
         own_task = None if chosen_task.name in TASKS else chosen_task
-        actions.confirm(
-            folder, confirm, task=own_task, rules=asked, workers=workers, progress=progress
+        actions.crosscheck(
+            folder, crosscheck, task=own_task, rules=asked, workers=workers, progress=progress
         )
     return Race(folder, chosen_task, asked)
 

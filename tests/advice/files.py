@@ -192,12 +192,12 @@ FOLLOWED: list[tuple[str, Any, Any]] = [
     ),
     (
         "seeds={} is not allowed: give a whole number of at least 1",
-        lambda: ravine.verify("race", seeds=0),
+        lambda: ravine.replicate("race", seeds=0),
         "tests/execution/test_actions.py::test_a_claim_is_run_again_on_unused_seeds",
     ),
     (
         "seeds={} is not allowed: give a whole number of at least 3",
-        lambda: ravine.confirm("race", "jax", seeds=2),
+        lambda: ravine.crosscheck("race", "jax", seeds=2),
         "tests/test_crosscheck.py::test_tensorflow_walks_the_races_path",
     ),
     (
@@ -220,11 +220,6 @@ FOLLOWED: list[tuple[str, Any, Any]] = [
         "give --task FILE.py:NAME, or",
         None,
         "tests/execution/test_actions.py::test_a_claim_is_run_again_on_unused_seeds",
-    ),
-    (
-        "say 'ravine race FILE.py:NAME --into DIR'",
-        None,
-        "tests/execution/test_actions.py::test_a_race_that_grew_is_the_race_that_had_all_rules_at_once",
     ),
     (
         "go on from Python: ravine.{}(",
@@ -265,11 +260,6 @@ FOLLOWED: list[tuple[str, Any, Any]] = [
         "run again on unused seeds: {}",
         None,
         "tests/execution/test_actions.py::test_a_claim_is_run_again_on_unused_seeds",
-    ),
-    (
-        "--into keeps the plan of the race it adds to",
-        None,
-        "tests/execution/test_actions.py::test_a_race_that_grew_is_the_race_that_had_all_rules_at_once",
     ),
     (
         "the {} in '{}' has {} {}, not {}",

@@ -97,12 +97,12 @@ def test_where_steps_take_longer_the_speedup_in_seconds_is_lower(finished: Path)
 
 def test_a_claim_is_run_again_on_unused_seeds(finished: Path, task: Task) -> None:
     before = ravine.Race.open(finished)
-    first = ravine.verify(finished, seeds=6, task=task, **HERE)
+    first = ravine.replicate(finished, seeds=6, task=task, **HERE)
     assert (first.check.rule, first.check.seeds) == (before.winner.rule, 6)
     assert first.check.target.value == before.verdict.target
     assert first.held
     # As a second call would, which finds the first one whole, take the seeds after it.
-    second = ravine.verify(finished, seeds=1, task=task, **HERE)
+    second = ravine.replicate(finished, seeds=1, task=task, **HERE)
     assert second.check.study == first.check.study + 1
     assert not second.held  # one seed proves nothing
     assert "did not hold" in str(second)
@@ -127,17 +127,17 @@ def test_a_check_that_was_interrupted_goes_on(
     with monkeypatch.context() as patch:
         patch.setattr(Check, "due", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
         with pytest.raises(KeyboardInterrupt):
-            ravine.verify(finished, seeds=2, task=task, **HERE)
+            ravine.replicate(finished, seeds=2, task=task, **HERE)
     # Nothing of it is lost or in the way: the race is finished, and the same check is done now.
     assert ravine.Race.open(finished).finished
-    assert ravine.verify(finished, seeds=2, task=task, **HERE).check.study == 1
+    assert ravine.replicate(finished, seeds=2, task=task, **HERE).check.study == 1
     assert len(ravine.Race.open(finished).checks) == 1
 
 
 def test_a_race_that_grew_is_the_race_that_had_all_rules_at_once(
     finished: Path, task: Task, tmp_path: Path
 ) -> None:
-    grown = ravine.grow(finished, ["nadam"], task=task, **HERE)
+    grown = ravine.extend(finished, ["nadam"], task=task, **HERE)
     at_once = ravine.race(
         task,
         rules=["sgd", "adam", "nadam"],
@@ -150,14 +150,14 @@ def test_a_race_that_grew_is_the_race_that_had_all_rules_at_once(
     assert grown.meta["command"] == at_once.meta["command"]
     assert all(s.step_seconds for s in grown.verdict.standings)
     with pytest.raises(InvalidArgument, match="nadam: already in the race"):
-        ravine.grow(finished, ["nadam"], task=task, **HERE)
+        ravine.extend(finished, ["nadam"], task=task, **HERE)
 
 
 def test_a_race_that_is_not_finished_does_neither(finished: Path) -> None:
     with sqlite3.connect(finished / "race.sqlite") as db:
         db.execute("DELETE FROM segments WHERE run = (SELECT id FROM runs WHERE stage = 'fresh')")
     db.close()
-    for verb in (lambda: ravine.grow(finished, ["nadam"]), lambda: ravine.verify(finished)):
+    for verb in (lambda: ravine.extend(finished, ["nadam"]), lambda: ravine.replicate(finished)):
         with pytest.raises(
             InvalidArgument, match=f"is unfinished: first 'ravine resume {finished}'"
         ):

@@ -321,12 +321,12 @@ def test_what_only_the_first_may_do_is_done_while_its_place_is_empty() -> None:
 def test_a_pool_grows_with_its_crew() -> None:
     queue = Queue(Job("a", {}), Job("b", {}))
 
-    def grow(backend: Guests) -> None:
+    def extend(backend: Guests) -> None:
         backend.hired[0].come()
         backend.count = 3
 
     backend = Guests(
-        grow,
+        extend,
         lambda g: g.hired[2].come(),
         lambda g: g.hired[2].say("done", "b"),
         lambda g: g.hired[0].say("done", "a"),

@@ -309,7 +309,7 @@ def test_an_actor_a_gpu_keeps_its_programs(
         np.testing.assert_allclose(ours.losses, theirs.losses, rtol=1e-4)
         np.testing.assert_allclose(ours.measures, theirs.measures, rtol=1e-4)
     monkeypatch.setenv("XLA_FLAGS", "--xla_force_host_platform_device_count=2")
-    grown = ravine.grow(away, ["momentum"], task=line, progress=False)  # on two of this machine
+    grown = ravine.extend(away, ["momentum"], task=line, progress=False)  # on two of this machine
     assert grown.plan.facts.engine == engines.GPU
     assert grown.finished
 

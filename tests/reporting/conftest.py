@@ -131,19 +131,19 @@ def make_results() -> Make:
 @pytest.fixture(scope="session")
 def results(make_results: Make) -> Results:
     """One fresh run of Nesterov is lost on its way; the winner was confirmed on TensorFlow."""
-    return confirm(
+    return crosscheck(
         make_results(
             lambda c: lost(c, 101) if c.run.rule == "nesterov" and c.run.seed == 2_000_003 else c
         )
     )
 
 
-@pytest.fixture(name="confirm", scope="session")
+@pytest.fixture(name="crosscheck", scope="session")
 def confirm_fixture() -> Callable[[Results], Results]:
-    return confirm
+    return crosscheck
 
 
-def confirm(results: Results) -> Results:
+def crosscheck(results: Results) -> Results:
     """Three seeds more: the same there to five digits, but for the winner's first, which is late.
 
     Two seconds are for the graph, then each part takes 10 ms.

@@ -157,9 +157,9 @@ def test_a_loss_without_logarithm_gets_a_linear_axis_and_no_target_no_line(make_
 
 
 @pytest.fixture(scope="module")
-def all_measured(make_results, confirm):
+def all_measured(make_results, crosscheck):
     """Steps were timed too, so that there is every chart."""
-    return confirm(make_results(step_seconds=dict.fromkeys(SPEED, 1e-4)))
+    return crosscheck(make_results(step_seconds=dict.fromkeys(SPEED, 1e-4)))
 
 
 @pytest.mark.parametrize("name", charts.CHARTS)
@@ -209,7 +209,7 @@ def test_a_chart_is_drawn_as_asked_or_says_what_is_known(results):
     ):
         charts.chart(results, "clocks")
     with pytest.raises(
-        InvalidArgument, match=r"no chart confirmation of this race: .* ravine confirm"
+        InvalidArgument, match=r"no chart confirmation of this race: .* ravine crosscheck"
     ):
         charts.chart(replace(results, confirmed=()), "confirmation")
 

@@ -24,11 +24,9 @@ from ravine.cli.options import (
     Seeds,
     Workers,
 )
-from ravine.errors import InvalidArgument
 
 if TYPE_CHECKING:
-    from ravine.execution.ablation import Ablation
-    from ravine.results.race import Race
+    pass
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -61,7 +59,7 @@ RACE_EXAMPLES = """**Examples**
 
 - `ravine race --rules adam,adamw --search beta_2,weight_decay`
 
-- `ravine race --confirm tensorflow`: the winner once more, by `model.fit` on TensorFlow
+- `ravine race --crosscheck tensorflow`: the winner once more, by `model.fit` on TensorFlow
 
 - `ravine race digits-deep --vary activation=relu,sigmoid --vary normalization=none,batch`
 
@@ -71,7 +69,6 @@ RACE_EXAMPLES = """**Examples**
 
 - `ravine race my_task.py:make_task`: your own, which `ravine new my_task.py` begins
 
-- `ravine race --into my-race --rules nadam`: one more rule in a finished race
 """
 
 
@@ -99,7 +96,6 @@ def ravine(
 
 @app.command(epilog=RACE_EXAMPLES)
 def race(
-    context: typer.Context,
     task: Annotated[
         str,
         typer.Argument(
@@ -180,7 +176,7 @@ def race(
             "every rule has; lr: the learning rate alone. Default: full.",
         ),
     ] = None,
-    confirm: Annotated[
+    crosscheck: Annotated[
         str | None,
         typer.Option(
             metavar="FRAMEWORK",
@@ -205,13 +201,6 @@ def race(
             "`ravine tasks` says which a task has.",
         ),
     ] = None,
-    into: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="DIR",
-            help="A finished race that the rules are added to, under its own plan.",
-        ),
-    ] = None,
     out: Annotated[
         Path | None,
         typer.Option(
@@ -229,25 +218,8 @@ def race(
     """Race update rules: tune each, judge all against a reference, report."""
     with exit_codes():
         from ravine import api
-        from ravine.execution import actions
         from ravine.frameworks.spelling import read_rules
 
-        found: Race | Ablation
-        if into is not None:
-            from ravine.tasks.adapters.entry import named
-
-            _only_with_into(context)
-            found = actions.grow(
-                into,
-                read_rules(rules or ""),
-                task=named(task if ":" in task else None),
-                workers=workers,
-                ray=ray,
-                progress=not quiet,
-                profile=profile,
-            )
-            finished.show(found, as_json=as_json, quiet=quiet)
-            return
         found = api.race(
             task,
             rules=None if rules is None else read_rules(rules),
@@ -266,7 +238,7 @@ def race(
             search=search,
             trials=trials,
             tune=tune,
-            confirm=confirm,
+            crosscheck=crosscheck,
             budget=budget,
             vary=vary or None,
             out=out,
@@ -311,10 +283,42 @@ def resume(
 
 
 @app.command(
-    epilog="**Examples**: `ravine verify my-race`, `ravine verify my-race --seeds 20`; a claim "
-    "that does not hold is exit code 1"
+    epilog="**Examples**: `ravine extend my-race --rules nadam`, "
+    "`ravine extend my-race --rules nadam --task my_task.py:make_task`"
 )
-def verify(
+def extend(
+    folder: Folder,
+    rules: Annotated[str, typer.Option(metavar="LIST", help="The rules to add.")],
+    task: OwnTask = None,
+    workers: Workers = None,
+    ray: Ray = None,
+    profile: Profile = False,
+    quiet: Quiet = False,
+    as_json: AsJson = False,
+) -> None:
+    """Add rules to a finished race, under its own plan: what is stored is not run again."""
+    with exit_codes():
+        from ravine.execution import actions
+        from ravine.frameworks.spelling import read_rules
+        from ravine.tasks.adapters.entry import named
+
+        found = actions.extend(
+            folder,
+            read_rules(rules),
+            task=named(task),
+            workers=workers,
+            ray=ray,
+            progress=not quiet,
+            profile=profile,
+        )
+        finished.show(found, as_json=as_json, quiet=quiet)
+
+
+@app.command(
+    epilog="**Examples**: `ravine replicate my-race`, `ravine replicate my-race --seeds 20`; a "
+    "claim that does not hold is exit code 1"
+)
+def replicate(
     folder: Folder,
     seeds: Annotated[int, typer.Option(metavar="N", help="Unused seeds to take.")] = 12,
     task: OwnTask = None,
@@ -326,14 +330,14 @@ def verify(
         from ravine.execution import actions
         from ravine.tasks.adapters.entry import named
 
-        checked = actions.verify(
+        checked = actions.replicate(
             folder, seeds=seeds, task=named(task), workers=workers, progress=not quiet
         )
         typer.echo(str(checked))
         sys.exit(0 if checked.held else 1)
 
 
-app.command(epilog=evidence.CONFIRM_EXAMPLES)(evidence.confirm)
+app.command(epilog=evidence.CROSSCHECK_EXAMPLES)(evidence.crosscheck)
 app.command()(finished.report)
 app.command(epilog=finished.COMPARE_EXAMPLES)(finished.compare)
 app.command(epilog=finished.EXPORT_EXAMPLES)(finished.export)
@@ -356,17 +360,3 @@ app.command()(lookup.tasks)
 def main() -> None:
     """Run the command line."""
     app()
-
-
-def _only_with_into(context: typer.Context) -> None:
-    """A race that grows keeps its plan: options that would change it are refused, by name."""
-    free = {"rules", "into", "workers", "ray", "profile", "quiet", "as_json"}
-    if ":" in context.params["task"]:  # it names the task of the race again
-        free.add("task")
-    for name in context.params:
-        given = context.get_parameter_source(name)
-        if name not in free and given is not None and given.name != "DEFAULT":
-            raise InvalidArgument(
-                f"--into keeps the plan of the race it adds to: leave out "
-                f"{name if name == 'task' else '--' + name.replace('_', '-')}"
-            )

@@ -33,11 +33,11 @@ VALIDATE_EXAMPLES = """**Examples**
 
 - `ravine validate --no-retuning`: a little faster
 """
-CONFIRM_EXAMPLES = """**Examples**
+CROSSCHECK_EXAMPLES = """**Examples**
 
-- `ravine confirm my-race --in tensorflow`
+- `ravine crosscheck my-race --in tensorflow`
 
-- `ravine confirm my-race --in torch --seeds 5`
+- `ravine crosscheck my-race --in torch --seeds 5`
 """
 SUITE_EXAMPLES = """**Examples**
 
@@ -126,7 +126,7 @@ def suite(
         )
 
 
-def confirm(
+def crosscheck(
     folder: Folder,
     framework: Annotated[
         str, typer.Option("--in", metavar="FRAMEWORK", help="tensorflow, jax or torch.")
@@ -146,7 +146,7 @@ def confirm(
         from ravine.tasks.adapters.entry import named
 
         own, shown = named(task), not quiet
-        found = actions.confirm(
+        found = actions.crosscheck(
             folder, framework, seeds=seeds, task=own, workers=workers, progress=shown
         )
         if quiet:

@@ -61,9 +61,9 @@ def race_each(
         raise InvalidArgument(
             "budget= is for one race: with vary, give seeds=, fresh_seeds=, trials="
         )
-    if "confirm" in options:
+    if "crosscheck" in options:
         raise InvalidArgument(
-            "confirm= is for one race: confirm those of interest when all are done"
+            "crosscheck= is for one race: crosscheck those of interest when all are done"
         )
     read_target(options.get("target"))
     by_name = named([read_rule(rule) for rule in (RULES if rules is None else rules)])

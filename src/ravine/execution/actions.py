@@ -38,9 +38,9 @@ from ravine.tasks.task import Task
 
 # How the command line names a task of one's own again, by the function that wants it.
 AGAIN = {
-    "verify": "give --task FILE.py:NAME, or ",
-    "confirm": "give --task FILE.py:NAME, or ",
-    "grow": "say 'ravine race FILE.py:NAME --into DIR', or ",
+    "replicate": "give --task FILE.py:NAME, or ",
+    "crosscheck": "give --task FILE.py:NAME, or ",
+    "extend": "give --task FILE.py:NAME, or ",
 }
 
 
@@ -65,7 +65,9 @@ def resume(
     keeping = found.best is None and found.payload is not None
     if found.finished and not keeping:  # the model that is kept is the last that a race makes
         if (framework := found.unconfirmed) is not None:
-            confirm(folder, framework, task=task, rules=rules, workers=workers, progress=progress)
+            crosscheck(
+                folder, framework, task=task, rules=rules, workers=workers, progress=progress
+            )
             return Race(found.folder)
         if (found.folder / WORK).exists() or not all((found.folder / p).exists() for p in PAGES):
             with locked(found.folder):
@@ -84,7 +86,7 @@ def resume(
         display = shown(progress, profile)
         run_session(found.folder, task, by_name, workers, ray, display, start, stages)
     if found.to_confirm:
-        confirm(
+        crosscheck(
             *(folder, found.to_confirm),
             task=task,
             rules=list(by_name.values()),
@@ -94,7 +96,7 @@ def resume(
     return Race(found.folder, task)
 
 
-def grow(
+def extend(
     folder: str | os.PathLike[str],
     rules: Sequence[AnyRule],
     *,
@@ -104,7 +106,7 @@ def grow(
     progress: bool = True,
     profile: bool = False,
 ) -> Race:
-    """Add rules to a finished race, under the same plan: ``ravine race --into DIR --rules LIST``.
+    """Add rules to a finished race, under the same plan: ``ravine extend DIR --rules LIST``.
 
     They are tuned and judged as the others were, on the same seeds; what is stored is not run
     again. A rule of your own that is in the race already is to be named again. Raises
@@ -120,7 +122,7 @@ def grow(
     new = {name: rule for name, rule in asked.items() if name not in found.plan.choices.rules}
     if not new:
         raise InvalidArgument(f"{', '.join(asked)}: already in the race in '{folder}'")
-    task, by_name = _own(found, task, list(asked.values()), "grow")
+    task, by_name = _own(found, task, list(asked.values()), "extend")
     by_name |= new
     choices = joined(found.plan.choices, task, by_name)
 
@@ -141,7 +143,7 @@ def grow(
     return Race(found.folder, task)
 
 
-def verify(
+def replicate(
     folder: str | os.PathLike[str],
     *,
     seeds: int = 12,
@@ -167,7 +169,7 @@ def verify(
             f"the race in '{folder}' is unfinished: first 'ravine resume {folder}'"
         )
     rule, chosen, target = claim_of(found.verdict, found.plan.facts.measures)
-    task, by_name = _own(found, task, rules, "verify")
+    task, by_name = _own(found, task, rules, "replicate")
     check = next((c for c in found.checks if c.due(found.plan, found.stored)), None)
     if check is None or (check.rule, check.chosen, check.seeds) != (rule, chosen, seeds):
         study = unused_study(found.plan, [*found.checks, *found.confirmations])
@@ -196,7 +198,7 @@ def check_target(target: str) -> None:
     if " " in target:
         raise InvalidArgument(
             f"the target '{target}' cannot be confirmed: runs in a framework are measured on the "
-            "test data; race without confirm, or to a target on the test data"
+            "test data; race without crosscheck, or to a target on the test data"
         )
 
 
@@ -227,7 +229,7 @@ def check_trains(driver: Scheduler, folder: Path, task: Task, framework: str) ->
         pool.work(FrameworkFits([Job("step", {"framework": CALLED[framework]})]))
 
 
-def confirm(
+def crosscheck(
     folder: str | os.PathLike[str],
     framework: str,
     *,
@@ -256,8 +258,8 @@ def confirm(
             f"the race in '{folder}' is unfinished: first 'ravine resume {folder}'"
         )
     if found.verdict.refused:
-        raise InvalidArgument(f"there is no winner to confirm: {found.verdict.sentence}")
-    own_task, by_name = _own(found, task, rules, "confirm")
+        raise InvalidArgument(f"there is no winner to crosscheck: {found.verdict.sentence}")
+    own_task, by_name = _own(found, task, rules, "crosscheck")
     check_framework(framework, own_task)
     check_target(found.plan.choices.target)
     confirmation = _confirmation(found, framework, seeds, by_name)

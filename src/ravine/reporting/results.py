@@ -59,9 +59,9 @@ class Results:
         """What confirms it again as it was confirmed, where the command does not say so itself."""
         asked = [one.confirmation for one in self.confirmed]
         return [
-            f"ravine confirm DIR --in {one.framework} --seeds {one.seeds}"
+            f"ravine crosscheck DIR --in {one.framework} --seeds {one.seeds}"
             for one in asked
-            if "confirm" not in self.command or one != asked[0]
+            if "crosscheck" not in self.command or one != asked[0]
         ]
 
     @property

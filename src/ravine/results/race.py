@@ -168,14 +168,14 @@ class Race:
         """Every measurement: rule, learning_rate, seed, stage, step, metric, split, value."""
         return self.results.frame()
 
-    def confirm(self, framework: str, *, seeds: int = 3, progress: bool = True) -> Confirmed:
-        """Train the winner and gradient descent by ``model.fit``: see ``ravine.confirm``.
+    def crosscheck(self, framework: str, *, seeds: int = 3, progress: bool = True) -> Confirmed:
+        """Train the winner and gradient descent by ``model.fit``: see ``ravine.crosscheck``.
 
         The race's pages, ``race.confirmed`` and ``race.chart("confirmation")`` have it then.
         """
         import ravine  # the verb: whoever has a race has it, though it stands above
 
-        found = ravine.confirm(
+        found = ravine.crosscheck(
             *(self.folder, framework),
             seeds=seeds,
             task=None if self._task is None or self._task.name in TASKS else self._task,

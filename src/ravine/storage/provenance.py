@@ -56,11 +56,13 @@ def differing(one: Mapping[str, str], other: Mapping[str, str]) -> list[str]:
     ]
 
 
-def command(choices: RaceConfig, task: Task, confirm: str | None = None, engine: str = JAX) -> str:
+def command(
+    choices: RaceConfig, task: Task, crosscheck: str | None = None, engine: str = JAX
+) -> str:
     """What makes the same choices: a command line; Python where that cannot say it.
 
-    ``confirm``: where its winner is trained once more; ``engine``: what trained it. Python is for
-    objects of the user's own, whose names stand for them, and for rates given rule by rule.
+    ``crosscheck``: where its winner is trained once more; ``engine``: what trained it. Python is
+    for objects of the user's own, whose names stand for them, and for rates given rule by rule.
     """
     options: dict[str, Any] = {}
     if choices.rules != tuple(RULES):
@@ -90,7 +92,7 @@ def command(choices: RaceConfig, task: Task, confirm: str | None = None, engine:
         "looks": (choices.looked, True),
         "objective": (choices.objective, TIME),
         "tune": (choices.tune, FULL),
-        "confirm": (confirm, None),
+        "crosscheck": (crosscheck, None),
         "device": (device(engine), device(JAX)),
     }
     options |= {name: value for name, (value, default) in usual.items() if value != default}

@@ -70,7 +70,7 @@ META: Mapping[str, Any] = {
     "best": Best | None,
     "checks": list[Checked] | None,
     "confirmations": list[Confirmed] | None,
-    "confirm": str | None,
+    "crosscheck": str | None,
     "others": dict[str, float],  # hyperparameters of a run
 }
 SCHEMA = """

@@ -188,7 +188,7 @@ def test_what_only_tensorflow_runs_is_raced_there_and_goes_on(
     assert race.plan.facts.engine == "keras-tensorflow"
     assert race.best == {**race.best, "file": "best.keras", "note": ""}  # trained anew: no bit off
     before = without_fresh_runs(folder)
-    words = ["verify", "race", "--task", "bound.py:task", "--seeds", "6", "--workers", "0"]
+    words = ["replicate", "race", "--task", "bound.py:task", "--seeds", "6", "--workers", "0"]
     code, said = without_workers(tmp_path, "tensorflow", None, *words)
     assert code in (0, 1), said  # whether it holds, nine steps do not decide
     assert "on 6 unused seeds" in said
@@ -199,7 +199,7 @@ def test_what_only_pytorch_runs_is_raced_there_and_goes_on(
     tmp_path: Path, tried_here: None
 ) -> None:
     """Stopped by Ctrl-C, resumed where it was and from the command line in a copy, confirmed."""
-    words = ["confirm", "race", "--in", "torch", "--task", "bound.py:task", "--workers", "0"]
+    words = ["crosscheck", "race", "--in", "torch", "--task", "bound.py:task", "--workers", "0"]
     code, said = without_workers(tmp_path, "torch", {**BUDGET, "workers": 0}, *words)
     assert code == 0, said
     assert "go on with: ravine resume race" in said

@@ -85,7 +85,7 @@ def missing(results: Results, name: str, chosen: Mapping[str, str]) -> str:
     if (name == "clocks" or chosen.get("by") == "seconds") and not timed(results):
         return "how long a step takes was not measured for every rule"
     if name == "confirmation" and not results.confirmed:
-        return "nobody trained its winner in a framework: ravine confirm DIR --in tensorflow"
+        return "nobody trained its winner in a framework: ravine crosscheck DIR --in tensorflow"
     if name in ("targets", "speedups") and results.verdict.refused:
         return "an audit found that the race was not fair"
     if name == "targets" and not results.verdict.leads_by_target:

@@ -72,7 +72,7 @@ class Display:
         """See ``ProgressListener``."""
         if self._state is not None:
             with self._lock:
-                self._state.grow(plan)
+                self._state.extend(plan)
             self._say(
                 "a best learning rate lies at the edge of its grid: every rule gets a decade more, "
                 f"about {plan.count} runs in all"

@@ -90,7 +90,7 @@ class State:
         """All that was wanted is done."""
         self._ended = True
 
-    def grow(self, plan: Plan) -> None:
+    def extend(self, plan: Plan) -> None:
         """The grids have grown."""
         self.plan, self.runs = plan, runs_of(plan)
 
