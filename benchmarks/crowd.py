@@ -26,16 +26,16 @@ START = 2.3  # the loss before step one
 
 
 def plan_of(
-    studies: int,
+    repetitions: int,
     seeds: int = 3,
     width: int = 4,
-    fresh_seeds: int = 12,
+    eval_seeds: int = 12,
     rules: Sequence[str] = tuple(RULES),
 ) -> Plan:
     """The race of these rules on the task that is raced by default, over 9 rates each."""
     task, kinds = TASKS["digits-mlp"], [RULES[name]() for name in rules]
     choices, by_name = choose(
-        task, kinds, None, seeds, fresh_seeds, None, None, target=0.3, studies=studies
+        task, kinds, None, seeds, eval_seeds, None, None, target=0.3, repetitions=repetitions
     )
     plan = make_plan(choices, by_name, FACTS)
     return Plan(**{**vars(plan), "width": width})

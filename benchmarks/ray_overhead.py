@@ -79,9 +79,9 @@ def compare(
     finally:
         local.close()
         ray.close()
-    segments = len(local.plan.cuts(local.plan.run("fresh", "adam", Configuration(0.1), 0))) * -(
-        -runs // local.plan.width
-    )
+    segments = len(
+        local.plan.cuts(local.plan.run("evaluation", "adam", Configuration(0.1), 0))
+    ) * -(-runs // local.plan.width)
     print(
         f"{runs} runs of {local.plan.steps} steps, {local.plan.width} lanes, "
         f"{segments} segments of a pack, {len(CORES)} workers"

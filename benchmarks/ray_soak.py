@@ -54,7 +54,7 @@ def main() -> None:
     asked = parser.parse_args()
     seeds = asked.runs // 8
     options = {"rules": ["adam"], "learning_rates": [0.03, 1.0], "epochs": 30}
-    options |= {"seeds": seeds, "fresh_seeds": (asked.runs - 10 - 4 * seeds + 1) // 2}
+    options |= {"tuning_seeds": seeds, "eval_seeds": (asked.runs - 10 - 4 * seeds + 1) // 2}
     with tempfile.TemporaryDirectory() as place:
         plan.LANE_BYTES, plan.SEGMENT_ROWS = LANES, ROWS
         alone = Path(place, "alone")

@@ -17,7 +17,7 @@ from typing import NamedTuple
 from playwright.sync_api import Browser, sync_playwright
 from synthetic import STEPS, race
 
-RACES = {"402": {}, "9,982": {"fresh_seeds": 16, "studies": 31}}
+RACES = {"402": {}, "9,982": {"eval_seeds": 16, "repetitions": 31}}
 WATCH = """
 window.tasks = [];
 new PerformanceObserver(list => list.getEntries().forEach(

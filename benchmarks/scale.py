@@ -1,9 +1,9 @@
 """How many finished segments a second a driver sustains, and what a segment carries.
 
-python benchmarks/scale.py [--studies 40] [--seeds 20] [--workers 1000] [--width 4] [--burst 16]:
-a race whose workers are simulated (``crowd.py``), but for them as shipped: the pool with a seat for
-each, the queue, the stopping of hopeless runs, the display that watches, SQLite with its fsync,
-checkpoints that are deleted.
+python benchmarks/scale.py [--repetitions 40] [--seeds 20] [--workers 1000] [--width 4] [--burst
+16]: a race whose workers are simulated (``crowd.py``), but for them as shipped: the pool with a
+seat for each, the queue, the stopping of hopeless runs, the display that watches, SQLite with its
+fsync, checkpoints that are deleted.
 
 --messages: the real sizes of jobs, answers and checkpoints, of the task that is raced by default
 and of the largest network that needs no download.
@@ -78,7 +78,7 @@ def resident() -> float:
 
 def sustained(given: argparse.Namespace) -> None:
     """One race, with a line every ten seconds."""
-    plan = plan_of(given.studies, given.seeds, given.width)
+    plan = plan_of(given.repetitions, given.seeds, given.width)
     print(f"{plan.count:,} runs of {plan.steps:,} steps, {given.workers:,} simulated workers")
     with tempfile.TemporaryDirectory() as made:
         folder = Path(made) / "race"
@@ -139,8 +139,8 @@ def messages() -> None:
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--studies", type=int, default=40)
-    parser.add_argument("--seeds", type=int, default=20, help="in tuning, of a study")
+    parser.add_argument("--repetitions", type=int, default=40)
+    parser.add_argument("--seeds", type=int, default=20, help="in tuning, of a repetition")
     parser.add_argument("--workers", type=int, default=1000)
     parser.add_argument("--width", type=int, default=4, help="runs of a pack")
     parser.add_argument("--burst", type=int, default=16, help="answers between two looks")

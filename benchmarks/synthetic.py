@@ -22,12 +22,12 @@ FLOOR, START = 0.08, 2.3  # losses of the best run and before step one
 SPIKES = 5  # a run
 
 
-def race(folder: Path, fresh_seeds: int = 26, studies: int = 1) -> Race:
-    """Eight rules on nine rates and finer ones by up to three seeds, judged on so many, each study.
+def race(folder: Path, eval_seeds: int = 26, repetitions: int = 1) -> Race:
+    """Eight rules on nine rates and finer ones by up to three seeds, judged on so many.
 
     All are judged on all of the seeds, so that there are as many runs as are asked for.
     """
-    plan = _plan(fresh_seeds, studies)
+    plan = _plan(eval_seeds, repetitions)
     meta = {
         "plan": plan.to_json(),
         "machine": {"system": "none", "processor": "a formula", "cores": 0},
@@ -49,14 +49,14 @@ def race(folder: Path, fresh_seeds: int = 26, studies: int = 1) -> Race:
     return Race.open(folder)
 
 
-def _plan(fresh_seeds: int, studies: int) -> Plan:
+def _plan(eval_seeds: int, repetitions: int) -> Plan:
     kinds = [kind() for kind in RULES.values()]
     task = TASKS["digits-mlp"]
     choices, rules = choose(
-        *(task, kinds, None, 3, fresh_seeds, 20, 32),
+        *(task, kinds, None, 3, eval_seeds, 20, 32),
         early_stopping=False,
         looks=False,
-        studies=studies,
+        repetitions=repetitions,
     )
     plan = make_plan(
         choices, rules, TaskInfo(9_000, (3_200, 400, 400), ("loss", "accuracy"), "0" * 64)

@@ -32,8 +32,8 @@ race = ravine.race(
     metrics=["accuracy"],
     rules=["adam"],  # against plain gradient descent, which always takes part
     learning_rates="1e-3:1:4",  # a real race tries nine, on two seeds, and judges on up to twelve
-    seeds=1,
-    fresh_seeds=2,
+    tuning_seeds=1,
+    eval_seeds=2,
     epochs=3,
     progress=False,
 )

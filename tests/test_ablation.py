@@ -24,7 +24,13 @@ pytestmark = [
 
 VARY = {"activation": ["tanh", "relu"], "pretraining": ["none", "other-half"]}
 NAMES = [f"activation={a},pretraining={p}" for a in VARY["activation"] for p in VARY["pretraining"]]
-TINY = {"learning_rates": [0.03, 0.3], "seeds": 1, "fresh_seeds": 6, "epochs": 3, "batch_size": 8}
+TINY = {
+    "learning_rates": [0.03, 0.3],
+    "tuning_seeds": 1,
+    "eval_seeds": 6,
+    "epochs": 3,
+    "batch_size": 8,
+}
 HERE: dict[str, Any] = {"workers": 0, "progress": False}
 # One rule, as what several do is in verdict/test_levers.py and pages/test_lever_page.py.
 

@@ -15,7 +15,12 @@ from ravine.tasks import find
 from ravine.tasks.task import Data, Task
 
 pytestmark = pytest.mark.usefixtures("compiled_quickly", "no_charts")
-TINY: dict[str, Any] = {"learning_rates": "1e-5,1e-4", "epochs": 2, "seeds": 1, "fresh_seeds": 7}
+TINY: dict[str, Any] = {
+    "learning_rates": "1e-5,1e-4",
+    "epochs": 2,
+    "tuning_seeds": 1,
+    "eval_seeds": 7,
+}
 TINY |= {"progress": False, "workers": 0}
 
 
@@ -79,7 +84,9 @@ def test_a_store_that_was_tampered_with_ranks_nobody(
     out = tmp_path / "out"
     shutil.copytree(warned, out)
     with sqlite3.connect(out / "race.sqlite") as db:
-        db.execute(f"UPDATE runs SET {column} = 'others' WHERE rule = 'adam' AND stage = 'fresh'")
+        db.execute(
+            f"UPDATE runs SET {column} = 'others' WHERE rule = 'adam' AND stage = 'evaluation'"
+        )
     db.close()
     race = ravine.Race.open(out)
     assert {k for k, v in results(race).items() if v == "refused"} == {what}

@@ -39,7 +39,7 @@ def test_a_budget_settles_the_plan_for_good(
         "rules": ["adam"],
         "learning_rates": "1e-4:1e-2:7",
         "epochs": 1,
-        "seeds": 3,
+        "tuning_seeds": 3,
         "workers": 0,
     }
     with monkeypatch.context() as patched:
@@ -52,7 +52,7 @@ def test_a_budget_settles_the_plan_for_good(
     assert settled.choices.fitted in said
     assert "an estimate: about" in said
     assert settled.choices.fitted.startswith(
-        "to fit 2 h 30 min: 2 tuning seeds instead of 3, 8 fresh seeds instead of 12; all"
+        "to fit 2 h 30 min: 2 tuning seeds instead of 3, 8 evaluation seeds instead of 12; all"
     )
     monkeypatch.setattr(Scheduler, "rehearse", never)
     monkeypatch.setattr(report, "FIRST", ("curves",))  # of the page the words are looked at
@@ -64,11 +64,11 @@ def test_a_budget_settles_the_plan_for_good(
     assert stages["sgd", "reference"] == 10
     for rule in ("sgd", "adam"):
         assert 7 <= stages[rule, "tuning"] <= 7 * 2
-        assert stages[rule, "fresh"] in (4, 6, 8)  # looks
+        assert stages[rule, "evaluation"] in (4, 6, 8)  # looks
     assert {c.run.seed for c in race.stored if c.run.stage == "tuning"} == {0, 1}
     content = json.loads(race.results.to_json())
     assert content["protocol"]["budget"] == settled.choices.fitted
-    assert content["protocol"]["fresh_seeds"] == 8
+    assert content["protocol"]["eval_seeds"] == 8
     assert settled.choices.fitted in race.report().read_text(encoding="utf-8")
 
 

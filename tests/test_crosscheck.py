@@ -19,8 +19,8 @@ from ravine.storage.store import Store
 SMALL: dict[str, Any] = {
     "rules": ["sgd", "momentum"],
     "learning_rates": {"sgd": [0.03], "momentum": [0.3]},
-    "seeds": 1,
-    "fresh_seeds": 2,
+    "tuning_seeds": 1,
+    "eval_seeds": 2,
     "epochs": 4,
     "workers": 0,
     "progress": False,

@@ -64,7 +64,7 @@ def races_in_brief(monkeypatch: pytest.MonkeyPatch, no_pages: None) -> Iterator[
     """
     import keras
 
-    race, few = ravine.race, {"seeds": 1, "fresh_seeds": 6, "learning_rates": [0.01, 0.1]}
+    race, few = ravine.race, {"tuning_seeds": 1, "eval_seeds": 6, "learning_rates": [0.01, 0.1]}
 
     def briefly(*given: Any, **asked: Any) -> Any:
         epochs = {"epochs": min(2, asked["epochs"])} if "epochs" in asked else {}

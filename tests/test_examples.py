@@ -67,7 +67,7 @@ def test_it_runs(
     race = ravine.race
 
     def briefly(*given: Any, **asked: Any) -> Any:
-        return race(*given, **{"seeds": 1, "fresh_seeds": 2} | asked)
+        return race(*given, **{"tuning_seeds": 1, "eval_seeds": 2} | asked)
 
     def here(_: object, bench: Any) -> WorkerBackend:
         return Local(1, bench) if example == OWN_RULE else InProcess(bench)

@@ -31,7 +31,12 @@ WRAPPED = [
     "partition(momentum)",
     "l2(clip(nesterov, clipnorm=1))",
 ]
-SHORT: dict[str, Any] = {"learning_rates": "0.01,0.1", "epochs": 5, "seeds": 1, "fresh_seeds": 1}
+SHORT: dict[str, Any] = {
+    "learning_rates": "0.01,0.1",
+    "epochs": 5,
+    "tuning_seeds": 1,
+    "eval_seeds": 1,
+}
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -60,14 +65,14 @@ def test_neither_segments_nor_how_it_is_asked_for_change_a_curve(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, assert_same: Callable[..., None]
 ) -> None:
     """At the largest rate every run diverges; at some that do not Adam is stopped early."""
-    small = {"epochs": 5, "seeds": 2, "fresh_seeds": 2}
+    small = {"epochs": 5, "tuning_seeds": 2, "eval_seeds": 2}
     text = {"rules": "adam(beta_1=0.8)", "learning_rates": "1e-4,1e-3,1e20"} | small
     objects = {"rules": [ravine.Adam(beta_1=0.8)], "learning_rates": [1e20, 1e-4, 1e-3]} | small
     whole = ravine.race("breast-cancer-logistic", **text, **HERE, out=tmp_path / "whole")
     monkeypatch.setattr(plan, "SEGMENT_ROWS", plan.LANES * 32 * 11)  # eleven steps
     cut = ravine.race("breast-cancer-logistic", **objects, **HERE, out=tmp_path / "cut")
     fresh, tuning = (
-        next(c.run for c in whole.stored if c.run.stage == s) for s in ("fresh", "tuning")
+        next(c.run for c in whole.stored if c.run.stage == s) for s in ("evaluation", "tuning")
     )
     assert (whole.plan.cuts(fresh), whole.plan.cuts(tuning)) == ((50,), (6, 12, 25, 50))
     assert cut.plan.cuts(fresh) == (11, 22, 33, 44, 50)
@@ -149,4 +154,4 @@ def test_a_race_of_own_rules_says_how_it_goes_on(tmp_path: Path) -> None:
     with pytest.raises(InvalidArgument, match="have changed since it was planned"):
         ravine.resume(tmp_path, rules=[Mine], **HERE)  # it was of other data
     said = provenance.command(choices, TASKS["digits-mlp"])
-    assert said.startswith("ravine.race('digits-mlp', rules=['sgd', mine], seeds=1")
+    assert said.startswith("ravine.race('digits-mlp', rules=['sgd', mine], tuning_seeds=1")

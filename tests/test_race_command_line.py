@@ -23,7 +23,7 @@ from ravine.tasks import TASKS
 
 # Whose programs are compiled in half the time of those of the task by default.
 SMALL = ["diabetes-linear", "--rules", "adam(beta_1=0.8)", "--learning-rates", "0.01,0.1,2,1e20"]
-SMALL += ["--seeds", "2", "--fresh-seeds", "2", "--epochs", "3"]
+SMALL += ["--seeds", "2", "--eval-seeds", "2", "--epochs", "3"]
 RAVINE = [sys.executable, "-c", f"{COMMAND_LINE}\nmain()"]
 
 # Ctrl-C once a run is stored, whatever who began the tests does with it.
@@ -171,7 +171,7 @@ def test_the_winners_model_is_its_best_run(folder: Path) -> None:
     assert race.best is not None
     assert race.best["note"] == ""  # trained once more, it gave the same bits
     curve = next(c for c in race.stored if c.run.id == race.best["run"])
-    own = [c for c in race.stored if c.run.stage == "fresh" and c.run.rule == race.winner.rule]
+    own = [c for c in race.stored if c.run.stage == "evaluation" and c.run.rule == race.winner.rule]
     ends = [c.measures[-1, analysis.VALIDATION, 0] for c in own]
     assert curve.measures[-1, analysis.VALIDATION, 0] == min(ends)
     x, y = TASKS["diabetes-linear"].load().test
@@ -232,7 +232,7 @@ def test_where_nothing_is_left_to_do_it_is_no_fault_to_go_on(folder: Path) -> No
         (["--learning-rates", "0:1:9"], "must be > 0"),
         (["--learning-rates", "1:0.1:9"], "run backwards"),
         (["--seeds", "0"], "seeds=0"),
-        (["--fresh-seeds", "0"], "fresh_seeds=0"),
+        (["--eval-seeds", "0"], "eval_seeds=0"),
         (["--workers", "-1"], "workers=-1"),
         (["--schedule", "cosin"], "unknown schedule 'cosin': did you mean 'cosine'?"),
         (["--rules", "decay(adamw)"], "adamw already has a weight_decay of its own"),

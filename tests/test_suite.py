@@ -16,7 +16,7 @@ from ravine.storage.multi_race_dir import MultiRaceDir
 pytestmark = pytest.mark.usefixtures("compiled_quickly")
 
 TASKS = ["diabetes-linear", "breast-cancer-logistic"]
-TINY = {"seeds": 1, "fresh_seeds": 1, "epochs": 1}
+TINY = {"tuning_seeds": 1, "eval_seeds": 1, "epochs": 1}
 
 
 def changed(folder: Path, tasks: list[str]) -> dict[str, int]:
@@ -36,7 +36,7 @@ def interrupted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, no_pages: None)
             (folder / page).touch()
 
     words = ["suite", "--tasks", ",".join(TASKS), "--rules", "sgd,adagrad", "--out", str(out)]
-    words += ["--seeds", "1", "--fresh-seeds", "1", "--epochs", "1", "--workers", "0"]
+    words += ["--seeds", "1", "--eval-seeds", "1", "--epochs", "1", "--workers", "0"]
     with monkeypatch.context() as patch:
         patch.setattr(MultiRaceDir, "race", stopping)
         done = CliRunner().invoke(app, words)
@@ -93,7 +93,7 @@ def test_a_suite_that_is_interrupted_goes_on(interrupted: Path) -> None:
         ({"tasks": "digits-mlp,digits-mlp"}, "task 'digits-mlp' is listed twice"),
         ({"rules": "adm"}, "did you mean 'adam'"),
         ({"seed": 3}, "did you mean 'seeds'"),
-        ({"seeds": 0}, "seeds=0 is not allowed"),
+        ({"tuning_seeds": 0}, "tuning_seeds=0 is not allowed"),
     ],
 )
 def test_a_wrong_call_leaves_nothing(arguments: dict, said: str, tmp_path: Path) -> None:

@@ -127,7 +127,7 @@ class Canary:
         return Path.touch, (self.file,)
 
 
-TINY: Any = {"rules": ["sgd"], "learning_rates": [0.01], "seeds": 1, "fresh_seeds": 6}
+TINY: Any = {"rules": ["sgd"], "learning_rates": [0.01], "tuning_seeds": 1, "eval_seeds": 6}
 TINY |= {"epochs": 1, "workers": 0, "progress": False}
 
 
@@ -276,7 +276,7 @@ def test_several_races_in_a_strangers_folder_execute_nothing_of_it(
     folder = tmp_path / "all"
     canary = planted(raced, folder / "diabetes-linear", "jax", finished=False)
     shutil.copytree(folder / "diabetes-linear" / "work", folder / "work")
-    few = {"learning_rates": [0.01], "seeds": 1, "fresh_seeds": 6, "epochs": 1}
+    few = {"learning_rates": [0.01], "tuning_seeds": 1, "eval_seeds": 6, "epochs": 1}
     written = {**asked, "rules": ["sgd"], "options": few}
     (folder / options).write_text(json.dumps(written), encoding="utf-8")
     done = CliRunner().invoke(app, ["resume", str(folder), "--workers", "0"])

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 import ravine
 from ravine.execution import session
 from ravine.experiment import grids
-from ravine.experiment.config import STUDY_SEEDS
+from ravine.experiment.config import REPETITION_SEEDS
 from ravine.experiment.endpoint import joined, lowest_so_far
 from ravine.experiment.plan import FIRST_SEED
 from ravine.rules import RULES
@@ -224,14 +224,14 @@ def _raced(
     with tempfile.TemporaryDirectory() as place:
         session.publish_pages = lambda race: None  # type: ignore[attr-defined]
         if name.endswith(f":{OTHER}"):
-            FIRST_SEED["tuning"] = STUDY_SEEDS // 2  # one seed a study is run
+            FIRST_SEED["tuning"] = REPETITION_SEEDS // 2  # one seed a repetition is run
         race = ravine.race(
             task_of(name),
             rules=list(rates),
             learning_rates={r: list(own) for r, own in rates.items()},
-            seeds=1,  # or rates that are far behind on the first seed are not run on the others
-            studies=seeds,
-            fresh_seeds=1,
+            tuning_seeds=1,  # of more, rates that are far behind on the first are not run on all
+            repetitions=seeds,
+            eval_seeds=1,
             early_stopping=False,
             reference=next(iter(rates)),
             schedule=schedule,

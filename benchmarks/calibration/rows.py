@@ -19,8 +19,8 @@ from numpy.typing import NDArray
 
 import ravine
 from ravine.analysis.comparing import TOLERANCE, Tuned, compare, shared
+from ravine.analysis.repetitions import repeated
 from ravine.analysis.statistics import half_sample_variance
-from ravine.analysis.studies import studied
 from ravine.execution import session
 from ravine.experiment.configuration import Configuration
 from ravine.tasks import find
@@ -43,14 +43,14 @@ def raced(name: str, seed: int) -> dict[str, NDArray[np.float64]]:
             replace(task, name=f"{name}-{seed}", load=lambda: data),
             rules=list(RULES),
             learning_rates={rule: [rate] for rule, rate in RULES.items()},
-            seeds=1,
-            fresh_seeds=SEEDS,
+            tuning_seeds=1,
+            eval_seeds=SEEDS,
             looks=False,
             reference=REFERENCE,
             progress=False,
             out=Path(place) / "race",
         )
-        evaluated = studied(race.plan, race.stored).each[0].evaluated
+        evaluated = repeated(race.plan, race.stored).each[0].evaluated
     assert evaluated is not None
     found = {}
     for rule in RULES:

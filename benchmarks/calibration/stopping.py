@@ -173,16 +173,16 @@ def full(asked: Mapping[str, Any], seeds: int) -> Full:
     rules: list[Any] = [*RULES, Lion, ScheduleFree]
     with tempfile.TemporaryDirectory() as place:
         session.publish_pages = lambda race: None  # type: ignore[attr-defined]
-        more = {"early_stopping": False, "fresh_seeds": 1, "progress": False}
-        short = {**asked, **more, "epochs": 1, "seeds": 1}
+        more = {"early_stopping": False, "eval_seeds": 1, "progress": False}
+        short = {**asked, **more, "epochs": 1, "tuning_seeds": 1}
         first = ravine.race(**short, rules=rules, out=f"{place}/first")
         rates = {rule: list(x) for rule, x in first.plan.choices.learning_rates.items()}
         race = ravine.race(
             **asked,
             rules=rules,
             learning_rates=rates,
-            seeds=1,  # or rates that are far behind on the first seed are not run on the others
-            studies=seeds,
+            tuning_seeds=1,  # of more, rates that are far behind on the first are not run on all
+            repetitions=seeds,
             **more,
             out=f"{place}/race",
         )
@@ -193,7 +193,10 @@ def full(asked: Mapping[str, Any], seeds: int) -> Full:
     kept = {key: runs for key, runs in bank.items() if len(runs) == seeds}
     assert len(kept) == len(bank), "a learning rate lacks runs"
     return Full(
-        replace(plan, choices=replace(plan.choices, seeds=2, studies=1, early_stopping=True)), kept
+        replace(
+            plan, choices=replace(plan.choices, tuning_seeds=2, repetitions=1, early_stopping=True)
+        ),
+        kept,
     )
 
 

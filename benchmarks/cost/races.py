@@ -85,8 +85,8 @@ def main(task: str, runs: str, folder: str) -> None:
         one_layer() if task == SHORT else task,
         rules=["sgd"],
         learning_rates=[0.1],
-        seeds=1,
-        fresh_seeds=int(runs) - FEWEST + 1,
+        tuning_seeds=1,
+        eval_seeds=int(runs) - FEWEST + 1,
         out=Path(folder) / "race",
         progress=False,
     )

@@ -24,7 +24,7 @@ from ravine.storage.work_files import DATA, weights_file
 from ravine.training.batches import batch_rows
 
 PROGRAM = "program-adam.npz"
-STAGE = "fresh"  # the one in which no run is ever cut short
+STAGE = "evaluation"  # the one in which no run is ever cut short
 
 
 class Ours:

@@ -56,8 +56,8 @@ def fit(backend: str, executions: tuple[int, ...]) -> tuple[Way, ...]:
 def _peers(subject: Subject, period: int) -> dict[str, Peer]:
     # An execution cannot span two evaluations.
     tuned = tuple(n for n in (99, 33, 10, 5) if n <= period and period % n == 0) or (1,)
-    studies = {
-        tool: (Way("pinned, a study each", "search", {"tool": tool}, env, chunk=0),)
+    repetitions = {
+        tool: (Way("pinned, a repetition each", "search", {"tool": tool}, env, chunk=0),)
         for tool, env in (
             ("optuna", ONE_THREAD),
             ("keras-tuner", {**ONE_THREAD, "KERAS_BACKEND": "jax"}),
@@ -70,8 +70,8 @@ def _peers(subject: Subject, period: int) -> dict[str, Peer]:
     return {
         "expert": Peer(EXPERT, scans, {NARROW: 1.0, WIDE: 1.0, CNN: 1.0}),
         "naive": Peer("that scan, the Keras model as it is", NAIVE, {CNN: 5.0}, (CNN.task,)),
-        "optuna": Peer("Optuna driving the first scan", studies["optuna"]),
-        "keras-tuner": Peer("KerasTuner driving the first scan", studies["keras-tuner"]),
+        "optuna": Peer("Optuna driving the first scan", repetitions["optuna"]),
+        "keras-tuner": Peer("KerasTuner driving the first scan", repetitions["keras-tuner"]),
         "torch-vmap": Peer("PyTorch, torch.func.vmap", lanes, {NARROW: 4.0}, dense),
         "torch": Peer("PyTorch, eager loop, fused Adam", loop, {NARROW: 12.0}, dense),
         "keras-jax": Peer("Keras fit on JAX, tuned", fit("jax", tuned)),

@@ -31,8 +31,8 @@ def optuna_grid(trial: Callable[[int], float], values: Sequence[int]) -> None:
 
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     sampler = optuna.samplers.GridSampler({"value": values})
-    study = optuna.create_study(sampler=sampler)  # kept in memory: its fastest storage
-    study.optimize(
+    repetition = optuna.create_study(sampler=sampler)  # kept in memory: its fastest storage
+    repetition.optimize(
         lambda given: trial(given.suggest_categorical("value", values)), n_trials=len(values)
     )
 

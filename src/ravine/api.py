@@ -58,8 +58,8 @@ def race(
     rules: str | Sequence[AnyRule] | None = None,
     learning_rates: Rates = None,
     reference: AnyRule = "sgd",
-    seeds: int = 2,
-    fresh_seeds: int = 12,
+    tuning_seeds: int = 2,
+    eval_seeds: int = 12,
     looks: bool = True,
     objective: str = "time",
     epochs: int | None = None,
@@ -67,7 +67,7 @@ def race(
     schedule: str = "constant",
     early_stopping: bool = True,
     target: float | str | None = None,
-    studies: int = 1,
+    repetitions: int = 1,
     search: str | Sequence[str] | None = None,
     trials: int | None = None,
     tune: str | None = None,
@@ -103,39 +103,37 @@ def race(
     text, ``"sgd,adam(beta_1=0.8)"``; by default all that ravine has. ``learning_rates``: for every
     rule ``"LO:HI:N"`` or a list, or a mapping from a rule to its list; by default nine over each
     rule's own range, and four more around the best of them. ``reference``: the rule that the others
-    are compared with, by default gradient descent. ``seeds``: how many to tune on; ``fresh_seeds``:
-    how many to judge on at most: of a rule about which something can be concluded after 6 or 9
-    of them no more are run, unless ``looks`` is False. ``objective``: which rule ``code``,
-    ``winner`` and the kept model are of: ``"time"``, the fastest, but of those that cannot be told
-    apart from it one that reliably ends at a lower test loss; or ``"final"``, the lowest test loss
-    in the end.
-    ``epochs``, ``batch_size``: by default the task's. ``schedule``: of every rule's learning rate,
-    over the steps of a run: constant, linear, cosine, exponential, inverse or step, as it is or
-    such as ``"cosine(warmup=0.05)"``. ``early_stopping``: whether tuning runs end at an eighth, a
-    quarter or half of their steps where their learning rate can no longer be chosen. ``target``: a
-    test loss, or a measure and where it must get to, ``"accuracy>=0.95"``, ``"validation
-    accuracy>=0.95"`` or ``"training loss<=0.1"``; by default the test loss
-    that the tuned reference reliably reaches. ``studies``: how often tuning and judging
-    are done, each time on other seeds; from four on what is claimed is over all of them.
+    are compared with, by default gradient descent. ``tuning_seeds``: how many to tune on;
+    ``eval_seeds``: how many to judge on at most: of a rule about which something can be concluded
+    after 6 or 9 of them no more are run, unless ``looks`` is False. ``objective``: which rule
+    ``code``, ``winner`` and the kept model are of: ``"time"``, the fastest, but of those that
+    cannot be told apart from it one that reliably ends at a lower test loss; or ``"final"``, the
+    lowest test loss in the end. ``epochs``, ``batch_size``: by default the task's. ``schedule``: of
+    every rule's learning rate, over the steps of a run: constant, linear, cosine, exponential,
+    inverse or step, as it is or such as ``"cosine(warmup=0.05)"``. ``early_stopping``: whether
+    tuning runs end at an eighth, a quarter or half of their steps where their learning rate can no
+    longer be chosen. ``target``: a test loss, or a measure and where it must get to,
+    ``"accuracy>=0.95"``, ``"validation accuracy>=0.95"`` or ``"training loss<=0.1"``; by default
+    the test loss that the tuned reference reliably reaches. ``repetitions``: how often tuning and
+    judging are done, each time on other seeds; from four on what is claimed is over all of them.
     ``search``: hyperparameters to search beside the learning rate, ``"beta_2,weight_decay"``, with
     their ranges if the rules' own are not meant, ``"beta_2=0.9:0.999"``. ``trials``: how many
     settings each rule tries, by default 9, or 27 with ``search``. ``tune``: ``"full"``, the
     default, tunes the weight decay of rules that have one, within the same number of trials;
-    ``"lr"`` the learning rate alone. ``crosscheck``: ``"tensorflow"``,
-    ``"jax"`` or ``"torch"``, where the winner and gradient descent are trained once more by
-    ``model.fit``, to be compared; see ``ravine.crosscheck``. ``budget``: about how long it may
-    take, ``"5min"``, ``"1h30m"`` or seconds; what does not fit is given up in this order, each as
-    little as will do: tuning seeds down to 2, fresh seeds down to what a claim needs, learning
-    rates down to one a decade, the second tuning seed; the race says so. It does not go with
-    ``vary``, whose races need equal seeds. ``vary``: levers and their
-    values, ``{"activation": ["tanh", "relu"], "batch_size": [16, 64]}``: a race for each
-    combination, and a ``ravine.Ablation`` that says which lever matters how much; but for
-    ``batch_size`` and ``pretraining`` (``"none"``, ``"other-half"`` of the training rows, or a
-    ``.keras`` file) they are arguments of the function that builds the model. ``out``: a new or
-    empty folder, by default ``ravine-runs/<task>-<UTC time>``. ``workers``: how many processes, by
-    default one a core. ``ray``: a Ray cluster to race on, with as many workers as it has CPUs
-    unless ``workers`` says how many: ``"auto"`` for the one that is running, its address, or
-    ``"local"``; the curves are the same. ``device``: ``"gpu"`` to train on GPUs, a worker each,
+    ``"lr"`` the learning rate alone. ``crosscheck``: ``"tensorflow"``, ``"jax"`` or ``"torch"``,
+    where the winner and gradient descent are trained once more by ``model.fit``, to be compared;
+    see ``ravine.crosscheck``. ``budget``: about how long it may take, ``"5min"``, ``"1h30m"`` or
+    seconds; what does not fit is given up in this order, each as little as will do: tuning seeds
+    down to 2, evaluation seeds down to what a claim needs, learning rates down to one a decade, the
+    second tuning seed; the race says so. It does not go with ``vary``, whose races need equal
+    seeds. ``vary``: levers and their values, ``{"activation": ["tanh", "relu"], "batch_size": [16,
+    64]}``: a race for each combination, and a ``ravine.Ablation`` that says which lever matters how
+    much; but for ``batch_size`` and ``pretraining`` (``"none"``, ``"other-half"`` of the training
+    rows, or a ``.keras`` file) they are arguments of the function that builds the model. ``out``: a
+    new or empty folder, by default ``ravine-runs/<task>-<UTC time>``. ``workers``: how many
+    processes, by default one a core. ``ray``: a Ray cluster to race on, with as many workers as it
+    has CPUs unless ``workers`` says how many: ``"auto"`` for the one that is running, its address,
+    or ``"local"``; the curves are the same. ``device``: ``"gpu"`` to train on GPUs, a worker each,
     where JAX finds them here or Ray has them. ``progress``: whether to show it, on standard error.
     ``profile``: whether to print there, in the end, where the time went.
 
@@ -171,8 +169,8 @@ def race(
         chosen_task,
         asked,
         learning_rates,
-        seeds,
-        fresh_seeds,
+        tuning_seeds,
+        eval_seeds,
         epochs,
         batch_size,
         schedule,
@@ -181,7 +179,7 @@ def race(
         looks=looks,
         objective=objective,
         target=target,
-        studies=studies,
+        repetitions=repetitions,
         search=search,
         trials=trials,
         tune=tune,
@@ -250,12 +248,13 @@ def suite(
     """Race the same rules on several tasks, and score them over all: AlgoPerf's profiles.
 
     ``tasks``: names, ``"digits-mlp,quadratic-deep"`` or a list, or tasks of your own; by default
-    all that ravine ships. ``rules`` and the other options, ``seeds``, ``fresh_seeds``, ``epochs``,
-    ``learning_rates``, ``schedule``, ``early_stopping``, ``studies``, ``search``, ``trials`` and
-    ``device``, are those of ``ravine.race``. ``out``: a folder, in which each task has one of its
-    own; by default ``ravine-runs/suite-<UTC time>``. Called again with the same folder and options
-    it goes on: what is finished is not run again. Raises ``InvalidArgument`` before anything runs
-    if something asked for cannot be, or if the folder holds a suite of other options.
+    all that ravine ships. ``rules`` and the other options, ``tuning_seeds``, ``eval_seeds``,
+    ``epochs``, ``learning_rates``, ``schedule``, ``early_stopping``, ``repetitions``, ``search``,
+    ``trials`` and ``device``, are those of ``ravine.race``. ``out``: a folder, in which each task
+    has one of its own; by default ``ravine-runs/suite-<UTC time>``. Called again with the same
+    folder and options it goes on: what is finished is not run again. Raises ``InvalidArgument``
+    before anything runs if something asked for cannot be, or if the folder holds a suite of other
+    options.
 
     Example::
 

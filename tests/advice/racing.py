@@ -29,7 +29,7 @@ Y = X[:, 0]
 
 
 def chosen(rule: Rule, **changes: Any) -> Any:
-    given: dict[str, Any] = {"learning_rates": None, "seeds": 3, "fresh_seeds": 12}
+    given: dict[str, Any] = {"learning_rates": None, "tuning_seeds": 3, "eval_seeds": 12}
     given |= {"epochs": None, "batch_size": None} | changes
     return choose(TASK, [rule], **given)
 
@@ -167,8 +167,8 @@ FOLLOWED: list[tuple[str, Any, Any]] = [
     ),
     (
         "{}={} is not allowed: give a whole number of at least 1",
-        lambda: chosen(Adam(), seeds=0),
-        lambda: chosen(Adam(), seeds=1),
+        lambda: chosen(Adam(), tuning_seeds=0),
+        lambda: chosen(Adam(), tuning_seeds=1),
     ),
     (
         "the race searches the learning rate itself",

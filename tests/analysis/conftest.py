@@ -99,10 +99,12 @@ class Made:
         return losses
 
     def timed(self, plan: Plan, evaluations: dict[str, Sequence[float]]) -> list[Curve]:
-        """The curves of a race of which it is known when each fresh run is at the target, 0.5."""
+        """The curves of a race of which it is known when each evaluation run is at the
+        target, 0.5.
+        """
 
         def losses(rule: str, rate: float, seed: int, stage: str) -> np.ndarray:
-            if stage in ("fresh", "contender"):
+            if stage in ("evaluation", "contender"):
                 return self.reaching(evaluations[rule][seed - 2_000_000])
             return self.reaching(50) if rate == 0.1 else np.full(101, 1.9)
 

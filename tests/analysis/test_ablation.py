@@ -118,7 +118,7 @@ def test_too_few_seeds_claim_nothing() -> None:
 
 def test_a_study_is_a_unit_where_there_are_several() -> None:
     one = timings(lambda rule, a, i: 40.0)
-    twice = [run._replace(studies=[*run.studies, *run.studies]) for run in one]
+    twice = [run._replace(repetitions=[*run.repetitions, *run.repetitions]) for run in one]
     assert compare(LEVERS, twice).units == 2
     assert compare(LEVERS, twice).effects[0].speedup.median == pytest.approx(
         np.median(speedups([(one[0], one[2]), (one[1], one[3])], "sgd"))
@@ -137,14 +137,14 @@ def test_the_other_way_round_it_is_one_over_it(times: list[float]) -> None:
 
 def test_few_studies_of_a_lever_without_effect_call_it() -> None:
     """At most one in twenty claims anything about it, or about who wins: families of tests."""
-    draw, studies, called, changed = np.random.default_rng(7), 100, 0, 0
+    draw, repetitions, called, changed = np.random.default_rng(7), 100, 0, 0
     # Partly true, which is where a false change is easiest: one rule is best under one value.
     paces = {"sgd": 30.0, "momentum": 30.0}
 
     def pace(rule: str, a: str, i: str) -> float:
         return paces.get(rule, 15.0 if a == "tanh" else 30.0)
 
-    for _ in range(studies):
+    for _ in range(repetitions):
         found = compare(LEVERS, timings(pace, draw=draw))
         called += any(
             e.finding in ("faster", "slower") for e in found.effects if e.lever == "initializer"
@@ -164,8 +164,8 @@ def test_times_are_taken_from_curves(made) -> None:
     steps = timed(raced, Target(0.6), by_epochs=False)
     # 0.1 + 2.2 / (1 + 4.5 x) is 0.6 where x = 0.756: in the mean that is of the 23rd evaluation
     # and ends at the 24th; gradient descent's is of the 46th.
-    assert set(steps.studies[0]["adam"].values()) == {240.0}
+    assert set(steps.repetitions[0]["adam"].values()) == {240.0}
     epochs = timed(raced, Target(0.6), by_epochs=True)
-    assert set(epochs.studies[0]["adam"].values()) == {240.0 * 32 / 3200}
+    assert set(epochs.repetitions[0]["adam"].values()) == {240.0 * 32 / 3200}
     assert epochs.horizon == 10
     assert set(between(steps, "sgd", "adam")) == {47 / 24}

@@ -49,7 +49,7 @@ def test_an_unlike_start_ends_the_ranking(made, raced, what, change):
     found = made.judged(plan, tampered(curves, **change))
     (wrong,) = [a for a in found.audits if a.result != "passed"]
     assert (wrong.what, wrong.result) == (what, "refused")
-    assert wrong.wrong == (f"Adam at 0.1, fresh seed 2000002: not the {what} of SGD",)
+    assert wrong.wrong == (f"Adam at 0.1, evaluation seed 2000002: not the {what} of SGD",)
     assert found.sentence == (
         "No ranking, since this was not a fair race: not all rules had the same "
         f"{what} on equal seeds."

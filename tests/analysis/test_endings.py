@@ -24,7 +24,7 @@ def losses_of(made, last: dict[str, float]):
         if rate != 0.1:
             return np.full(101, 1.9)
         found = made.reaching(PACES[rule] * (1 + luck(rule, seed)))
-        if stage == "fresh":
+        if stage == "evaluation":
             found[-3:] = last[rule] + luck(rule, seed)
         return found
 
@@ -110,7 +110,7 @@ def test_runs_that_end_a_hundred_times_higher_do_not_hide_that_all_end_higher(ma
 
     def wild(rule: str, rate: float, seed: int, stage: str) -> np.ndarray:
         found = losses(rule, rate, seed, stage)
-        if (rule, stage) == ("adam", "fresh"):
+        if (rule, stage) == ("adam", "evaluation"):
             found[-3:] *= (1.5, 3, 8, 15)[seed % 4]
         return found
 
@@ -152,7 +152,7 @@ def test_a_run_that_diverges_leaves_the_difference_unknown(made) -> None:
     losses = losses_of(made, LAST)
 
     def one_lost(rule: str, rate: float, seed: int, stage: str) -> np.ndarray:
-        lost = (rule, stage, seed) == ("adam", "fresh", FRESH)
+        lost = (rule, stage, seed) == ("adam", "evaluation", FRESH)
         return np.where(np.arange(101) < 90, losses(rule, rate, seed, stage), np.nan if lost else 1)
 
     found = made.judged(plan, made.raced(plan, one_lost))

@@ -51,10 +51,10 @@ def test_evaluation_ends_for_a_rule_of_which_something_is_concluded(made) -> Non
     curves = made.raced(plan, losses_of(made, ONE_EACH, fresh))
     runs = counted(curves)
     assert runs["reference", "sgd", 0.1] == 10
-    assert runs["fresh", "nadam", 0.1] == 24
-    assert runs["fresh", "sgd", 0.1] == 24  # as long as somebody is compared with it
-    assert runs["fresh", "rmsprop", 0.1] == 6
-    assert runs["fresh", "adam", 0.1] == 24  # it comes out first
+    assert runs["evaluation", "nadam", 0.1] == 24
+    assert runs["evaluation", "sgd", 0.1] == 24  # as long as somebody is compared with it
+    assert runs["evaluation", "rmsprop", 0.1] == 6
+    assert runs["evaluation", "adam", 0.1] == 24  # it comes out first
     found = made.judged(plan, curves)
     assert made.standing(found, "adam").finding == "faster"
     assert made.standing(found, "nadam").finding == "undecided"
@@ -79,14 +79,14 @@ def test_each_look_asks_for_the_seeds_up_to_it(made) -> None:
 def test_as_fast_ends_it_too(made) -> None:
     plan = made.planned("sgd", "adam", looks=True, fresh=24)
     curves = made.raced(plan, losses_of(made, ONE_EACH, lambda *_: 50))
-    assert counted(curves)["fresh", "adam", 0.1] == 6
+    assert counted(curves)["evaluation", "adam", 0.1] == 6
     assert made.standing(made.judged(plan, curves), "adam").finding == "as fast"
 
 
 def test_a_race_that_looks_at_all_seeds_at_once_runs_them_all(made) -> None:
     plan = made.planned("sgd", "adam", fresh=9)
     curves = made.raced(plan, losses_of(made, ONE_EACH, lambda *_: 50))
-    assert counted(curves)["fresh", "adam", 0.1] == 9
+    assert counted(curves)["evaluation", "adam", 0.1] == 9
 
 
 TWO = {("sgd", 0.1): 50.0, ("sgd", 1.0): 52.0, ("adam", 0.1): 50.0, ("adam", 1.0): 52.0}
@@ -165,7 +165,7 @@ def test_targets_do_not_move_with_later_looks(made) -> None:
     curves = made.raced(plan, late)
     bands = []
     for fresh in (4, 6, 12):
-        few = replace(plan, choices=replace(plan.choices, fresh_seeds=fresh))
+        few = replace(plan, choices=replace(plan.choices, eval_seeds=fresh))
         own = [c for c in curves if c.run.seed < FIRST_FRESH + fresh]
         bands.append(made.judged(few, own).band)
     assert bands[0] == bands[1] == bands[2]

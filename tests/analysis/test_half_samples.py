@@ -17,8 +17,8 @@ from ravine.analysis.comparing import TOLERANCE, Tuned, compare
 from ravine.analysis.endings import final_loss, ratio
 from ravine.analysis.half_samples import halves, on_half
 from ravine.analysis.protocol import protocol
+from ravine.analysis.repetitions import repeated
 from ravine.analysis.statistics import half_sample_variance
-from ravine.analysis.studies import studied
 from ravine.experiment.configuration import Configuration
 from ravine.experiment.curve import Curve
 from ravine.experiment.target import TEST
@@ -120,7 +120,7 @@ def test_a_race_is_judged_by_rows_too_where_its_split_is_given(made: Any) -> Non
     assert wide.median == pytest.approx(alone.median)
     assert wide.low < alone.low * 0.95
     assert wide.high > alone.high * 1.05
-    ends = [ratio(studied(p, curves), ("sgd", "adam"), 1, (final_loss, final_loss))
+    ends = [ratio(repeated(p, curves), ("sgd", "adam"), 1, (final_loss, final_loss))
             for p in (plan, replace(plan, facts=narrow))]  # fmt: skip
     assert ends[0] is not None
     assert ends[1] is not None

@@ -108,7 +108,7 @@ def test_few_seeds_claim_nothing(made, rules: tuple[str, ...]) -> None:
     assert "on the way to gradient descent's result" in str(found)
 
 
-@pytest.mark.parametrize("fresh", [1, 2])
+@pytest.mark.parametrize("evaluation", [1, 2])
 def test_one_seed_or_two_are_no_error(made, fresh: int) -> None:
     plan = made.planned("sgd", "adam", fresh=fresh)
     found = made.judged(plan, made.timed(plan, {"sgd": [50] * fresh, "adam": [25] * fresh}))
@@ -157,7 +157,7 @@ def test_a_miss_counts_as_the_whole_run(made) -> None:
     assert adam.speedup.median == pytest.approx(math.exp(expected.mean()), rel=0.02)
     assert adam.reached == 9
     assert any(
-        "gradient descent missed the target in 9 of 12 fresh runs" in w for w in found.warnings
+        "gradient descent missed the target in 9 of 12 evaluation runs" in w for w in found.warnings
     )
 
 
@@ -167,7 +167,7 @@ def test_a_run_that_failed_counts_as_a_miss_but_of_the_reference_leaves_its_seed
     curves = made.timed(plan, times)
 
     def failing(rule: str, seeds: int) -> analysis.Verdict:
-        lost = [c for c in curves if (c.run.rule, c.run.stage) == (rule, "fresh")][:seeds]
+        lost = [c for c in curves if (c.run.rule, c.run.stage) == (rule, "evaluation")][:seeds]
         return made.judged(plan, [nothing(c) if c in lost else c for c in curves])
 
     expected = differences(made, times["sgd"], [25] * 11 + [1e9])
@@ -175,7 +175,7 @@ def test_a_run_that_failed_counts_as_a_miss_but_of_the_reference_leaves_its_seed
     assert found.leader.speedup.median == pytest.approx(math.exp(expected.mean()), rel=0.02)
     assert (found.leader.failed, found.leader.diverged, found.leader.reached) == (1, 0, 11)
     assert any(
-        w == "Adam: 1 fresh run failed and count as not reaching the target (no memory)"
+        w == "Adam: 1 evaluation run failed and count as not reaching the target (no memory)"
         for w in found.warnings
     )
     whole = made.judged(plan, curves)
@@ -317,11 +317,11 @@ def test_each_result_is_of_its_own_split_and_stage(made) -> None:
     for stages, split in (
         (("tuning",), analysis.TEST),
         (("tuning",), analysis.VALIDATION),  # all doubled: the same rates
-        (("reference", "fresh"), analysis.VALIDATION),
+        (("reference", "evaluation"), analysis.VALIDATION),
     ):
         assert told(spoiled(stages, split)) == told(honest)
     assert spoiled(("reference",), analysis.TEST).target == pytest.approx(2 * honest.target)
-    for s, other in zip(honest.standings, spoiled(("fresh",), 0).standings, strict=True):
+    for s, other in zip(honest.standings, spoiled(("evaluation",), 0).standings, strict=True):
         assert other.validation_loss == pytest.approx(2 * s.validation_loss)
         assert other.sensitivity == s.sensitivity  # which is of the tuning runs alone
 
@@ -331,7 +331,7 @@ def test_diverged_fresh_runs_are_a_result(made) -> None:
     good = made.noisy({"sgd": 5.0, "adam": 10.0})
 
     def losses(rule: str, rate: float, seed: int, stage: str) -> np.ndarray:
-        if rule == "adam" and stage == "fresh" and seed % 2:
+        if rule == "adam" and stage == "evaluation" and seed % 2:
             return made.lost
         return good(rule, rate, seed, stage)
 
@@ -339,7 +339,7 @@ def test_diverged_fresh_runs_are_a_result(made) -> None:
     found = made.judged(plan, curves)
     adam = made.standing(found, "adam")
     assert (adam.diverged, adam.reached) == (6, 6)
-    assert "Adam: 6 of 12 fresh runs diverged" in found.warnings
+    assert "Adam: 6 of 12 evaluation runs diverged" in found.warnings
     assert adam.final_loss == adam.validation_loss == math.inf
     assert 0 < adam.final_metrics["accuracy"] < 1
     text = Results(plan, curves, found, {}, {}, "ravine race").to_json()
@@ -386,7 +386,7 @@ def test_no_reference_run_that_could_be_done_is_no_verdict(made) -> None:
     plan = made.planned("sgd", "adam", target=0.5)
 
     def change(curve: Curve) -> Curve:
-        lost = (curve.run.rule, curve.run.stage) == ("sgd", "fresh")
+        lost = (curve.run.rule, curve.run.stage) == ("sgd", "evaluation")
         return nothing(curve) if lost else curve
 
     found = made.judged(plan, made.raced(plan, made.noisy({"sgd": 5.0, "adam": 10.0}), change))

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from tests.conftest import EXAMPLES
 
 from ravine.analysis.judging import pairwise
-from ravine.analysis.studies import studied
+from ravine.analysis.repetitions import repeated
 
 few = settings(max_examples=EXAMPLES // 10)  # each is a whole race or two, judged
 PACES = st.fixed_dictionaries(
@@ -134,6 +134,9 @@ def test_what_is_said_of_a_rule_is_what_its_interval_bears_out(made, paces, look
 @few
 def test_a_pair_the_other_way_round_is_one_over_it(made, paces) -> None:
     plan = made.planned("sgd", "adam", "nadam", looks=True)
-    studies = studied(plan, made.raced(plan, made.noisy(paces)))
-    there, back = pairwise(studies, "adam", "nadam", 3), pairwise(studies, "nadam", "adam", 3)
+    repetitions = repeated(plan, made.raced(plan, made.noisy(paces)))
+    there, back = (
+        pairwise(repetitions, "adam", "nadam", 3),
+        pairwise(repetitions, "nadam", "adam", 3),
+    )
     assert there == pytest.approx((1 / back.median, 1 / back.high, 1 / back.low))

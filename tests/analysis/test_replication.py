@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 from ravine import analysis
-from ravine.analysis.replication import Check, checked, claim_of, unused_study
+from ravine.analysis.replication import Check, checked, claim_of, unused_repetition
 from ravine.errors import InvalidArgument
 from ravine.experiment.configuration import Configuration
-from ravine.experiment.plan import study_of
+from ravine.experiment.plan import repetition_of
 
 TWICE = {"sgd": 4.0, "adam": 8.0}
 
@@ -17,8 +17,8 @@ TWICE = {"sgd": 4.0, "adam": 8.0}
 def claimed(made, plan, curves):
     found = made.judged(plan, curves)
     rule, rates, target = claim_of(found, plan.facts.measures)
-    study = unused_study(plan, [])
-    return Check(rule, rates, target, seeds=12, study=study, targets=found.band)
+    repetition = unused_repetition(plan, [])
+    return Check(rule, rates, target, seeds=12, repetition=repetition, targets=found.band)
 
 
 def test_the_claim_is_of_the_winner_at_its_rate_to_the_same_targets(made) -> None:
@@ -35,8 +35,8 @@ def test_the_claim_is_of_the_winner_at_its_rate_to_the_same_targets(made) -> Non
     assert Check.from_json(check.to_json()) == check
     runs = check.runs(plan)
     assert {run.seed for run in runs}.isdisjoint(curve.run.seed for curve in curves)
-    assert {study_of(run.seed) for run in runs} == {1}
-    assert unused_study(plan, [check]) == 2
+    assert {repetition_of(run.seed) for run in runs} == {1}
+    assert unused_repetition(plan, [check]) == 2
     assert check.due(plan, curves) == runs
     assert check.widened(plan, curves) == plan
     assert check.aims(plan, curves) == {}

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from tests.conftest import EXAMPLES
 
 from ravine import analysis
-from ravine.analysis.tuning import FINER, of_study, tuning
+from ravine.analysis.tuning import FINER, of_repetition, tuning
 from ravine.experiment.config import choose
 from ravine.experiment.configuration import Configuration
 from ravine.experiment.curve import Curve
@@ -22,7 +22,13 @@ FACTS = TaskInfo(100, (3200, 10, 10), ("loss", "accuracy"), "0")
 
 
 def planned(*names: str, **changes: object) -> Plan:
-    given = {"learning_rates": None, "seeds": 2, "fresh_seeds": 3, "epochs": 10, "batch_size": 32}
+    given = {
+        "learning_rates": None,
+        "tuning_seeds": 2,
+        "eval_seeds": 3,
+        "epochs": 10,
+        "batch_size": 32,
+    }
     choices, by_name = choose(
         TASKS["digits-mlp"], [RULES[name]() for name in names], **(given | changes)
     )
@@ -48,8 +54,8 @@ def towards(best: dict[str, float]) -> Callable[[Run], float]:
 def tuned(plan: Plan, loss: Callable[[Run], float]) -> list[Curve]:
     """The tuning runs until the best rates of the grids are known."""
     curves: list[Curve] = []
-    studies = range(plan.choices.studies)
-    while any(tuning(plan, of_study(curves, s), s).phase < FINER for s in studies):
+    repetitions = range(plan.choices.repetitions)
+    while any(tuning(plan, of_repetition(curves, s), s).phase < FINER for s in repetitions):
         curves += ended(missing(plan, curves), plan, loss)
     return curves
 
@@ -68,7 +74,7 @@ def missing(plan: Plan, curves: list[Curve]) -> list[Run]:
 
 
 def test_first_all_tuning_then_all_judging() -> None:
-    plan = planned("sgd", "adam", studies=2)
+    plan = planned("sgd", "adam", repetitions=2)
     loss = towards({"sgd": 0.1, "adam": 1e-3})
     assert analysis.due(plan, []) == [r for r in [*plan.tuning(0), *plan.tuning(1)] if first_of(r)]
     curves: list[Curve] = []
@@ -78,12 +84,12 @@ def test_first_all_tuning_then_all_judging() -> None:
         curves += ended(runs, plan, loss)
     *before, after = stages
     assert all(stage == {"tuning"} for stage in before)
-    assert after == {"reference", "fresh"}
+    assert after == {"reference", "evaluation"}
     judging = [c for c in curves if c.run.stage != "tuning"]
     assert len(judging) == 2 * (10 + 2 * 3)
     assert len(curves) <= plan.count
     seeds = {curve.run.seed for curve in curves}
-    assert len(seeds) == 2 * (2 + 10 + 3)  # no study shares a seed with another
+    assert len(seeds) == 2 * (2 + 10 + 3)  # no repetition shares a seed with another
     # A run that is missing is asked for with all of its stage.
     tuned = [c for c in curves if c.run.stage == "tuning"]
     assert {run.id for run in analysis.due(plan, [*tuned, *judging[1:]])} >= {judging[0].run.id}
@@ -91,14 +97,14 @@ def test_first_all_tuning_then_all_judging() -> None:
 
 
 def first_of(run: Run) -> bool:
-    """What a study begins with: the reference at all rates, on one seed."""
+    """What a repetition begins with: the reference at all rates, on one seed."""
     return run.rule == "sgd" and run.seed % 10_000 == 0
 
 
 def test_a_users_target_needs_no_reference_runs() -> None:
     plan = planned("sgd", "adam", target="accuracy>=0.9")
     curves = raced(plan, towards({"sgd": 0.1, "adam": 1e-3}))
-    assert {curve.run.stage for curve in curves} == {"tuning", "fresh", "contender"}
+    assert {curve.run.stage for curve in curves} == {"tuning", "evaluation", "contender"}
 
 
 def test_what_one_rule_is_granted_all_are() -> None:
@@ -152,9 +158,9 @@ def test_what_a_race_that_grew_no_longer_asks_for_counts_no_more() -> None:
         plan.fresh({"sgd": Configuration(0.1)}, 3, 0), plan, loss
     )  # at a rate that was best before
     assert analysis.relevant(plan, [*before, *curves]) == curves
-    # What was run of a contender, which has become the best, is a fresh run of now.
+    # What was run of a contender, which has become the best, is a evaluation run of now.
     now = [
-        replace(c, run=replace(c.run, stage="contender")) if c.run.stage == "fresh" else c
+        replace(c, run=replace(c.run, stage="contender")) if c.run.stage == "evaluation" else c
         for c in curves
     ]
     assert analysis.relevant(plan, now) == curves
@@ -174,7 +180,13 @@ def test_the_order_of_arrival_decides_nothing(random: object, missing: int) -> N
 
 def test_a_plan_with_all_of_it_survives_as_text() -> None:
     plan = planned(
-        "sgd", "adam", schedule="linear", target=0.3, studies=3, search="beta_2=0.9:0.99", trials=4
+        "sgd",
+        "adam",
+        schedule="linear",
+        target=0.3,
+        repetitions=3,
+        search="beta_2=0.9:0.99",
+        trials=4,
     )
     assert read_plan(plan.to_json()) == plan
     assert plan.decaying == ("sgd", "adam")

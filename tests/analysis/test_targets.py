@@ -21,7 +21,7 @@ def test_a_quick_starter_is_overtaken(made) -> None:
     assert (easy.rule, hard.rule) == ("sgd", "adam")
     assert easy.high == np.float32(made.start)
     assert easy.low == hard.high
-    adam = next(c for c in curves if (c.run.rule, c.run.stage) == ("adam", "fresh"))
+    adam = next(c for c in curves if (c.run.rule, c.run.stage) == ("adam", "evaluation"))
     assert hard.low == analysis.final(adam, analysis.TEST)
     # They cross where 0.8 + 1.5 exp(-9 t) = 0.1 + 2.2 exp(-4 t), an evaluation later for smoothing.
     t = np.linspace(0.05, 1, 10_000)
@@ -63,14 +63,14 @@ def test_it_is_what_each_target_alone_would_give(made, seed: int, runs: int) -> 
 
 
 def test_contenders_and_tuning_runs_lead_nowhere(made) -> None:
-    """Only fresh runs at the chosen rates count, though others are quicker."""
+    """Only evaluation runs at the chosen rates count, though others are quicker."""
     plan = made.planned("sgd", "adam")
 
     def losses(rule: str, rate: float, seed: int, stage: str) -> np.ndarray:
         if stage == "tuning":
             at = {0.1: 40, 1.0: (36, 40, 48)[seed % 3]}.get(rate, 1e4)
             return made.reaching(at / (2 if rule == "adam" else 1))
-        return made.reaching({"fresh": {"sgd": 50, "adam": 60}[rule]}.get(stage, 1))
+        return made.reaching({"evaluation": {"sgd": 50, "adam": 60}[rule]}.get(stage, 1))
 
     curves = made.raced(plan, losses)
     assert "contender" in {curve.run.stage for curve in curves}

@@ -28,7 +28,13 @@ BEST = {"sgd": 0.1, "adam": 0.001, "nadam": 0.001}
 
 
 def planned(*names: str, **changes: Any) -> Plan:
-    asked = {"learning_rates": None, "seeds": 2, "fresh_seeds": 4, "epochs": 10, "batch_size": 32}
+    asked = {
+        "learning_rates": None,
+        "tuning_seeds": 2,
+        "eval_seeds": 4,
+        "epochs": 10,
+        "batch_size": 32,
+    }
     rules = [RULES[name]() for name in names]
     return make_plan(*choose(TASKS["digits-mlp"], rules, **(asked | changes)), FACTS)
 
@@ -127,7 +133,7 @@ def test_another_reference_comes_first(made) -> None:
 
 
 def test_of_one_tuning_seed_nothing_is_run_again_and_contenders_are_many(made) -> None:
-    plan = planned("sgd", "adam", seeds=1)
+    plan = planned("sgd", "adam", tuning_seeds=1)
     late = slower_off(BEST)
     phases, curves = stepped(made, plan, lambda run: made.reaching(late(run)))
     assert [phase for phase, _ in phases] == [FIRST, OTHERS, FINER]
@@ -263,7 +269,7 @@ def test_early_stopping_never_changes_what_is_chosen(
     A rate that is ahead and diverges later is beyond this: what was stopped for it stays so.
     """
     rates = None if own_grids else "1e-4:1:9"
-    plan = planned("sgd", "adam", "nadam", seeds=seeds, learning_rates=rates)
+    plan = planned("sgd", "adam", "nadam", tuning_seeds=seeds, learning_rates=rates)
 
     def losses(rule: str, rate: float, seed_: int, stage: str) -> np.ndarray:
         shape, luck = (
@@ -304,7 +310,7 @@ def test_most_of_what_is_hopeless_is_stopped(made) -> None:
 
 def test_a_rate_is_not_stopped_for_one_that_has_diverged(made) -> None:
     """Quick to all targets, then lost: it is not chosen, so nobody stops for it."""
-    plan = planned("sgd", "adam", learning_rates=[0.001, 0.01, 0.1, 1.0], seeds=2)
+    plan = planned("sgd", "adam", learning_rates=[0.001, 0.01, 0.1, 1.0], tuning_seeds=2)
 
     def losses(rule: str, rate: float, seed: int, stage: str) -> np.ndarray:
         if rule == "adam" and rate == 1.0:
@@ -317,7 +323,7 @@ def test_a_rate_is_not_stopped_for_one_that_has_diverged(made) -> None:
 
 
 def test_one_that_diverges_late_leaves_a_rate_that_was_stopped_for_it(made) -> None:
-    plan = planned("sgd", "adam", learning_rates=[0.01, 0.1, 1.0], seeds=2)
+    plan = planned("sgd", "adam", learning_rates=[0.01, 0.1, 1.0], tuning_seeds=2)
 
     def losses(rule: str, rate: float, seed: int, stage: str) -> np.ndarray:
         if rule == "adam":
@@ -331,10 +337,10 @@ def test_one_that_diverges_late_leaves_a_rate_that_was_stopped_for_it(made) -> N
 
 
 def test_studies_are_tuned_apart(made) -> None:
-    plan = planned("sgd", "adam", studies=2)
+    plan = planned("sgd", "adam", repetitions=2)
     runs = due(plan, [])
     assert {run.rule for run in runs} == {"sgd"}
     assert len(runs) == 2 * 9
     half = made.curves(runs[:9], plan, lambda *_: made.reaching(50))
-    # The study that is behind goes on first.
+    # The repetition that is behind goes on first.
     assert due(plan, half) == runs[9:]

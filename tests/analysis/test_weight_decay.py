@@ -27,7 +27,13 @@ STEP = 10**0.5
 
 
 def planned(*rules: Rule, **changes: Any) -> Plan:
-    asked = {"learning_rates": None, "seeds": 2, "fresh_seeds": 4, "epochs": 10, "batch_size": 32}
+    asked = {
+        "learning_rates": None,
+        "tuning_seeds": 2,
+        "eval_seeds": 4,
+        "epochs": 10,
+        "batch_size": 32,
+    }
     return make_plan(*choose(TASK, rules, **(asked | changes)), FACTS)
 
 
@@ -94,7 +100,7 @@ def test_what_was_tuned_is_what_is_judged_shown_and_pasted(made) -> None:
     rules = {"sgd": SGD().values(), "adamw": AdamW().values()}
     adamw = made.standing(analysis.judge(plan, rules, curves), "adamw")
     assert adamw.hyperparameters["weight_decay"] == 0.1
-    fresh = next(c.run for c in curves if (c.run.rule, c.run.stage) == ("adamw", "fresh"))
+    fresh = next(c.run for c in curves if (c.run.rule, c.run.stage) == ("adamw", "evaluation"))
     assert plan.settings(fresh) == {"learning_rate": 0.001, "weight_decay": 0.1}
 
 

@@ -17,14 +17,14 @@ from ravine.analysis.replication import Check
 from ravine.errors import InvalidArgument
 from ravine.execution import session
 from ravine.experiment.curve import Curve
-from ravine.experiment.plan import study_of
+from ravine.experiment.plan import repetition_of
 from ravine.storage import provenance
 from ravine.storage.store import STEP_SECONDS, Store
 from ravine.tasks import TASKS
 from ravine.tasks.task import Data, Split, Task
 
 pytestmark = pytest.mark.usefixtures("compiled_quickly", "no_charts")
-SMALL: Any = {"learning_rates": [0.05, 0.3], "seeds": 1, "fresh_seeds": 6}
+SMALL: Any = {"learning_rates": [0.05, 0.3], "tuning_seeds": 1, "eval_seeds": 6}
 HERE: Any = {"workers": 0, "progress": False}
 
 
@@ -103,7 +103,7 @@ def test_a_claim_is_run_again_on_unused_seeds(finished: Path, task: Task) -> Non
     assert first.held
     # As a second call would, which finds the first one whole, take the seeds after it.
     second = ravine.replicate(finished, seeds=1, task=task, **HERE)
-    assert second.check.study == first.check.study + 1
+    assert second.check.repetition == first.check.repetition + 1
     assert not second.held  # one seed proves nothing
     assert "did not hold" in str(second)
     after = ravine.Race.open(finished)
@@ -111,7 +111,7 @@ def test_a_claim_is_run_again_on_unused_seeds(finished: Path, task: Task) -> Non
     for curve in before.stored:
         del new[curve.run.id]
     seeds = new.values()
-    assert {study_of(seed) for seed in seeds} == {1, 2}
+    assert {repetition_of(seed) for seed in seeds} == {1, 2}
     assert len(new) == 2 * 6 + 2
     # The race is what it was, but for what is said of the checks.
     assert after.verdict == before.verdict
@@ -130,7 +130,7 @@ def test_a_check_that_was_interrupted_goes_on(
             ravine.replicate(finished, seeds=2, task=task, **HERE)
     # Nothing of it is lost or in the way: the race is finished, and the same check is done now.
     assert ravine.Race.open(finished).finished
-    assert ravine.replicate(finished, seeds=2, task=task, **HERE).check.study == 1
+    assert ravine.replicate(finished, seeds=2, task=task, **HERE).check.repetition == 1
     assert len(ravine.Race.open(finished).checks) == 1
 
 
@@ -155,7 +155,9 @@ def test_a_race_that_grew_is_the_race_that_had_all_rules_at_once(
 
 def test_a_race_that_is_not_finished_does_neither(finished: Path) -> None:
     with sqlite3.connect(finished / "race.sqlite") as db:
-        db.execute("DELETE FROM segments WHERE run = (SELECT id FROM runs WHERE stage = 'fresh')")
+        db.execute(
+            "DELETE FROM segments WHERE run = (SELECT id FROM runs WHERE stage = 'evaluation')"
+        )
     db.close()
     for verb in (lambda: ravine.extend(finished, ["nadam"]), lambda: ravine.replicate(finished)):
         with pytest.raises(
@@ -165,16 +167,16 @@ def test_a_race_that_is_not_finished_does_neither(finished: Path) -> None:
 
 
 def test_all_that_a_plan_may_hold_is_raced(task: Task, tmp_path: Path, no_pages: None) -> None:
-    """Two studies, a decay, another hyperparameter, a target of the user's own; interrupted."""
+    """Two repetitions, a decay, another hyperparameter, a target of the user's own; interrupted."""
     race = ravine.race(
         task,
         rules=["sgd", "adam"],
-        seeds=2,
-        fresh_seeds=2,
+        tuning_seeds=2,
+        eval_seeds=2,
         epochs=12,
         schedule="cosine",
         target="accuracy>=0.5",
-        studies=2,
+        repetitions=2,
         search="beta_2",
         trials=3,
         out=tmp_path / "race",
@@ -183,14 +185,15 @@ def test_all_that_a_plan_may_hold_is_raced(task: Task, tmp_path: Path, no_pages:
     curves = stored(tmp_path / "race")
     count = Counter(curve.run.stage for curve in curves.values())
     assert all(len(curve.losses) == curve.run.steps for curve in curves.values())
-    assert count["fresh"] == 2 * 2 * 2
-    # All rates of both rules and studies on the first seed, those near the best on the second too.
+    assert count["evaluation"] == 2 * 2 * 2
+    # All rates of both rules and repetitions on the first seed, those near the best on the second
+    # too.
     assert 2 * 2 * 3 < count["tuning"] <= 2 * 2 * 3 * 2
     lengths = len(race.plan.horizons("adam"))
     assert lengths > 2
-    assert count["shorter"] == (lengths - 1) * (count["tuning"] + count["fresh"])
+    assert count["shorter"] == (lengths - 1) * (count["tuning"] + count["evaluation"])
     assert race.verdict.measure == "accuracy"
-    assert race.verdict.sentence.startswith("Too few studies")
+    assert race.verdict.sentence.startswith("Too few repetitions")
     adam = next(s for s in race.verdict.standings if s.rule == "adam")
     assert adam.hyperparameters["beta_2"] in race.plan.choices.others["adam"]["beta_2"]
     # A decay over half the steps is another curve from the second step on, from the same start.
@@ -204,7 +207,7 @@ def test_all_that_a_plan_may_hold_is_raced(task: Task, tmp_path: Path, no_pages:
     # Its searched hyperparameter is felt: the same rate and seed under another beta_2 differs.
     of_ours = dataclasses.replace(race.plan.choices, task="digits-mlp")
     options = provenance.command(of_ours, TASKS["digits-mlp"])
-    for part in ("--search beta_2", "--trials 3", "--studies 2", "--target 'accuracy>=0.5'"):
+    for part in ("--search beta_2", "--trials 3", "--repetitions 2", "--target 'accuracy>=0.5'"):
         assert part in options
     # Lost from the judging on, and resumed: bit for bit the same.
     half = tmp_path / "half"
@@ -228,8 +231,8 @@ def test_a_searched_hyperparameter_reaches_the_rule(
         rules=["sgd", "momentum"],
         learning_rates=[0.1, 0.1000001],
         search="momentum=0:0.98",
-        seeds=1,
-        fresh_seeds=1,
+        tuning_seeds=1,
+        eval_seeds=1,
         epochs=1,
         early_stopping=False,
         out=tmp_path / "race",
@@ -255,8 +258,8 @@ def test_a_grid_that_proves_too_narrow_is_widened_for_all(
     race = ravine.race(
         dataclasses.replace(task, learning_rates=low),
         rules=["sgd", "adam"],
-        seeds=1,
-        fresh_seeds=1,
+        tuning_seeds=1,
+        eval_seeds=1,
         epochs=1,
         trials=5,
         out=tmp_path / "race",

@@ -14,7 +14,7 @@ import ravine
 from ravine.errors import InvalidArgument
 from ravine.tasks.task import Task
 
-SAME: Any = {"rules": ["sgd"], "learning_rates": [0.01], "seeds": 1, "fresh_seeds": 2}
+SAME: Any = {"rules": ["sgd"], "learning_rates": [0.01], "tuning_seeds": 1, "eval_seeds": 2}
 SAME |= {"epochs": 1, "workers": 1, "progress": False}
 
 

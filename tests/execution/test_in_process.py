@@ -21,8 +21,8 @@ from ravine.storage.payload import Payload, pack
 from ravine.storage.store import Store
 from ravine.tasks.task import Task
 
-SAME: Any = {"rules": ["sgd", "adam"], "learning_rates": [0.01, 0.1], "seeds": 1}
-SAME |= {"fresh_seeds": 6, "progress": False}
+SAME: Any = {"rules": ["sgd", "adam"], "learning_rates": [0.01, 0.1], "tuning_seeds": 1}
+SAME |= {"eval_seeds": 6, "progress": False}
 
 
 def test_an_unfinished_one_goes_on(tiny_task: Task, tiny_race: Path, tmp_path: Path) -> None:

@@ -45,8 +45,8 @@ RACE: Mapping[str, Any] = {
     "rules": ["adam"],
     # Three packs of a rule on the first seed, which are all that there is to do at first.
     "learning_rates": [0.01, 0.02, 0.03, 0.1, 0.3, 1.0],
-    "seeds": 2,
-    "fresh_seeds": 2,
+    "tuning_seeds": 2,
+    "eval_seeds": 2,
     "progress": False,
 }
 SMALL = {"object_store_memory": 80 << 20}  # bytes

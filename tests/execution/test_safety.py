@@ -31,7 +31,7 @@ from ravine.storage.store import FILE, Store
 from ravine.storage.work_files import program_file, weights_file
 
 KILLS = int(os.environ.get("RAVINE_TEST_KILLS", "3"))  # each takes some six seconds of a core
-FRESH = plan.FIRST_SEED["fresh"]
+FRESH = plan.FIRST_SEED["evaluation"]
 # Two functions in JAX: their workers import no Keras, which takes longer than all that they do.
 LINE = """
 from dataclasses import replace
@@ -71,7 +71,7 @@ def go(folder, workers=2):
     if (Path(folder) / "race.sqlite").exists():
         return ravine.resume(folder, task=task, workers=workers, progress=False)
     # At a rate of 30 every run diverges, next to one that does not.
-    return ravine.race(task, rules=["adam"], learning_rates=[0.1, 30], seeds=3, fresh_seeds=2,
+    return ravine.race(task, rules=["adam"], learning_rates=[0.1, 30], seeds=3, eval_seeds=2,
                        out=folder, workers=workers, progress=False)
 """
 # Says what it is, and kills itself, at the n-th line that it does of ravine's own code.
@@ -310,7 +310,11 @@ def test_going_on_makes_only_what_is_not_there(
 
     def stopped(self: Scheduler, worker: int) -> Job | None:
         job = take(self, worker)
-        if job is not None and job.name == "advance" and job.arguments["runs"][0].stage == "fresh":
+        if (
+            job is not None
+            and job.name == "advance"
+            and job.arguments["runs"][0].stage == "evaluation"
+        ):
             raise KeyboardInterrupt
         return job
 
@@ -357,7 +361,8 @@ def test_a_run_that_kills_its_workers_fails_alone(
         if job is None or job.name != "advance":
             return job
         if any(
-            (r.rule, r.stage, r.seed) == ("adam", "fresh", 2_000_001) for r in job.arguments["runs"]
+            (r.rule, r.stage, r.seed) == ("adam", "evaluation", 2_000_001)
+            for r in job.arguments["runs"]
         ):
             return job._replace(arguments={**job.arguments, "bomb": True})
         return job
@@ -384,11 +389,11 @@ def test_a_run_that_kills_its_workers_fails_alone(
     content = json.loads((folder / "verdict.json").read_text(encoding="utf-8"))
     assert {r["rule"]: r["failed"] for r in content["rules"]} == {"sgd": 0, "adam": 1}
     said = " ".join(content["warnings"])
-    assert "Adam: 1 fresh run failed" in said
+    assert "Adam: 1 evaluation run failed" in said
     assert "1 run of Adam had to be done with fewer lanes" in said
     page = race.report().read_text(encoding="utf-8")
     assert "<b>1</b> failed" in page
-    assert "Adam: 1 fresh run failed" in page
+    assert "Adam: 1 evaluation run failed" in page
     # The splits of this task are the same rows; but no seed began otherwise for another rule.
     audits = {audit["what"]: audit["result"] for audit in content["audits"]}
     for what in ("initial weights", "batch order", "loss before step one"):

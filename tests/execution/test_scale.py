@@ -84,16 +84,16 @@ def work_for_a_segment(folder: Path, plan: Plan, workers: int = 40) -> float:
 @pytest.mark.parametrize(
     ("few", "many"),
     [
-        ({"studies": 1}, {"studies": 4}),
-        ({"studies": 1, "seeds": 10}, {"studies": 1, "seeds": 40}),
+        ({"repetitions": 1}, {"repetitions": 4}),
+        ({"repetitions": 1, "tuning_seeds": 10}, {"repetitions": 1, "tuning_seeds": 40}),
     ],
-    ids=["more studies", "more seeds of one study"],
+    ids=["more repetitions", "more seeds of one repetition"],
 )
 def test_the_work_for_a_segment_does_not_grow(
     tmp_path: Path, few: dict[str, int], many: dict[str, int]
 ) -> None:
     small, large = (
-        CROWD["plan_of"](fresh_seeds=2, rules=["sgd", "adam"], **size) for size in (few, many)
+        CROWD["plan_of"](eval_seeds=2, rules=["sgd", "adam"], **size) for size in (few, many)
     )
     assert large.count > 3 * small.count
     before = work_for_a_segment(tmp_path / "small", small)
@@ -101,7 +101,7 @@ def test_the_work_for_a_segment_does_not_grow(
 
 
 def test_the_work_for_a_segment_does_not_grow_with_the_workers(tmp_path: Path) -> None:
-    plan = CROWD["plan_of"](studies=2, fresh_seeds=2, rules=["sgd", "adam"])
+    plan = CROWD["plan_of"](repetitions=2, eval_seeds=2, rules=["sgd", "adam"])
     few = work_for_a_segment(tmp_path / "few", plan, workers=20)
     # To hire them, once, is what is left.
     assert work_for_a_segment(tmp_path / "many", plan, workers=1000) < 1.25 * few
@@ -110,7 +110,7 @@ def test_the_work_for_a_segment_does_not_grow_with_the_workers(tmp_path: Path) -
 def test_who_has_nothing_to_do_is_not_asked_again_and_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    plan, asked, doing = CROWD["plan_of"](studies=2), Counter[bool](), dict[int, str]()
+    plan, asked, doing = CROWD["plan_of"](repetitions=2), Counter[bool](), dict[int, str]()
     take = Scheduler.take
 
     def counted(driver: Scheduler, worker: int) -> Job | None:
@@ -134,12 +134,12 @@ def test_memory_is_flat_while_segments_arrive(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(state, "CURVES", 2)  # the display has so many of each rate soon
-    plan = CROWD["plan_of"](studies=4, fresh_seeds=4, rules=list(RULES)[:5])
+    plan = CROWD["plan_of"](repetitions=4, eval_seeds=4, rules=list(RULES)[:5])
     for rule in plan.choices.rules:
         trials = plan.choices.trials(rule)
         middle = trials[len(trials) // 2]
         near = *plan.finer(rule, middle), *plan.finest(rule, middle)
-        for run in plan.tried(rule, (*trials, *near), study=0, seeds=range(3)):
+        for run in plan.tried(rule, (*trials, *near), repetition=0, seeds=range(3)):
             CROWD["curve"](plan, run)  # the crowd's own memory, before anyone looks
     held: list[tuple[int, int]] = []  # of all segments so far, the bytes that are in use
 
@@ -162,7 +162,7 @@ def test_memory_is_flat_while_segments_arrive(
 def test_every_segment_is_stored_once_and_many_at_once(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    plan, said, connect = CROWD["plan_of"](studies=1), Counter[str](), sqlite3.connect
+    plan, said, connect = CROWD["plan_of"](repetitions=1), Counter[str](), sqlite3.connect
 
     def heard(*args: Any, **options: Any) -> sqlite3.Connection:
         made = connect(*args, **options)
@@ -181,8 +181,8 @@ def test_every_segment_is_stored_once_and_many_at_once(
         losses, measures = CROWD["curve"](plan, curve.run)
         np.testing.assert_array_equal(curve.losses, losses[: len(curve.losses)])
         np.testing.assert_array_equal(curve.measures[1:], measures[: len(curve.measures) - 1])
-    # A round has up to eight packs; at each gate of a rule of a study there are two more.
-    gates = len(plan.rungs) * len(plan.choices.rules) * plan.choices.studies
+    # A round has up to eight packs; at each gate of a rule of a repetition there are two more.
+    gates = len(plan.rungs) * len(plan.choices.rules) * plan.choices.repetitions
     assert said["COMMIT"] < crowd.rounds + 2 * gates + FEW
     assert crowd.answered > 5 * said["COMMIT"]
     assert not list((tmp_path / WORK).glob("checkpoint-*"))

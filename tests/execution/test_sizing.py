@@ -23,7 +23,7 @@ COST = Cost(2, 1e-4, 0, 0, 0, 0, 0, 3e8, 1e8, 4e8, 2e8)
 
 
 def planned(epochs: int = 30, parameters: int = 1000, engine: str = JAX, **options: Any) -> Plan:
-    given: dict[str, Any] = {"learning_rates": None, "seeds": 3, "fresh_seeds": 12} | options
+    given: dict[str, Any] = {"learning_rates": None, "tuning_seeds": 3, "eval_seeds": 12} | options
     choices, rules = choose(
         TASKS["digits-mlp"], [SGD(), Adam()], epochs=epochs, batch_size=32, **given
     )
@@ -63,7 +63,7 @@ def test_what_was_not_meant_is_refused_before_anything_is_tried(
 
 
 def test_more_curves_than_memory_are_refused_before_anything_is_tried(tmp_path: Path) -> None:
-    plan = planned(learning_rates="1e-4:1:1000", seeds=10000, fresh_seeds=10, studies=100)
+    plan = planned(learning_rates="1e-4:1:1000", tuning_seeds=10000, eval_seeds=10, repetitions=100)
     with pytest.raises(InvalidArgument, match=r"at least .* of memory, of which .*budget"):
         size(plan, tmp_path)
 
@@ -100,7 +100,7 @@ def test_months_are_refused_hours_are_not(tmp_path: Path) -> None:
 
 
 def test_a_budget_for_months_is_fitted(tmp_path: Path) -> None:
-    plan = planned(seeds=9_000)
+    plan = planned(tuning_seeds=9_000)
     found, _ = size(plan, tmp_path, COST, seconds=20.0)
     assert found.choices.fitted
     assert estimate(found, COST).longest <= 20.0
@@ -144,7 +144,7 @@ def test_all_that_is_planned_is_all_that_is_done() -> None:
     steps = {
         "tuning": 2 * (9 + 4) * 3.0 * plan.steps,  # the grids and four finer rates of each
         "reference": 10.0 * plan.steps,
-        "fresh": 24.0 * plan.steps,
+        "evaluation": 24.0 * plan.steps,
     }
     assert plan.count == 78 + 10 + 24
     assert share_done(plan, steps) == pytest.approx(1.0)

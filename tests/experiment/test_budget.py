@@ -25,7 +25,11 @@ FACTS = TaskInfo(1000, (1078, 359, 360), ("loss", "accuracy"), "0", 6000.0)
 
 
 def planned(names: str = "sgd,adam", **options: object) -> tuple[Plan, Mapping[str, Rule]]:
-    given: dict[str, object] = {"learning_rates": None, "seeds": 3, "fresh_seeds": 12} | options
+    given: dict[str, object] = {
+        "learning_rates": None,
+        "tuning_seeds": 3,
+        "eval_seeds": 12,
+    } | options
     rules = [RULES[name]() for name in names.split(",")]
     choices, by_name = choose(TASKS["digits-mlp"], rules, epochs=None, batch_size=None, **given)  # type: ignore[arg-type]
     # One lane, so that every run counts by itself.
@@ -40,7 +44,7 @@ def sizes(plan: Plan) -> tuple[int, int, int, int]:
     choices = plan.choices
     rates = {len(own) for own in choices.learning_rates.values()}
     assert len(rates) == 1  # as many for every rule
-    return choices.studies, choices.seeds, choices.fresh_seeds, rates.pop()
+    return choices.repetitions, choices.tuning_seeds, choices.eval_seeds, rates.pop()
 
 
 def test_what_fits_is_left_alone() -> None:
@@ -49,24 +53,24 @@ def test_what_fits_is_left_alone() -> None:
 
 
 def test_things_are_given_up_one_after_the_other() -> None:
-    plan, rules = planned(studies=8)
+    plan, rules = planned(repetitions=8)
     least = fit(plan, rules, _takes(plan, 6, 1, 3, 5))
     assert sizes(least) == (6, 1, 3, 5)
     seen = [sizes(fit(plan, rules, _takes(plan, *wanted))) for wanted in _LADDER]
     assert seen == _LADDER
 
 
-# Studies, tuning seeds, fresh seeds, learning rates: how far each rung goes.
+# Repetitions, tuning seeds, evaluation seeds, learning rates: how far each rung goes.
 _LADDER = [(7, 3, 12, 9), (6, 3, 12, 9), (6, 2, 12, 9), (6, 2, 7, 9), (6, 2, 3, 7), (6, 2, 3, 5)]
 
 
-def _takes(plan: Plan, studies: int, seeds: int, fresh: int, rates: int) -> float:
+def _takes(plan: Plan, repetitions: int, seeds: int, fresh: int, rates: int) -> float:
     grids = {rule: own[:rates] for rule, own in plan.choices.learning_rates.items()}
     others = {
         rule: {name: values[:rates] for name, values in columns.items()}
         for rule, columns in plan.choices.others.items()
     }
-    counts = {"studies": studies, "seeds": seeds, "fresh_seeds": fresh}
+    counts = {"repetitions": repetitions, "tuning_seeds": seeds, "eval_seeds": fresh}
     wanted = replace(plan.choices, **counts, learning_rates=grids, others=others)
     return estimate(replace(plan, choices=wanted), COST).longest + 1e-9
 
@@ -83,7 +87,7 @@ def test_it_fits_or_says_what_would(seconds: float, names: str) -> None:
         assert fit(plan, rules, needed, spent=2.0).choices.fitted
         return
     assert 2.0 + estimate(found, COST).longest <= seconds
-    assert found.choices.fresh_seeds >= fewest_seeds(len(rules) - 1)
+    assert found.choices.eval_seeds >= fewest_seeds(len(rules) - 1)
     assert len(found.choices.learning_rates["sgd"]) >= 5
     assert bool(found.choices.fitted) == (found.count < plan.count)
     assert (found.steps, found.choices.rules) == (plan.steps, plan.choices.rules)
@@ -96,8 +100,8 @@ def test_what_was_given_up_is_said() -> None:
     said = fit(plan, rules, _takes(plan, 1, 1, 6, 5)).choices.fitted
     assert said.startswith("to fit ")
     assert (
-        "6 fresh seeds instead of 12, 5 learning rates a rule instead of 9, 1 tuning seed instead "
-        "of 3; all that was asked for would take about"
+        "6 evaluation seeds instead of 12, 5 learning rates a rule instead of 9, 1 tuning seed "
+        "instead of 3; all that was asked for would take about"
     ) in said
 
 
@@ -110,8 +114,8 @@ def test_too_little_says_how_much_is_enough_and_what_else_would_do() -> None:
 
 
 def test_few_fresh_seeds_that_were_asked_for_stay() -> None:
-    plan, rules = planned(fresh_seeds=2)
-    assert fit(plan, rules, _takes(plan, 1, 1, 2, 5)).choices.fresh_seeds == 2
+    plan, rules = planned(eval_seeds=2)
+    assert fit(plan, rules, _takes(plan, 1, 1, 2, 5)).choices.eval_seeds == 2
 
 
 def test_what_is_searched_is_spread_anew() -> None:
@@ -127,5 +131,5 @@ def test_the_command_makes_the_fitted_race() -> None:
     plan, rules = planned()
     found = fit(plan, rules, _takes(plan, 1, 2, 6, 7))
     command = provenance.command(found.choices, TASKS["digits-mlp"])
-    assert "--trials 7 --seeds 2 --fresh-seeds 6" in command
+    assert "--trials 7 --tuning-seeds 2 --eval-seeds 6" in command
     assert "budget" not in command

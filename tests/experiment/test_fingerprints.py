@@ -62,8 +62,8 @@ def test_the_command_says_how_the_task_is_had(kind: str, tmp_path: Any) -> None:
     choices, _ = choose(task, [SGD()], None, 2, 3, None, None)
     begins = {
         "model": "ravine.race(Sequential, data, loss='mse', metrics=[Huber(…), …], rules=[",
-        "place": f"ravine race {file}:make --rules sgd --seeds 2",
-        "shipped": "ravine race digits-mlp --rules sgd --seeds 2",
+        "place": f"ravine race {file}:make --rules sgd --tuning-seeds 2",
+        "shipped": "ravine race digits-mlp --rules sgd --tuning-seeds 2",
     }
     assert command(choices, task).startswith(begins[kind])
 

@@ -28,7 +28,7 @@ TASK = TASKS["digits-mlp"]
 
 
 def chosen(*names: str, **changes: Any) -> Any:
-    given: dict[str, Any] = {"learning_rates": None, "seeds": 3, "fresh_seeds": 12}
+    given: dict[str, Any] = {"learning_rates": None, "tuning_seeds": 3, "eval_seeds": 12}
     given |= {"epochs": None, "batch_size": None} | changes
     return choose(TASK, [RULES[name]() for name in names], **given)[0]
 
@@ -110,9 +110,9 @@ def test_a_range_of_the_users_own() -> None:
         ({"search": "momentum_decay"}, "write momentum_decay=LO:HI"),
         ({"trials": 1}, "trials=1"),
         ({"trials": 5, "learning_rates": [0.1]}, "give one of them"),
-        ({"studies": 0}, "studies=0"),
-        ({"studies": 101}, "at most 100"),
-        ({"seeds": 10_001}, "at most 10000"),
+        ({"repetitions": 0}, "repetitions=0"),
+        ({"repetitions": 101}, "at most 100"),
+        ({"tuning_seeds": 10_001}, "at most 10000"),
         ({"target": "accuracy>"}, "write a test loss, such as 0.3"),
         ({"target": float("nan")}, "cannot read the target"),
     ],

@@ -27,7 +27,7 @@ FACTS = TaskInfo(8970, (1078, 359, 360), ("loss", "accuracy"), "0")
 
 
 def planned(*rules: Rule, **changes: Any) -> Plan:
-    given = {"learning_rates": None, "seeds": 3, "fresh_seeds": 12}
+    given = {"learning_rates": None, "tuning_seeds": 3, "eval_seeds": 12}
     given |= {"epochs": None, "batch_size": None} | changes
     choices, by_name = choose(TASK, rules or [r() for r in RULES.values()], **given)
     return make_plan(choices, by_name, FACTS)
@@ -49,16 +49,18 @@ def test_the_default_race() -> None:
     assert plan.evaluations * plan.period == plan.steps
     assert {plan.cuts(run) for run in runs if run.stage == "tuning"} == {(12, 25, 50, 99)}
     assert {plan.cuts(run) for run in judged} == {(99,)}
-    by_stage = {s: {r.seed for r in runs if r.stage == s} for s in ("tuning", "reference", "fresh")}
+    by_stage = {
+        s: {r.seed for r in runs if r.stage == s} for s in ("tuning", "reference", "evaluation")
+    }
     assert [len(seeds) for seeds in by_stage.values()] == [3, 10, 12]
     assert len(set.union(*by_stage.values())) == 25
 
 
 def test_evaluation_looks_while_seeds_remain() -> None:
-    assert planned(fresh_seeds=24).choices.looks == (6, 9, 12, 18, 24)
-    assert planned(fresh_seeds=3).choices.looks == (3,)
-    assert planned(fresh_seeds=40).choices.looks == (6, 9, 12, 18, 24, 40)
-    assert planned(looks=False).choices.looks == planned(studies=2).choices.looks == (12,)
+    assert planned(eval_seeds=24).choices.looks == (6, 9, 12, 18, 24)
+    assert planned(eval_seeds=3).choices.looks == (3,)
+    assert planned(eval_seeds=40).choices.looks == (6, 9, 12, 18, 24, 40)
+    assert planned(looks=False).choices.looks == planned(repetitions=2).choices.looks == (12,)
 
 
 def test_a_run_is_one_whatever_it_is_for() -> None:
@@ -72,7 +74,7 @@ def test_a_run_is_one_whatever_it_is_for() -> None:
 
 def test_segments_end_at_rungs_and_where_a_crash_would_cost_too_much() -> None:
     plan = dataclasses.replace(planned(), segment=20)
-    fresh, tuning = (plan.run(stage, "adam", AT, 0) for stage in ("fresh", "tuning"))
+    fresh, tuning = (plan.run(stage, "adam", AT, 0) for stage in ("evaluation", "tuning"))
     assert plan.cuts(fresh) == (20, 40, 60, 80, 99)
     assert plan.cuts(tuning) == (12, 25, 45, 50, 70, 90, 99)
     whole = dataclasses.replace(planned(early_stopping=False), segment=50)
@@ -114,7 +116,7 @@ def test_a_run_is_known_by_all_that_decides_it() -> None:
     ]
     assert len({base.id, *(run.id for run in others)}) == 1 + len(others)
     # What others do beside it does not decide it.
-    assert planned(Adam(), fresh_seeds=6, seeds=5).run("tuning", "adam", AT, 0).id == base.id
+    assert planned(Adam(), eval_seeds=6, tuning_seeds=5).run("tuning", "adam", AT, 0).id == base.id
 
 
 def test_a_rule_of_the_same_name_and_other_arithmetic_is_another_run() -> None:
@@ -196,9 +198,9 @@ def test_a_grid_runs_from_end_to_end(low: float, factor: float, count: int) -> N
         ({"learning_rates": {"adm": [1.0]}}, "did you mean 'adam'?"),
         ({"schedule": "cosin"}, "unknown schedule 'cosin': did you mean 'cosine'?"),
         ({"schedule": "cosine(warmup=1)"}, "warmup=1 is not allowed"),
-        ({"seeds": 0}, "seeds=0 is not allowed: give a whole number of at least 1"),
-        ({"fresh_seeds": 0}, "fresh_seeds=0"),
-        ({"seeds": 2.5}, "seeds=2.5"),
+        ({"tuning_seeds": 0}, "tuning_seeds=0 is not allowed: give a whole number of at least 1"),
+        ({"eval_seeds": 0}, "eval_seeds=0"),
+        ({"tuning_seeds": 2.5}, "tuning_seeds=2.5"),
         ({"epochs": -1}, "epochs=-1"),
         ({"batch_size": 0}, "batch_size=0"),
     ],

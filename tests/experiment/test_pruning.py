@@ -135,10 +135,10 @@ def test_early_stopping_changes_no_verdict(
 ) -> None:
     # Adam is at gradient descent's targets soon at the last of its rates, and never at the first.
     rates = {"sgd": [0.01, 0.03], "adam": [1e-4, 1e-3, 0.3]}
-    same: Any = {"rules": ["sgd", "adam"], "learning_rates": rates, "seeds": 2}
+    same: Any = {"rules": ["sgd", "adam"], "learning_rates": rates, "tuning_seeds": 2}
     same |= {"workers": 0, "progress": False}
     early, whole = (
-        ravine.race(task, **same, fresh_seeds=6, early_stopping=stops, out=tmp_path / str(stops))
+        ravine.race(task, **same, eval_seeds=6, early_stopping=stops, out=tmp_path / str(stops))
         for stops in (True, False)
     )
     assert str(early.verdict) == str(whole.verdict)
@@ -173,7 +173,7 @@ def test_a_users_lion_on_digits_is_tuned_as_without_stopping(tmp_path: Path) -> 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(session, "publish_pages", lambda race: None)  # nothing is looked at
         race = ravine.race(
-            "digits-mlp", rules=["sgd", Lion], target="loss<=0.1", seeds=2, fresh_seeds=1,
+            "digits-mlp", rules=["sgd", Lion], target="loss<=0.1", tuning_seeds=2, eval_seeds=1,
             learning_rates={"sgd": [0.5], "lion": "1e-6:1e-2:9"}, looks=False,
             early_stopping=False, workers=0, progress=False, out=tmp_path / "race",
         )  # fmt: skip

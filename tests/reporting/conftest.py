@@ -64,8 +64,8 @@ def make_plan(speed: Mapping[str, float]) -> Plan:
         task=f"digits{HOSTILE}",
         rules=tuple(speed),
         learning_rates=dict.fromkeys(speed, RATES),
-        seeds=2,
-        fresh_seeds=8,
+        tuning_seeds=2,
+        eval_seeds=8,
         epochs=4,
         batch_size=16,
         looked=False,
@@ -130,7 +130,7 @@ def make_results() -> Make:
 
 @pytest.fixture(scope="session")
 def results(make_results: Make) -> Results:
-    """One fresh run of Nesterov is lost on its way; the winner was confirmed on TensorFlow."""
+    """One evaluation run of Nesterov is lost on its way; the winner was confirmed on TensorFlow."""
     return crosscheck(
         make_results(
             lambda c: lost(c, 101) if c.run.rule == "nesterov" and c.run.seed == 2_000_003 else c

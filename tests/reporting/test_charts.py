@@ -86,7 +86,7 @@ def test_curves_are_medians_and_quartiles_of_the_fresh_test_losses(results):
     chart = charts.chart(results, "curves")
     drawn = {(r["rule"], r["step"]): r for r in rows_with(chart, "low", "median")}
     for rule in results.plan.choices.rules:
-        runs = [c for c in results.curves if c.run.stage == "fresh" and c.run.rule == rule]
+        runs = [c for c in results.curves if c.run.stage == "evaluation" and c.run.rule == rule]
         losses = np.sort(np.array([c.measures[:, TEST, 0] for c in runs]), axis=0)  # NaN last
         for i in (0, 7, 19, 20, results.plan.evaluations):
             row = drawn[rule, i * results.plan.period]
@@ -110,7 +110,7 @@ def test_each_line_has_its_own_label_and_none_overlap(results):
 def test_a_line_ends_where_most_runs_are_lost_and_says_so(make_results, lost):
     chart = charts.chart(
         make_results(
-            lambda c: lost(c, 101) if (c.run.stage, c.run.rule) == ("fresh", "adam") else c
+            lambda c: lost(c, 101) if (c.run.stage, c.run.rule) == ("evaluation", "adam") else c
         ),
         "curves",
     )
@@ -239,7 +239,7 @@ def test_a_confirmed_run_is_drawn_and_told_both_ways(results):
 
 def test_shares_are_those_of_the_runs_wherever_the_target_is(results):
     """Each record is when a run's time to the target changes: no other target needs more."""
-    fresh = [c for c in results.curves if c.run.stage == "fresh"]
+    fresh = [c for c in results.curves if c.run.stage == "evaluation"]
     easiest, hardest = bounds(results)
     for target in [results.verdict.target, *np.geomspace(easiest, hardest, 27)[1:-1]]:
         found = arrivals(results, target)
@@ -283,7 +283,7 @@ def test_the_envelope_holds_every_training_loss(results):
     found = envelopes(results).set_index(["rule", "part"])
     for rule in results.plan.choices.rules:
         losses = np.stack(
-            [c.losses for c in results.curves if c.run.stage == "fresh" and c.run.rule == rule]
+            [c.losses for c in results.curves if c.run.stage == "evaluation" and c.run.rule == rule]
         )
         assert max(found.loc[(rule, "high"), "loss"]) == pytest.approx(np.nanmax(losses), rel=1e-3)
         assert min(found.loc[(rule, "low"), "loss"]) == pytest.approx(np.nanmin(losses), rel=1e-3)

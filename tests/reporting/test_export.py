@@ -62,7 +62,7 @@ def test_runs_say_when_they_were_at_the_target(results):
 
     data = runs.table(results)
     for s in results.verdict.standings:
-        own = data[(data["rule"] == s.rule) & (data["stage"] == "fresh")]
+        own = data[(data["rule"] == s.rule) & (data["stage"] == "evaluation")]
         assert own["steps_to_target"].median() == s.steps_to_target.median
         assert (own["fate"] == "diverged").sum() == s.diverged
         assert own["steps_to_target"].map(math.isfinite).sum() == s.reached

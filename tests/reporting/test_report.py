@@ -240,7 +240,7 @@ def followed(page: Page, target: float) -> None:
 def test_the_target_slider_agrees_with_the_runs(visit, results):
     page = visit.page
     slider = page.locator("#target")
-    fresh = [c for c in results.curves if c.run.stage == "fresh"]
+    fresh = [c for c in results.curves if c.run.stage == "evaluation"]
     seen = set()
     for key in ("Home", "PageUp", "PageUp", "PageUp", "End", "PageDown", "ArrowLeft"):
         slider.press(key)
@@ -314,7 +314,7 @@ def test_every_diverged_run_is_a_result(results):
     ended_high = by_rule["tuning", "sgd"]
     assert (ended_high["count"], ended_high["step"]) == ("1 of 1", 200)
     assert ended_high["how"] == "ended above its start"
-    fresh = by_rule["fresh", "nesterov"]
+    fresh = by_rule["evaluation", "nesterov"]
     assert (fresh["count"], fresh["step"], fresh["seeds"]) == ("1 of 1", 101, "2000003")
     assert fresh["how"] == "not finite"
 
@@ -356,7 +356,7 @@ def test_a_race_that_was_not_fair_is_refused(make_results, results, what, change
     assert not results.verdict.refused
     ((found, (line,)),) = [(a.what, a.wrong) for a in rigged.verdict.audits if a.refuses]
     assert found == what
-    assert line == f"Adam at 0.1, fresh seed 2000002: not the {what} of SGD"
+    assert line == f"Adam at 0.1, evaluation seed 2000002: not the {what} of SGD"
 
 
 def test_what_was_refused_is_said_at_the_top(make_results, tmp_path):

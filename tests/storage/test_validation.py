@@ -126,8 +126,12 @@ def test_any_change_to_a_file_is_read_or_refused_in_one_line(
 @pytest.mark.parametrize(
     ("way", "new", "said"),
     [
-        (("choices", "seeds"), "x", r"plan: Expected `int`, got `str` - at `\$.choices.seeds`"),
-        (("choices", "studies"), 10**9, "plan.choices: more seeds than there are"),
+        (
+            ("choices", "tuning_seeds"),
+            "x",
+            r"plan: Expected `int`, got `str` - at `\$.choices.tuning_seeds`",
+        ),
+        (("choices", "repetitions"), 10**9, "plan.choices: more seeds than there are"),
         (("choices", "reference"), "lion", "plan.choices.reference: 'lion'"),
         (("choices", "learning_rates", "sgd"), [], "learning_rates.sgd: 0 learning rates"),
         (("facts", "blocks"), 7, "plan.facts.blocks: 7"),

@@ -55,7 +55,7 @@ def test_layers_are_shown_with_a_mark_in_the_place_of_what_cannot_be() -> None:
 
 def test_other_names_are_names(tiny_task: Task, tmp_path: Path, no_pages: None) -> None:
     name = "<script>\"'`\u202e" + "x" * 10_000
-    tiny: Any = {"rules": ["sgd"], "learning_rates": [0.1], "seeds": 1, "fresh_seeds": 1}
+    tiny: Any = {"rules": ["sgd"], "learning_rates": [0.1], "tuning_seeds": 1, "eval_seeds": 1}
     race = ravine.race(
         replace(tiny_task, name=name), **tiny, out=tmp_path / "race", workers=0, progress=False
     )

@@ -65,8 +65,8 @@ def raced(tmp_path_factory: pytest.TempPathFactory) -> tuple[Any, list[Curve]]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(session, "publish_pages", lambda race: None)  # nothing is looked at
         ravine.race(
-            TASK, rules=["sgd"], learning_rates=[0.01, 0.02], epochs=1, seeds=2, fresh_seeds=2,
-            workers=0, progress=False, out=out,
+            TASK, rules=["sgd"], learning_rates=[0.01, 0.02], epochs=1, tuning_seeds=2,
+            eval_seeds=2, workers=0, progress=False, out=out,
         )  # fmt: skip
     store = Store(out, reading=True)
     curves = [curve for curve in store.curves() if curve.run.steps == len(curve.losses)]

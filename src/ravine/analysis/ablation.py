@@ -1,7 +1,7 @@
 """What races of one task under several values of its levers say together. Pure functions.
 
 Each combination of values was raced as a task of its own, every rule tuned anew, and all are judged
-by one target. A lever's effect on a rule compares runs of equal fresh seeds.
+by one target. A lever's effect on a rule compares runs of equal evaluation seeds.
 """
 
 import math
@@ -12,6 +12,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ravine.analysis.curves import speedup
+from ravine.analysis.repetitions import repeated
 from ravine.analysis.results import FASTER, NO_DIFFERENCE, SLOWER, TOO_FEW
 from ravine.analysis.statistics import (
     CONFIDENCE,
@@ -22,7 +23,6 @@ from ravine.analysis.statistics import (
     quartiles,
     sign_test,
 )
-from ravine.analysis.studies import studied
 from ravine.experiment.curve import Curve
 from ravine.experiment.plan import Plan
 from ravine.experiment.target import Target
@@ -42,12 +42,12 @@ class Raced(NamedTuple):
 class Timed(NamedTuple):
     """How long the rules took under a combination of values, to the common target.
 
-    ``studies``: of each, by rule and fresh seed, steps (or epochs); infinite for a miss.
+    ``repetitions``: of each, by rule and evaluation seed, steps (or epochs); infinite for a miss.
     """
 
     values: Values
     horizon: float  # of a whole run
-    studies: Sequence[Mapping[str, Mapping[int, float]]]
+    repetitions: Sequence[Mapping[str, Mapping[int, float]]]
 
 
 class Effect(NamedTuple):
@@ -100,7 +100,7 @@ class Compared:
     levers: Ablation
     rules: tuple[str, ...]
     clock: str  # "steps", or "epochs" where a step is not the same everywhere
-    units: int  # seeds, or studies where there are several
+    units: int  # seeds, or repetitions where there are several
     needed: int  # of these, for a clean sweep to be a claim
     effects: tuple[Effect, ...]
     within: tuple[Effect, ...]
@@ -112,21 +112,21 @@ def timed(raced: Raced, target: Target, by_epochs: bool) -> Timed:
     """How long a race's rules took to a target that need not be its own."""
     plan = raced.plan
     a_step = plan.choices.batch_size / plan.facts.rows[0] if by_epochs else 1.0
-    studies = [
+    repetitions = [
         {
             rule: {seed: steps * a_step for seed, steps in own.items()}
-            for rule, own in study.times.items()
+            for rule, own in repetition.times.items()
         }
-        for study in studied(plan, raced.curves, target).each
+        for repetition in repeated(plan, raced.curves, target).each
     ]
-    return Timed(raced.values, plan.steps * a_step, studies)
+    return Timed(raced.values, plan.steps * a_step, repetitions)
 
 
 def compare(levers: Ablation, runs: Sequence[Timed], clock: str = "steps") -> Compared:
     """Effects of the levers, winners under each combination, and whether those differ."""
-    rules = tuple(runs[0].studies[0])
-    units = len(runs[0].studies)
-    units = units if units > 1 else len(next(iter(runs[0].studies[0].values())))
+    rules = tuple(runs[0].repetitions[0])
+    units = len(runs[0].repetitions)
+    units = units if units > 1 else len(next(iter(runs[0].repetitions[0].values())))
     asked = [(lever, value) for lever, values in levers.items() for value in values[1:]]
     needed = fewest_seeds(max(1, len(asked) * len(rules)))
     over: list[Effect] = []
@@ -164,21 +164,21 @@ def _pairs(levers: Ablation, runs: Sequence[Timed], lever: str, value: str) -> l
 def speedups(pairs: Sequence[Pair], rule: str) -> list[float]:
     """How many times less a rule took: a number a seed, the geometric mean over the pairs.
 
-    Paired by seed; a miss counts as the whole run, two of them as a tie. Of several studies the
+    Paired by seed; a miss counts as the whole run, two of them as a tie. Of several repetitions the
     median of each.
     """
     found = []
-    for i, study in enumerate(pairs[0][0].studies):
+    for i, repetition in enumerate(pairs[0][0].repetitions):
         logs = [
             np.mean([math.log(_ratio(one, other, i, rule, seed)) for one, other in pairs])
-            for seed in study[rule]
+            for seed in repetition[rule]
         ]
         found.append([math.exp(log) for log in logs])
     return found[0] if len(found) == 1 else [float(np.median(one)) for one in found]
 
 
-def _ratio(one: Timed, other: Timed, study: int, rule: str, seed: int) -> float:
-    before, after = (each.studies[study][rule][seed] for each in (one, other))
+def _ratio(one: Timed, other: Timed, repetition: int, rule: str, seed: int) -> float:
+    before, after = (each.repetitions[repetition][rule][seed] for each in (one, other))
     if math.isinf(before) and math.isinf(after):
         return 1.0
     return min(before, one.horizon) / min(after, other.horizon)
@@ -199,8 +199,12 @@ _BOUNDS = {(False, False): "", (True, False): "≤", (False, True): "≥", (True
 
 def _missed(runs: Sequence[Timed], rule: str) -> bool:
     """Whether on half of the seeds or more some run of a rule missed the target."""
-    seeds = [(i, seed) for i, study in enumerate(runs[0].studies) for seed in study[rule]]
-    count = sum(any(math.isinf(one.studies[i][rule][seed]) for one in runs) for i, seed in seeds)
+    seeds = [
+        (i, seed) for i, repetition in enumerate(runs[0].repetitions) for seed in repetition[rule]
+    ]
+    count = sum(
+        any(math.isinf(one.repetitions[i][rule][seed]) for one in runs) for i, seed in seeds
+    )
     return 2 * count >= len(seeds)
 
 
@@ -236,7 +240,9 @@ def _tested(
 
 
 def _combination(run: Timed, rules: Sequence[str]) -> Combination:
-    times = {rule: quartiles([t for s in run.studies for t in s[rule].values()]) for rule in rules}
+    times = {
+        rule: quartiles([t for s in run.repetitions for t in s[rule].values()]) for rule in rules
+    }
     first = min(rules, key=lambda r: (times[r].median, r))
     if math.isinf(times[first].median):
         return Combination(run.values, "", (), times)
@@ -246,10 +252,13 @@ def _combination(run: Timed, rules: Sequence[str]) -> Combination:
 
 
 def between(run: Timed, slow: str, fast: str) -> list[float]:
-    """How many times less the one rule took than the other, by seed; or by study."""
+    """How many times less the one rule took than the other, by seed; or by repetition."""
     found = [
-        [speedup(study[slow][seed], time, run.horizon) for seed, time in study[fast].items()]
-        for study in run.studies
+        [
+            speedup(repetition[slow][seed], time, run.horizon)
+            for seed, time in repetition[fast].items()
+        ]
+        for repetition in run.repetitions
     ]
     return found[0] if len(found) == 1 else [float(np.median(one)) for one in found]
 

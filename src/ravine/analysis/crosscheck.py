@@ -9,8 +9,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ravine.analysis.naming import called, title
+from ravine.analysis.repetitions import study_among
 from ravine.analysis.replication import Check
-from ravine.analysis.studies import study_among
 from ravine.experiment.curve import Curve
 from ravine.experiment.plan import Plan, Run
 from ravine.experiment.target import TEST

@@ -1,7 +1,7 @@
 """Where runs end: the losses of equal numbers of steps, and of the reference's seconds.
 
 Both are of the chosen learning rates, not of rules: what a configuration ends at is what one gets
-who takes it. They are paired by seed, or by study, and adjusted as speed-ups are.
+who takes it. They are paired by seed, or by repetition, and adjusted as speed-ups are.
 """
 
 import math
@@ -13,9 +13,9 @@ import numpy as np
 from ravine.analysis.curves import final
 from ravine.analysis.evaluation import ALPHA, LEAST, levels
 from ravine.analysis.half_samples import halves, on_half
+from ravine.analysis.repetitions import Repetition, Repetitions
 from ravine.analysis.results import RuleResult
 from ravine.analysis.statistics import Spread, student_interval
-from ravine.analysis.studies import Studies, Study
 from ravine.analysis.tuning import lowest_of
 from ravine.experiment.config import FINAL
 from ravine.experiment.curve import Curve
@@ -51,7 +51,7 @@ def best_within(plan: Plan, pace: float) -> LossOf:
 
 
 def ratio(
-    studies: Studies,
+    repetitions: Repetitions,
     rules: tuple[str, str],
     comparisons: int,
     losses: tuple[LossOf, LossOf] = (final_loss, final_loss),
@@ -62,7 +62,7 @@ def ratio(
     differences, that all of them end higher.
 
     Args:
-        studies: What was run.
+        repetitions: What was run.
         rules: Two of them.
         comparisons: For how many the interval is adjusted.
         losses: What is taken of a run of each.
@@ -71,7 +71,7 @@ def ratio(
         The ratio and its interval. None below four seeds on which both could be run, and where a
         loss is not finite or not positive.
     """
-    found = [_logs(study, rules, losses, studies.plan) for study in studies.each]
+    found = [_logs(repetition, rules, losses, repetitions.plan) for repetition in repetitions.each]
     if not (known := [own for own in found if own.size]):
         return None
     if not all(np.isfinite(own).all() for own in known):
@@ -84,16 +84,16 @@ def ratio(
     if several:
         level = ALPHA / max(1, comparisons)
     else:
-        looks = levels(studies.plan, comparisons)
+        looks = levels(repetitions.plan, comparisons)
         level = looks[min(n for n in looks if n >= seeds)]
     return Spread(*(math.exp(min(value, MOST)) for value in student_interval(logs, level)))
 
 
 def _logs(
-    study: Study, rules: tuple[str, str], losses: tuple[LossOf, LossOf], plan: Plan
+    repetition: Repetition, rules: tuple[str, str], losses: tuple[LossOf, LossOf], plan: Plan
 ) -> Floats:
     """Logarithms of the ratios of two rules' losses, (1 + half-samples of rows, seeds)."""
-    one, other = (study.fresh[rule] for rule in rules)
+    one, other = (repetition.fresh[rule] for rule in rules)
     seeds = sorted(s for s in one if s in other and not (one[s].failure or other[s].failure))
     ways: list[Way] = [_whole, *(partial(on_half, half=half) for half in halves(plan))]
     pairs = [
@@ -108,25 +108,25 @@ def _whole(curve: Curve) -> Curve:
     return curve
 
 
-def ends_lower(studies: Studies, ranked: Sequence[RuleResult]) -> Mapping[str, Spread]:
+def ends_lower(repetitions: Repetitions, ranked: Sequence[RuleResult]) -> Mapping[str, Spread]:
     """The first's final loss over that of each rule that reliably ends lower than it."""
     first, *others = [s.rule for s in ranked]
-    found = {rule: ratio(studies, (first, rule), len(others)) for rule in others}
+    found = {rule: ratio(repetitions, (first, rule), len(others)) for rule in others}
     return {rule: above for rule, above in found.items() if above is not None and above.low > 1}
 
 
-def recommended(ranked: Sequence[RuleResult], studies: Studies, objective: str) -> str:
+def recommended(ranked: Sequence[RuleResult], repetitions: Repetitions, objective: str) -> str:
     """The rule whose optimizer is the one to take.
 
     Args:
         ranked: Best first.
-        studies: What was run.
+        repetitions: What was run.
         objective: ``"time"``: the first; but of those that cannot be told apart from it, one that
             reliably ends lower. ``"final"``: the lowest loss in the end.
     """
     by_loss = sorted(ranked, key=lambda s: s.final_loss)
     if objective == FINAL:
         return by_loss[0].rule
-    lower = ends_lower(studies, ranked)
+    lower = ends_lower(repetitions, ranked)
     tied = {s.rule for s in ranked if s.tied_for_first and s.finding == ranked[0].finding}
     return next((s.rule for s in by_loss if s.rule in lower and s.rule in tied), ranked[0].rule)

@@ -1,4 +1,4 @@
-"""What one study's evaluation runs say so far, and which runs are still to be done."""
+"""What one repetition's evaluation runs say so far, and which runs are still to be done."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -18,14 +18,14 @@ from ravine.experiment.plan import CONTENDER, Plan, Run
 from ravine.experiment.target import Target
 
 ALPHA = 0.05  # that any of the conclusions that are adjusted together is wrong
-LEAST = 4  # evaluation seeds, or studies: below it nothing is concluded
+LEAST = 4  # evaluation seeds, or repetitions: below it nothing is concluded
 NOTHING = Target(math.inf)
 Key = tuple[str, Configuration]  # a rule and how it is run
 
 
 @dataclass(frozen=True)
 class Evaluation:
-    """The evaluation runs of a study, as far as they are there.
+    """The evaluation runs of a repetition, as far as they are there.
 
     ``wanted``: all runs that are to be done, as far as is known; ``missing``: whether some are not
     there. ``times``: evaluations to each target, (seeds, targets), by rule and configuration, on
@@ -93,33 +93,35 @@ def evaluation(
     plan: Plan,
     tuned: Tuned,
     curves: Sequence[Curve],
-    study: int = 0,
+    repetition: int = 0,
     target: Target | None = None,
 ) -> Evaluation:
-    """From the curves of a study, look after look; ``target`` stands in for the study's own."""
+    """From the curves of a repetition, look after look; ``target`` stands in for the
+    repetition's own.
+    """
     there = {curve.run.id: curve for curve in curves}
     reference, looks = plan.choices.reference, plan.choices.looks
     others = [rule for rule in plan.choices.rules if rule != reference]
-    wanted = plan.reference_runs(tuned.chosen[reference], study)
+    wanted = plan.reference_runs(tuned.chosen[reference], repetition)
     for rule in plan.choices.rules:  # how they are at the chosen rate is shown of all
-        wanted += _runs(plan, tuned, (rule, tuned.chosen[rule]), looks[0], study)
+        wanted += _runs(plan, tuned, (rule, tuned.chosen[rule]), looks[0], repetition)
     # Without them it is not known which others are wanted, but these surely are.
     wanted += [
         run
         for rate in tuned.contenders[reference]
-        for run in _runs(plan, tuned, (reference, rate), looks[0], study)
+        for run in _runs(plan, tuned, (reference, rate), looks[0], repetition)
     ]
     wanted = list(dict.fromkeys(wanted))
     if any(run.id not in there for run in wanted):
         return Evaluation(plan, tuned, tuple(wanted), missing=True)
     goal = target or goal_of(plan, [there[r.id] for r in wanted if r.stage == "reference"])
-    way = _reference(plan, tuned, looks[0], study)
+    way = _reference(plan, tuned, looks[0], repetition)
     aim = judging_aim(plan, goal, [there[run.id] for run in way])
     if aim is None:
         return Evaluation(plan, tuned, tuple(wanted), missing=False, goal=goal)
     known = np.ones(looks[-1], bool)  # seeds on which the reference could be run
     for rate in tuned.contenders[reference]:
-        runs = _runs(plan, tuned, (reference, rate), looks[-1], study)
+        runs = _runs(plan, tuned, (reference, rate), looks[-1], repetition)
         for run in runs:
             if run.id in there and there[run.id].failure:
                 known[run.seed - runs[0].seed] = False
@@ -130,7 +132,7 @@ def evaluation(
     ways = _ways(plan, target, goal, aim, there, wanted, way)
 
     def asked(rule: str, rate: Configuration, seeds: int) -> Floats | None:
-        runs = _runs(plan, tuned, (rule, rate), seeds, study)
+        runs = _runs(plan, tuned, (rule, rate), seeds, repetition)
         if any(run.id not in there for run in runs):
             return None
         own, kept = [there[run.id] for run in runs], known[:seeds]
@@ -145,7 +147,7 @@ def evaluation(
 
     looked = look(reference, others, tuned, levels(plan, len(others)), asked)
     for (rule, rate), seeds in looked.asked.items():
-        wanted += _runs(plan, tuned, (rule, rate), seeds, study)
+        wanted += _runs(plan, tuned, (rule, rate), seeds, repetition)
     if not others:
         asked(reference, tuned.chosen[reference], looks[0])
     wanted = list(dict.fromkeys(wanted))
@@ -175,18 +177,18 @@ def _ways(
     return found
 
 
-def _runs(plan: Plan, tuned: Tuned, key: Key, seeds: int, study: int) -> list[Run]:
+def _runs(plan: Plan, tuned: Tuned, key: Key, seeds: int, repetition: int) -> list[Run]:
     """The runs of a rule in a configuration, on the first seeds for evaluation."""
     rule, one = key
-    stage = "fresh" if one == tuned.chosen[rule] else CONTENDER
-    return plan.evaluated(stage, {rule: one}, seeds, study)
+    stage = "evaluation" if one == tuned.chosen[rule] else CONTENDER
+    return plan.evaluated(stage, {rule: one}, seeds, repetition)
 
 
-def _reference(plan: Plan, tuned: Tuned, seeds: int, study: int) -> list[Run]:
+def _reference(plan: Plan, tuned: Tuned, seeds: int, repetition: int) -> list[Run]:
     """The runs along which the targets lie: of their own, or the first fresh ones."""
     rule = plan.choices.reference
-    own = plan.reference_runs(tuned.chosen[rule], study)
-    return own or plan.fresh({rule: tuned.chosen[rule]}, seeds, study)
+    own = plan.reference_runs(tuned.chosen[rule], repetition)
+    return own or plan.fresh({rule: tuned.chosen[rule]}, seeds, repetition)
 
 
 def times_of(plan: Plan, aim: Aim, goal: Target, curves: Sequence[Curve]) -> Floats:

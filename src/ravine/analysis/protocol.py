@@ -16,14 +16,14 @@ from ravine.experiment.target import TEST
 def protocol(plan: Plan) -> dict[str, str]:
     """What was done with this plan, a sentence a step."""
     choices, reference = plan.choices, called(plan.choices.reference)
-    pairs = "study" if choices.studies > 1 else "seed"
+    pairs = "repetition" if choices.repetitions > 1 else "seed"
     found = {"tuning": _tuning(plan)}
     if choices.fitted:
         found["budget"] = choices.fitted
-    if choices.studies > 1:
-        found["studies"] = (
-            f"{choices.studies}, each with tuning, reference and fresh seeds of its own; what is "
-            "claimed is about the rules"
+    if choices.repetitions > 1:
+        found["repetitions"] = (
+            f"{choices.repetitions}, each with tuning, reference and evaluation seeds of its own; "
+            "what is claimed is about the rules"
         )
     found["target"] = (
         f"the user's own: {choices.target if ' ' in choices.target else f'test {choices.target}'}"
@@ -59,10 +59,11 @@ def protocol(plan: Plan) -> dict[str, str]:
         f"{math.exp(comparing.TOLERANCE) - 1:.0%} for rates between those tried",
         "conclusion": "faster or slower where the interval excludes 1; as fast where it lies "
         f"within {math.exp(comparing.MARGIN) - 1:.0%} of 1; else undecided; below {LEAST} "
-        f"{'studies' if choices.studies > 1 else 'seeds'} nothing is concluded",
-        "looks": f"after {', '.join(map(str, choices.looks))} fresh seeds; what is concluded stands"
+        f"{'repetitions' if choices.repetitions > 1 else 'seeds'} nothing is concluded",
+        "looks": f"after {', '.join(map(str, choices.looks))} evaluation seeds; what is concluded "
+        "stands"
         if len(choices.looks) > 1
-        else f"one, after {choices.fresh_seeds} fresh seeds",
+        else f"one, after {choices.eval_seeds} evaluation seeds",
         "ties": "for first: the interval of the speed-up of the first over the rule includes 1",
         "diverged": "not finite, or ending above the loss before step one",
         "learning_rate": "how much it matters is said from the tuning runs, by their median final "
@@ -100,7 +101,7 @@ def _tuning(plan: Plan) -> str:
     choices = plan.choices
     how = (
         "the least time to the targets on validation data: every rate on one seed, those "
-        f"within {math.exp(endpoint.HOPELESS):g} times of the best on {choices.seeds}; "
+        f"within {math.exp(endpoint.HOPELESS):g} times of the best on {choices.tuning_seeds}; "
     )
     if plan.finer(choices.reference, choices.trials(choices.reference)[0]):
         how += "then those a quarter and half a step around the best; "

@@ -24,13 +24,15 @@ from ravine.experiment.target import Target
 
 @dataclass(frozen=True)
 class Check:
-    """A claim that is to be checked. ``study``: whose seeds it takes; races take lower ones."""
+    """A claim that is to be checked. ``repetition``: whose seeds it takes; races take
+    lower ones.
+    """
 
     rule: str
     chosen: Mapping[str, Configuration]  # of the rule and of the reference
     target: Target
     seeds: int
-    study: int
+    repetition: int
     targets: tuple[float, ...] = field(default=(), kw_only=True)  # the band that was judged by
 
     def widened(self, plan: Plan, curves: Sequence[Curve]) -> Plan:
@@ -48,7 +50,7 @@ class Check:
 
     def runs(self, plan: Plan) -> list[Run]:
         """All that it takes."""
-        return plan.fresh(self.chosen, self.seeds, self.study)
+        return plan.fresh(self.chosen, self.seeds, self.repetition)
 
     def to_json(self) -> dict[str, Any]:
         """What the store keeps."""
@@ -109,7 +111,7 @@ def checked(check: Check, plan: Plan, curves: Sequence[Curve]) -> Checked:
     aim = Aim(-targets if goal.rising else targets, goal.measure, goal.rising)
     ids = {run.id for run in check.runs(plan)}
     own = sorted((c for c in curves if c.run.id in ids), key=lambda c: c.run.seed)
-    fresh = [c for c in own if (c.run.rule, c.run.stage) == (reference, "fresh")]
+    fresh = [c for c in own if (c.run.rule, c.run.stage) == (reference, "evaluation")]
     known = np.array([not c.failure for c in fresh])  # nothing is compared on the other seeds
     logs = []
     for rule in (reference, check.rule):
@@ -125,6 +127,6 @@ def checked(check: Check, plan: Plan, curves: Sequence[Curve]) -> Checked:
     return Checked(check, reference, found.speedup, held)
 
 
-def unused_study(plan: Plan, checks: Sequence[Check]) -> int:
-    """The next study whose seeds nobody has taken."""
-    return max([plan.choices.studies - 1, *(check.study for check in checks)]) + 1
+def unused_repetition(plan: Plan, checks: Sequence[Check]) -> int:
+    """The next repetition whose seeds nobody has taken."""
+    return max([plan.choices.repetitions - 1, *(check.repetition for check in checks)]) + 1

@@ -31,14 +31,14 @@ UNRANKED = "no ranking"  # the race was not fair
 
 @dataclass(frozen=True)
 class RuleResult:
-    """How a rule did at its chosen learning rate, on the fresh seeds.
+    """How a rule did at its chosen learning rate, on the evaluation seeds.
 
-    Of several studies, each with a choice of its own, ``configuration`` is the median choice.
+    Of several repetitions, each with a choice of its own, ``configuration`` is the median choice.
     """
 
     rule: str
     configuration: Configuration
-    chosen: tuple[Configuration, ...]  # of each study
+    chosen: tuple[Configuration, ...]  # of each repetition
     hyperparameters: Mapping[str, Any]
     at_edge: bool  # the chosen rate is the smallest or largest tried: a wider grid may do better
     runs: int
@@ -100,13 +100,13 @@ class Verdict:
     measure: str = "loss"
     split: str = SPLITS[TEST]  # of the data that it is measured on
     rising: bool = False  # whether the target is reached from below
-    studies: int = 1  # above 1 intervals are over studies, not over seeds
-    band: tuple[float, ...] = ()  # the targets that times were taken to; of the first study
+    repetitions: int = 1  # above 1 intervals are over repetitions, not over seeds
+    band: tuple[float, ...] = ()  # the targets that times were taken to; of the first repetition
     # Speed-ups of any rule over any other, by both; all of them hold together.
     pairs: Mapping[tuple[str, str], Spread] = field(default_factory=dict)
     # Undecided rules of which more would be known if they were the only ones, and what that is.
     alone: Mapping[str, str] = field(default_factory=dict)
-    leads_by_target: tuple[Stretch, ...] = ()  # of the fresh runs
+    leads_by_target: tuple[Stretch, ...] = ()  # of the evaluation runs
     leads_by_tries: tuple[Lead, ...] = ()  # of the tuning runs
     suspects: tuple[Suspect, ...] = ()
     ends_lower: Mapping[str, Spread] = field(

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from ravine.analysis.evaluation import evaluation
-from ravine.analysis.tuning import DONE, FINER, OTHERS, Tuning, of_study, tuning
+from ravine.analysis.tuning import DONE, FINER, OTHERS, Tuning, of_repetition, tuning
 from ravine.experiment.configuration import Configuration
 from ravine.experiment.curve import Curve
 from ravine.experiment.endpoint import Aim
@@ -20,19 +20,25 @@ def due(plan: Plan, curves: Sequence[Curve]) -> list[Run]:
     if phase < DONE:
         return [run for one in tuned if one.phase == phase for run in one.wanted]
     wanted: list[Run] = []
-    for study, one in enumerate(tuned):
+    for repetition, one in enumerate(tuned):
         assert one.tuned is not None
-        found = evaluation(plan, one.tuned, of_study(curves, study), study)
+        found = evaluation(plan, one.tuned, of_repetition(curves, repetition), repetition)
         wanted += found.wanted if found.missing else ()
     return wanted
 
 
 def aims(plan: Plan, curves: Sequence[Curve]) -> dict[int, Aim]:
-    """By study: the targets that tell in tuning which learning rates can no longer be chosen."""
+    """By repetition: the targets that tell in tuning which learning rates can no longer
+    be chosen.
+    """
     if not plan.rungs:
         return {}
     tuned = enumerate(_tuned(plan, curves))
-    return {study: one.aim for study, one in tuned if one.phase == OTHERS and one.aim is not None}
+    return {
+        repetition: one.aim
+        for repetition, one in tuned
+        if one.phase == OTHERS and one.aim is not None
+    }
 
 
 def widened(plan: Plan, curves: Sequence[Curve]) -> Plan:
@@ -66,10 +72,10 @@ def relevant(plan: Plan, curves: Sequence[Curve]) -> list[Curve]:
     A race that grew may have chosen other rates before: what was run at those counts no more.
     """
     wanted: dict[str, Run] = {}
-    for study, one in enumerate(_tuned(plan, curves)):
+    for repetition, one in enumerate(_tuned(plan, curves)):
         wanted |= {run.id: run for run in one.wanted}
         if one.tuned is not None:
-            found = evaluation(plan, one.tuned, of_study(curves, study), study)
+            found = evaluation(plan, one.tuned, of_repetition(curves, repetition), repetition)
             wanted |= {run.id: run for run in found.wanted}
     return [
         curve if curve.run.stage == run.stage else replace(curve, run=run)
@@ -79,7 +85,7 @@ def relevant(plan: Plan, curves: Sequence[Curve]) -> list[Curve]:
 
 
 def at_edge(plan: Plan, best: Sequence[Mapping[str, Configuration]]) -> list[str]:
-    """The rules whose best rate, in some study, is the lowest or highest tried."""
+    """The rules whose best rate, in some repetition, is the lowest or highest tried."""
     return [
         rule
         for rule, rates in plan.choices.learning_rates.items()
@@ -88,12 +94,12 @@ def at_edge(plan: Plan, best: Sequence[Mapping[str, Configuration]]) -> list[str
 
 
 def _tuned(plan: Plan, curves: Sequence[Curve]) -> list[Tuning]:
-    """Each study, from its own tuning runs."""
-    own = [of_study(curves, study) for study in range(plan.choices.studies)]
-    return [tuning(plan, part, study) for study, part in enumerate(own)]
+    """Each repetition, from its own tuning runs."""
+    own = [of_repetition(curves, repetition) for repetition in range(plan.choices.repetitions)]
+    return [tuning(plan, part, repetition) for repetition, part in enumerate(own)]
 
 
 def _nearer_the_top(rates: Sequence[float], best: Sequence[float]) -> bool:
-    """Whether the best rates lie in the upper half of a grid, in most studies."""
+    """Whether the best rates lie in the upper half of a grid, in most repetitions."""
     places = sorted(rates.index(rate) for rate in best)
     return 2 * places[len(places) // 2] >= len(rates) - 1

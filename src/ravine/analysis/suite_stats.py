@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 
 TAU_MAX = 4.0
 HOW = {
-    "time": "median steps to the target over the fresh seeds; where half of them or more missed "
-    "it, infinite",
+    "time": "median steps to the target over the evaluation seeds; infinite where half of them or "
+    "more missed it",
     "profile": "the share of tasks on which a rule takes at most τ times the steps of the fastest",
     "score": f"the profile's integral over τ from 1 to {TAU_MAX:g}, divided by {TAU_MAX - 1:g}, as "
     "AlgoPerf defines it; 1 is a rule that is the fastest everywhere",

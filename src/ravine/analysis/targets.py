@@ -28,7 +28,7 @@ def leads_by_target(
 
     From the loss before step one, ``start``, down to the lowest that most runs of some rule
     reach. Exact, since times change only at losses that were measured. Ties go to who leads just
-    below. It describes the fresh runs at the chosen learning rates and is no test: of several
+    below. It describes the evaluation runs at the chosen learning rates and is no test: of several
     targets, one was fixed before they were run.
     """
     lowest = {rule: [_lowest_so_far(curve) for curve in own] for rule, own in runs.items()}

@@ -39,7 +39,7 @@ NOTHING_TIMED = "No verdict: no run of {} has the {} evaluations that it takes t
 
 
 def sentence(verdict: Verdict, curves: Sequence[Curve], units: int, own_target: bool) -> str:
-    """What was found and how sure it is. ``units``: seeds, or studies, that were compared."""
+    """What was found and how sure it is. ``units``: seeds, or repetitions, that were compared."""
     leader, comparisons = verdict.leader, len(verdict.standings) - 1
     reference = called(verdict.reference)
     if math.isinf(verdict.target):
@@ -52,7 +52,7 @@ def sentence(verdict: Verdict, curves: Sequence[Curve], units: int, own_target: 
         return NOTHING_TIMED.format(reference, SMOOTHING)
     steps = times_the_steps(leader.speedup)
     if any(s.finding == TOO_FEW for s in verdict.standings):
-        what = "studies" if verdict.studies > 1 else "seeds"
+        what = "repetitions" if verdict.repetitions > 1 else "seeds"
         said = f"Too few {what} to claim anything: {units} of the {LEAST} that it takes"
         if leader.rule != verdict.reference:
             said += f"; on these {title(leader.rule)} took {steps} of {reference}"
@@ -63,8 +63,8 @@ def sentence(verdict: Verdict, curves: Sequence[Curve], units: int, own_target: 
     result = goal if own_target else f"{reference}'s result"
     said = f"{title(leader.rule)} takes {steps} of {reference} on the way to {result}"
     said += f", a speed-up of {said_speedup(leader.speedup)}"
-    if verdict.studies > 1:
-        said += f", over {verdict.studies} studies, each tuned anew"
+    if verdict.repetitions > 1:
+        said += f", over {verdict.repetitions} repetitions, each tuned anew"
     if verdict.ties:
         said += f"; {_listed(map(title, verdict.ties))} cannot be told apart from it"
     if 2 * leader.reached < leader.runs:
@@ -190,7 +190,7 @@ def _about_rules(standings: Sequence[RuleResult]) -> list[str]:
                 "of the range tried; a wider range may do better"
             )
         if s.diverged:
-            found.append(f"{title(s.rule)}: {s.diverged} of {s.runs} fresh runs diverged")
+            found.append(f"{title(s.rule)}: {s.diverged} of {s.runs} evaluation runs diverged")
     return found
 
 
@@ -216,7 +216,7 @@ def _failures(curves: Sequence[Curve], reference: str) -> list[str]:
     found = []
     for (rule, stage), cases in sorted(failed.items()):
         counts = "count as not reaching the target"
-        if rule == reference and stage in ("fresh", CONTENDER):
+        if rule == reference and stage in ("evaluation", CONTENDER):
             counts = "nothing is compared on their seeds"
         runs = f"{len(cases)} {stage} {'run' if len(cases) == 1 else 'runs'}"
         found.append(f"{title(rule)}: {runs} failed and {counts} ({min(cases)})")

@@ -31,7 +31,7 @@ from ravine.experiment.endpoint import (
     mean_log_time,
     times_to,
 )
-from ravine.experiment.plan import Plan, Run, study_of
+from ravine.experiment.plan import Plan, Run, repetition_of
 from ravine.experiment.target import TEST, VALIDATION, Target, own_target
 
 TARGET_QUANTILE = 0.8
@@ -40,7 +40,7 @@ Tried = Mapping[Configuration, Sequence[Curve]]
 
 
 class Tuning(NamedTuple):
-    """How far one study is tuned.
+    """How far one repetition is tuned.
 
     ``wanted``: all runs of the phases so far. ``aim``: the targets on validation data; None where
     the reference reaches none: then the lowest final loss decides.
@@ -54,10 +54,10 @@ class Tuning(NamedTuple):
     tuned: Tuned | None = None
 
 
-def tuning(plan: Plan, curves: Sequence[Curve], study: int = 0) -> Tuning:
-    """What the tuning runs of a study among these curves say, and which are wanted."""
+def tuning(plan: Plan, curves: Sequence[Curve], repetition: int = 0) -> Tuning:
+    """What the tuning runs of a repetition among these curves say, and which are wanted."""
     choices, there = plan.choices, {curve.run.id: curve for curve in curves}
-    reference, every = choices.reference, range(choices.seeds)
+    reference, every = choices.reference, range(choices.tuning_seeds)
     grids = {rule: choices.trials(rule) for rule in choices.rules}
     wanted: list[Run] = []
 
@@ -68,7 +68,7 @@ def tuning(plan: Plan, curves: Sequence[Curve], study: int = 0) -> Tuning:
     def of(
         rule: str, trials: Sequence[Configuration], seeds: Sequence[int]
     ) -> dict[Configuration, list[Curve]]:
-        return {x: [there[r.id] for r in plan.tried(rule, [x], study, seeds)] for x in trials}
+        return {x: [there[r.id] for r in plan.tried(rule, [x], repetition, seeds)] for x in trials}
 
     def behind(rule: str, trials: Sequence[Configuration]) -> list[Configuration]:
         """The next ones, where each of these diverges on some seed."""
@@ -78,12 +78,12 @@ def tuning(plan: Plan, curves: Sequence[Curve], study: int = 0) -> Tuning:
         return _near(left, {x: scores[rule][x] for x in left}) if left else []
 
     whole, first = len(every) == 1, every[:1]
-    begin = plan.tried(reference, grids[reference], study, first)
+    begin = plan.tried(reference, grids[reference], repetition, first)
     rest = [
         r
         for rule in grids
         if rule != reference
-        for r in plan.tried(rule, grids[rule], study, first)
+        for r in plan.tried(rule, grids[rule], repetition, first)
     ]
     if lacks(begin) and plan.rungs:
         return Tuning(FIRST, tuple(wanted))
@@ -103,7 +103,7 @@ def tuning(plan: Plan, curves: Sequence[Curve], study: int = 0) -> Tuning:
         again[reference].append(provisional)
     more = again
     while more:
-        if lacks([r for rule in more for r in plan.tried(rule, more[rule], study, every[1:])]):
+        if lacks([r for rule in more for r in plan.tried(rule, more[rule], repetition, every[1:])]):
             return Tuning(AGAIN, tuple(wanted))
         more = {rule: behind(rule, again[rule]) for rule in grids}
         again = {rule: again[rule] + more[rule] for rule in grids}
@@ -113,7 +113,7 @@ def tuning(plan: Plan, curves: Sequence[Curve], study: int = 0) -> Tuning:
     tried = {rule: of(rule, again[rule] or grids[rule], every) for rule in grids}
     coarse = {rule: _lowest(tried[rule], _scores(plan, tried[rule], aim)) for rule in grids}
     finer = {rule: plan.finer(rule, coarse[rule]) if aim else () for rule in grids}
-    if lacks([r for rule in grids for r in plan.tried(rule, finer[rule], study, every)]):
+    if lacks([r for rule in grids for r in plan.tried(rule, finer[rule], repetition, every)]):
         return Tuning(FINER, tuple(wanted), aim, coarse)
     for rule in grids:
         tried[rule] |= of(rule, finer[rule], every)
@@ -122,7 +122,7 @@ def tuning(plan: Plan, curves: Sequence[Curve], study: int = 0) -> Tuning:
         for rule in grids
         if aim
     }
-    if lacks([r for rule in finest for r in plan.tried(rule, finest[rule], study, every)]):
+    if lacks([r for rule in finest for r in plan.tried(rule, finest[rule], repetition, every)]):
         return Tuning(FINEST, tuple(wanted), aim, coarse)
     for rule, trials in finest.items():
         tried[rule] |= of(rule, trials, every)
@@ -132,10 +132,10 @@ def tuning(plan: Plan, curves: Sequence[Curve], study: int = 0) -> Tuning:
 def _tuned(plan: Plan, tried: Mapping[str, Tried], aim: Aim | None) -> Tuned:
     scores = {rule: _scores(plan, tried[rule], aim) for rule in tried}
     chosen = {rule: _lowest(tried[rule], scores[rule]) for rule in tried}
-    if aim is None or plan.choices.studies > 1:  # several studies have several choices
+    if aim is None or plan.choices.repetitions > 1:  # several repetitions have several choices
         return Tuned(chosen, {rule: (rate,) for rule, rate in chosen.items()})
     eligible = {rule: _eligible(tried[rule], scores[rule]) for rule in tried}
-    within = margin(spread([*eligible.values()]), plan.choices.seeds)
+    within = margin(spread([*eligible.values()]), plan.choices.tuning_seeds)
     other = {
         rule: {
             chosen[rule],
@@ -295,9 +295,9 @@ def tuning_scores(rule: str, curves: Sequence[Curve]) -> dict[Configuration, flo
     return {one: _end(runs) for one, runs in tried.items()}
 
 
-def of_study(curves: Sequence[Curve], study: int) -> list[Curve]:
-    """Those whose seeds belong to a study."""
-    return [curve for curve in curves if study_of(curve.run.seed) == study]
+def of_repetition(curves: Sequence[Curve], repetition: int) -> list[Curve]:
+    """Those whose seeds belong to a repetition."""
+    return [curve for curve in curves if repetition_of(curve.run.seed) == repetition]
 
 
 def goal_among(plan: Plan) -> Target | None:

@@ -14,14 +14,14 @@ from ravine.cli.options import (
     Device,
     EarlyStopping,
     Epochs,
+    EvalSeeds,
     Folder,
-    FreshSeeds,
     OwnTask,
     Quiet,
     Ray,
     Rules,
     Schedule,
-    Seeds,
+    TuningSeeds,
     Workers,
 )
 
@@ -47,15 +47,15 @@ RACE_EXAMPLES = """**Examples**
 
 - `ravine race --rules "sgd,adam(beta_1=0.8)" --out my-race`
 
-- `ravine race --rules sgd,nadam --learning-rates 1e-4:1:13 --seeds 5 --fresh-seeds 20`
+- `ravine race --rules sgd,nadam --learning-rates 1e-4:1:13 --tuning-seeds 5 --eval-seeds 20`
 
 - `ravine race --rules "adam,clip(momentum, clipnorm=1),partition(momentum)" --schedule cosine`
 
-- `ravine race --rules adam --epochs 5 --fresh-seeds 6`: a quick look
+- `ravine race --rules adam --epochs 5 --eval-seeds 6`: a quick look
 
 - `ravine race digits-cnn --budget 5min`: as much as five minutes allow
 
-- `ravine race --rules momentum,adam --target "accuracy>=0.95" --studies 6`
+- `ravine race --rules momentum,adam --target "accuracy>=0.95" --repetitions 6`
 
 - `ravine race --rules adam,adamw --search beta_2,weight_decay`
 
@@ -115,12 +115,12 @@ def race(
         str,
         typer.Option(metavar="RULE", help="The rule that the others are compared with."),
     ] = "sgd",
-    seeds: Seeds = 2,
-    fresh_seeds: FreshSeeds = 12,
+    tuning_seeds: TuningSeeds = 2,
+    eval_seeds: EvalSeeds = 12,
     looks: Annotated[
         bool,
         typer.Option(
-            help="Whether a rule gets fewer fresh seeds where 6 or 9 say enough about it."
+            help="Whether a rule gets fewer evaluation seeds where 6 or 9 say enough about it."
         ),
     ] = True,
     objective: Annotated[
@@ -146,7 +146,7 @@ def race(
             "Default: what the tuned reference reliably reaches.",
         ),
     ] = None,
-    studies: Annotated[
+    repetitions: Annotated[
         int,
         typer.Option(
             metavar="K",
@@ -225,8 +225,8 @@ def race(
             rules=None if rules is None else read_rules(rules),
             learning_rates=learning_rates,
             reference=reference,
-            seeds=seeds,
-            fresh_seeds=fresh_seeds,
+            tuning_seeds=tuning_seeds,
+            eval_seeds=eval_seeds,
             looks=looks,
             objective=objective,
             epochs=epochs,
@@ -234,7 +234,7 @@ def race(
             schedule=schedule,
             early_stopping=early_stopping,
             target=target,
-            studies=studies,
+            repetitions=repetitions,
             search=search,
             trials=trials,
             tune=tune,

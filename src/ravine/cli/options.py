@@ -13,8 +13,8 @@ Rules = Annotated[
         "`ravine rules` lists. The reference, by default gradient descent, always takes part.",
     ),
 ]
-Seeds = Annotated[int, typer.Option(metavar="N", help="Seeds to tune on.")]
-FreshSeeds = Annotated[int, typer.Option(metavar="N", help="Other seeds, to judge on.")]
+TuningSeeds = Annotated[int, typer.Option(metavar="N", help="Seeds to tune on.")]
+EvalSeeds = Annotated[int, typer.Option(metavar="N", help="Other seeds, to judge on.")]
 Epochs = Annotated[
     int | None, typer.Option(metavar="N", help="How long to train. Default: the task's.")
 ]

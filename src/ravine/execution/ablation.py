@@ -59,7 +59,7 @@ def race_each(
         raise InvalidArgument("batch_size is varied: leave out batch_size=")
     if "budget" in options:  # which would give each of the races other seeds
         raise InvalidArgument(
-            "budget= is for one race: with vary, give seeds=, fresh_seeds=, trials="
+            "budget= is for one race: with vary, give tuning_seeds=, eval_seeds=, trials="
         )
     if "crosscheck" in options:
         raise InvalidArgument(

@@ -13,7 +13,7 @@ import cloudpickle
 from ravine.analysis import stages
 from ravine.analysis.crosscheck import Confirmation, Confirmed
 from ravine.analysis.naming import title
-from ravine.analysis.replication import Check, Checked, claim_of, unused_study
+from ravine.analysis.replication import Check, Checked, claim_of, unused_repetition
 from ravine.errors import InvalidArgument, install, unknown
 from ravine.execution.framework_fit import Fitted, FrameworkFits
 from ravine.execution.job import Job
@@ -172,8 +172,8 @@ def replicate(
     task, by_name = _own(found, task, rules, "replicate")
     check = next((c for c in found.checks if c.due(found.plan, found.stored)), None)
     if check is None or (check.rule, check.chosen, check.seeds) != (rule, chosen, seeds):
-        study = unused_study(found.plan, [*found.checks, *found.confirmations])
-        check = Check(rule, chosen, target, seeds, study, targets=found.verdict.band)
+        repetition = unused_repetition(found.plan, [*found.checks, *found.confirmations])
+        check = Check(rule, chosen, target, seeds, repetition, targets=found.verdict.band)
 
     def start(driver: Scheduler) -> Store:
         _check_same(found, found.plan, by_name, driver)
@@ -320,8 +320,8 @@ def _confirmation(
     target = verdict.goal(measures)
     whole = [one.confirmation for one in found.confirmed]
 
-    def asked(study: int) -> Confirmation:
-        one = Confirmation(verdict.leader.rule, chosen, target, seeds, study, framework, {})
+    def asked(repetition: int) -> Confirmation:
+        one = Confirmation(verdict.leader.rule, chosen, target, seeds, repetition, framework, {})
         first = {run.rule: run for run in reversed(one.runs(found.plan))}
         lines = {
             rule: translation(_raced(found.plan, rules[rule], first[rule]), "keras").text
@@ -331,9 +331,9 @@ def _confirmation(
 
     for begun in found.confirmations:
         # What its optimizers are is not taken from the folder: it says it as they are made here.
-        if begun not in whole and begun == asked(begun.study):
+        if begun not in whole and begun == asked(begun.repetition):
             return begun
-    return asked(unused_study(found.plan, [*found.checks, *found.confirmations]))
+    return asked(unused_repetition(found.plan, [*found.checks, *found.confirmations]))
 
 
 def _undrawn(work: Path, runs: Sequence[Run]) -> list[int]:

@@ -43,4 +43,6 @@ class RaceProtocol(Protocol):
         """All runs of the first stage that is not whole; none when all is done."""
 
     def aims(self, plan: Plan, curves: Sequence[Curve]) -> dict[int, Aim]:
-        """Of each study whose tuning runs may be stopped early: the targets that tell which."""
+        """Of each repetition whose tuning runs may be stopped early: the targets that
+        tell which.
+        """

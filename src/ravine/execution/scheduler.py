@@ -65,7 +65,7 @@ class Scheduler:
         self._unsaved: list[tuple[RunBatch, Advanced]] = []
         self._turns = ReadyQueue(self._artifacts)
         self._climbs: dict[tuple[str, int], RungTracker] = {}  # of the stage that is being run
-        self._aims: Mapping[int, Aim] = {}  # of the studies in which rates are stopped
+        self._aims: Mapping[int, Aim] = {}  # of the repetitions in which rates are stopped
         self._running: dict[int, RunBatch] = {}
         self._proven = False  # whether this machine could do anything
         self._facts: TaskInfo | Bound | None = None

@@ -65,7 +65,7 @@ def by_rule_of_thumb(plan: Plan, workers: int) -> Cost:
 def check(plan: Plan, cost: Cost, folder: Path, place: Place, about: str = "about") -> None:
     """Raises ``InvalidArgument`` for a race that cannot be done there, or not within a month."""
     takes, there = estimate(plan, cost), place.memory
-    lower = "seeds, fresh_seeds or the number of learning rates"
+    lower = "tuning_seeds, eval_seeds or the number of learning rates"
     runs = f"{plan.count:,} runs of {plan.steps:,} steps"
     one, workers = cost.grown_bytes or cost.worker_bytes, cost.workers
     if not cost.step or workers * one > there:

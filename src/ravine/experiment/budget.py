@@ -14,7 +14,7 @@ from ravine.rules.update_rule import Rule
 
 FEWEST_RATES = 5  # one a decade, both ends of four decades included
 FEWEST_TRIALS = 9  # where more than the learning rate is searched
-FEWEST_A_STUDY = 3  # fresh seeds, where what is compared is studies
+FEWEST_A_REPETITION = 3  # evaluation seeds, where what is compared is repetitions
 MARGIN = 1.1  # of what is said to be needed, so that it is enough when it is asked for
 
 
@@ -79,20 +79,22 @@ def concessions(
 ) -> list[Concession]:
     """What is given up, first to last. The rules and the length of a run are not."""
     need = pairs(max(1, len(choices.rules) - 1))
-    several = choices.studies > 1
+    several = choices.repetitions > 1
 
     def tuning_seeds(least: int) -> Concession:
-        return Concession("tuning seeds", least, lambda c: c.seeds, partial(_with, "seeds"))
+        return Concession(
+            "tuning seeds", least, lambda c: c.tuning_seeds, partial(_with, "tuning_seeds")
+        )
 
     trials = FEWEST_TRIALS if choices.search else FEWEST_RATES
     return [
-        Concession("studies", need, lambda c: c.studies, partial(_with, "studies")),
+        Concession("repetitions", need, lambda c: c.repetitions, partial(_with, "repetitions")),
         tuning_seeds(2),
         Concession(
-            "fresh seeds",
-            FEWEST_A_STUDY if several else need,
-            lambda c: c.fresh_seeds,
-            partial(_with, "fresh_seeds"),
+            "evaluation seeds",
+            FEWEST_A_REPETITION if several else need,
+            lambda c: c.eval_seeds,
+            partial(_with, "eval_seeds"),
         ),
         Concession(
             "settings a rule" if choices.search else "learning rates a rule",

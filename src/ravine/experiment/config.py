@@ -19,8 +19,8 @@ BASELINE = "sgd"
 LOOKS = (6, 9, 12, 18, 24)  # evaluation seeds after which it is seen what is decided
 TIME, FINAL = OBJECTIVES = ("time", "final")  # what the line to paste is best in
 FULL, RATE = TUNED = ("full", "lr")  # what is tuned: the weight decay too, or not
-STUDY_SEEDS = 10_000  # of a stage, that belong to one study
-MOST_STUDIES = 100
+REPETITION_SEEDS = 10_000  # of a stage, that belong to one repetition
+MOST_REPETITIONS = 100
 
 
 @dataclass(frozen=True)
@@ -30,8 +30,8 @@ class RaceConfig:
     task: str
     rules: tuple[str, ...]
     learning_rates: Mapping[str, tuple[float, ...]]
-    seeds: int
-    fresh_seeds: int
+    tuning_seeds: int
+    eval_seeds: int
     epochs: int
     batch_size: int
     # The defaults are what races did from before there was a choice.
@@ -39,7 +39,7 @@ class RaceConfig:
     early_stopping: bool = False  # of tuning runs whose rate can no longer be chosen
     # "accuracy>=0.95", "training loss<=0.1"; empty: what the tuned reference reliably reaches.
     target: str = ""
-    studies: int = 1  # how often tuning and judging are done, each time on seeds of their own
+    repetitions: int = 1  # how often tuning and judging are done, each time on seeds of their own
     points: int = 0  # over each rule's own range, before any was widened; 0: rates were given
     # What else is searched, and from where to where if that was said.
     search: Mapping[str, tuple[float, float] | None] = field(default_factory=dict)
@@ -63,14 +63,14 @@ class RaceConfig:
 
     @property
     def looks(self) -> tuple[int, ...]:
-        """After how many evaluation seeds a race of one study looks at what it has.
+        """After how many evaluation seeds a race of one repetition looks at what it has.
 
         >>> RaceConfig("t", (), {}, 2, 24, 1, 1).looks, RaceConfig("t", (), {}, 2, 8, 1, 1).looks
         ((6, 9, 12, 18, 24), (6, 8))
         """
-        if self.studies > 1 or not self.looked:
-            return (self.fresh_seeds,)
-        return (*(n for n in LOOKS if n < self.fresh_seeds), self.fresh_seeds)
+        if self.repetitions > 1 or not self.looked:
+            return (self.eval_seeds,)
+        return (*(n for n in LOOKS if n < self.eval_seeds), self.eval_seeds)
 
     @property
     def widened(self) -> Mapping[str, int]:
@@ -94,8 +94,8 @@ def choose(
     task: Any,
     rules: Sequence[Rule],
     learning_rates: Rates,
-    seeds: int,
-    fresh_seeds: int,
+    tuning_seeds: int,
+    eval_seeds: int,
     epochs: int | None,
     batch_size: int | None,
     schedule: str = "constant",
@@ -105,7 +105,7 @@ def choose(
     looks: bool = True,
     objective: str = TIME,
     target: float | str | None = None,
-    studies: int = 1,
+    repetitions: int = 1,
     search: str | Sequence[str] | None = None,
     trials: int | None = None,
     tune: str | None = None,
@@ -129,11 +129,11 @@ def choose(
             "learning_rates as LO:HI:N for N trials"
         )
     counts: dict[str, Any] = {
-        "seeds": seeds,
-        "fresh_seeds": fresh_seeds,
+        "tuning_seeds": tuning_seeds,
+        "eval_seeds": eval_seeds,
         "epochs": task.epochs if epochs is None else epochs,
         "batch_size": task.batch_size if batch_size is None else batch_size,
-        "studies": studies,
+        "repetitions": repetitions,
     }
     points = (grids.TRIALS if searched else grids.POINTS) if trials is None else trials
     for name, count in {**counts, "trials": points}.items():
@@ -141,7 +141,11 @@ def choose(
             raise InvalidArgument(
                 f"{name}={count!r} is not allowed: give a whole number of at least 1"
             )
-    most = {"seeds": STUDY_SEEDS, "fresh_seeds": STUDY_SEEDS, "studies": MOST_STUDIES}
+    most = {
+        "tuning_seeds": REPETITION_SEEDS,
+        "eval_seeds": REPETITION_SEEDS,
+        "repetitions": MOST_REPETITIONS,
+    }
     for name, limit in most.items():
         if counts[name] > limit:
             raise InvalidArgument(f"{name}={counts[name]} is not allowed: at most {limit}")

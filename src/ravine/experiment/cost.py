@@ -66,11 +66,11 @@ def share_done(plan: Plan, steps: Mapping[str, float]) -> float:
     kept = KEPT if plan.rungs else 1.0
     choices = plan.choices
     each = {rule: sum(plan.horizons(rule)) for rule in choices.rules}
-    whole = kept * choices.seeds * sum(plan.trials_of(rule) * n for rule, n in each.items())
+    whole = kept * choices.tuning_seeds * sum(plan.trials_of(rule) * n for rule, n in each.items())
     whole += plan.references * each[choices.reference]
-    whole += choices.fresh_seeds * sum(each.values())
+    whole += choices.eval_seeds * sum(each.values())
     done = sum((kept if stage == "tuning" else 1.0) * n for stage, n in steps.items())
-    return min(1.0, done / (choices.studies * whole))
+    return min(1.0, done / (choices.repetitions * whole))
 
 
 def left(share: float, elapsed: float, expected: float | None) -> float | None:
@@ -94,18 +94,18 @@ def _tuning(plan: Plan, cost: Cost) -> float:
     """Seconds by the clock of all tuning runs, each to its end."""
     choices = plan.choices
     own = [(rule, steps) for rule in choices.rules for steps in plan.horizons(rule)]
-    runs = [plan.trials_of(rule) * choices.seeds for rule, _ in own]
+    runs = [plan.trials_of(rule) * choices.tuning_seeds for rule, _ in own]
     each = [_pack(plan, cost, rule, steps, "tuning") for rule, steps in own]
-    return _shared(plan, cost, runs * choices.studies, each)
+    return _shared(plan, cost, runs * choices.repetitions, each)
 
 
 def _judging(plan: Plan, cost: Cost) -> float:
     choices = plan.choices
     own = [(rule, steps) for rule in choices.rules for steps in plan.horizons(rule)]
     aims = [(choices.reference, steps) for steps in plan.horizons(choices.reference)]
-    runs = [choices.fresh_seeds] * len(own) + [plan.references] * len(aims)
-    each = [_pack(plan, cost, rule, steps, "fresh") for rule, steps in [*own, *aims]]
-    return _shared(plan, cost, runs * choices.studies, each)
+    runs = [choices.eval_seeds] * len(own) + [plan.references] * len(aims)
+    each = [_pack(plan, cost, rule, steps, "evaluation") for rule, steps in [*own, *aims]]
+    return _shared(plan, cost, runs * choices.repetitions, each)
 
 
 def _shared(plan: Plan, cost: Cost, runs: list[int], each: list[float]) -> float:
@@ -126,7 +126,7 @@ def _fixed(plan: Plan, cost: Cost) -> float:
     """What does not depend on how many runs there are, but for their seeds' weights."""
     choices = plan.choices
     rules = len(choices.rules)
-    seeds = choices.studies * (choices.seeds + plan.references + choices.fresh_seeds)
+    seeds = choices.repetitions * (choices.tuning_seeds + plan.references + choices.eval_seeds)
     shared = (rules - min(rules, REHEARSED)) * (cost.tracing + cost.compiling)
     shared += seeds * cost.drawing
     alone = ROUNDS * rules * cost.pacing + cost.publishing

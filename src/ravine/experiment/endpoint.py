@@ -24,7 +24,9 @@ Floats = NDArray[np.float64]
 
 
 class Aim(NamedTuple):
-    """The targets of a study, and of which metric they are; those of one that rises are negated."""
+    """The targets of a repetition, and of which metric they are; those of one that
+    rises are negated.
+    """
 
     targets: Floats
     metric: int = 0

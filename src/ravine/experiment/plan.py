@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from ravine.errors import unknown
 from ravine.experiment import grids, pruning
-from ravine.experiment.config import STUDY_SEEDS, RaceConfig, decays, scheduled
+from ravine.experiment.config import REPETITION_SEEDS, RaceConfig, decays, scheduled
 from ravine.experiment.configuration import DECAY, Configuration
 from ravine.experiment.engines import GPU, JAX
 from ravine.experiment.fingerprints import digest, source_digest
@@ -28,10 +28,12 @@ SEGMENT_ROWS = 1 << 22  # numbers of a segment's batches: what bounds a worker's
 STAGE_SEEDS = 1_000_000
 DECISIVE = 6  # of the facts
 # Seeds of these stages never meet: what was tuned on is not judged on.
-FIRST_SEED = {stage: i * STAGE_SEEDS for i, stage in enumerate(("tuning", "reference", "fresh"))}
+FIRST_SEED = {
+    stage: i * STAGE_SEEDS for i, stage in enumerate(("tuning", "reference", "evaluation"))
+}
 # Fresh runs of a configuration that tuning could not tell from the chosen one.
 CONTENDER = "contender"
-FIRST_SEED[CONTENDER] = FIRST_SEED["fresh"]
+FIRST_SEED[CONTENDER] = FIRST_SEED["evaluation"]
 # A whole schedule in fewer steps, of a rule whose rate decays; its seed tells what it is run for.
 SHORTER = "shorter"
 STAGES = (*FIRST_SEED, SHORTER)  # in the order in which runs are listed
@@ -134,21 +136,21 @@ class Plan:
         """After which evaluations a run's segments end; the last is its own end."""
         return _cuts((*self.rungs_of(run), run.steps // self.period), self.segment)
 
-    def tuning(self, study: int = 0) -> list[Run]:
+    def tuning(self, repetition: int = 0) -> list[Run]:
         """Every rule at every trial of its grid, on the tuning seeds."""
-        seeds = range(self.choices.seeds)
+        seeds = range(self.choices.tuning_seeds)
         return [
             run
             for rule in self.choices.rules
-            for run in self.tried(rule, self.choices.trials(rule), study, seeds)
+            for run in self.tried(rule, self.choices.trials(rule), repetition, seeds)
         ]
 
     def tried(
-        self, rule: str, trials: Sequence[Configuration], study: int, seeds: Sequence[int]
+        self, rule: str, trials: Sequence[Configuration], repetition: int, seeds: Sequence[int]
     ) -> list[Run]:
         """A rule in some configurations, on some tuning seeds."""
         return [
-            self.run("tuning", rule, one, seed, study, steps)
+            self.run("tuning", rule, one, seed, repetition, steps)
             for steps in self.horizons(rule)
             for one in trials
             for seed in seeds
@@ -176,25 +178,25 @@ class Plan:
         rates = grids.finer(choices.learning_rates[rule], best.learning_rate, grids.HALVES)
         return tuple(best._replace(learning_rate=rate) for rate in rates)
 
-    def reference_runs(self, one: Configuration, study: int = 0) -> list[Run]:
+    def reference_runs(self, one: Configuration, repetition: int = 0) -> list[Run]:
         """Those that the target is taken from, in the reference's configuration."""
         rule = self.choices.reference
         return [
-            self.run("reference", rule, one, seed, study, steps)
+            self.run("reference", rule, one, seed, repetition, steps)
             for steps in self.horizons(rule)
             for seed in range(self.references)
         ]
 
-    def fresh(self, chosen: Mapping[str, Configuration], seeds: int, study: int) -> list[Run]:
+    def fresh(self, chosen: Mapping[str, Configuration], seeds: int, repetition: int) -> list[Run]:
         """What the times of these rules, in these configurations, are taken from."""
-        return self.evaluated("fresh", chosen, seeds, study)
+        return self.evaluated("evaluation", chosen, seeds, repetition)
 
     def evaluated(
-        self, stage: str, chosen: Mapping[str, Configuration], seeds: int, study: int
+        self, stage: str, chosen: Mapping[str, Configuration], seeds: int, repetition: int
     ) -> list[Run]:
         """Runs of these rules on the seeds for evaluation."""
         return [
-            self.run(stage, rule, one, seed, study, steps)
+            self.run(stage, rule, one, seed, repetition, steps)
             for rule, one in chosen.items()
             for steps in self.horizons(rule)
             for seed in range(seeds)
@@ -202,17 +204,17 @@ class Plan:
 
     def later_seeds(self) -> list[int]:
         """Those of all runs that come after tuning."""
-        counts = {"reference": self.references, "fresh": self.choices.fresh_seeds}
+        counts = {"reference": self.references, "evaluation": self.choices.eval_seeds}
         return [
-            FIRST_SEED[stage] + study * STUDY_SEEDS + i
-            for study in range(self.choices.studies)
+            FIRST_SEED[stage] + repetition * REPETITION_SEEDS + i
+            for repetition in range(self.choices.repetitions)
             for stage, count in counts.items()
             for i in range(count)
         ]
 
     @property
     def references(self) -> int:
-        """How many reference runs a study has: those that a target is to be taken from."""
+        """How many reference runs a repetition has: those that a target is to be taken from."""
         return 0 if self.choices.target else REFERENCE_SEEDS
 
     def run(
@@ -221,11 +223,13 @@ class Plan:
         rule: str,
         configuration: Configuration,
         seed: int,
-        study: int = 0,
+        repetition: int = 0,
         steps: int = 0,
     ) -> Run:
-        """The ``seed``-th run of a stage of a study; ``steps``: by default all that a run has."""
-        seed += FIRST_SEED[stage] + study * STUDY_SEEDS
+        """The ``seed``-th run of a stage of a repetition; ``steps``: by default all
+        that a run has.
+        """
+        seed += FIRST_SEED[stage] + repetition * REPETITION_SEEDS
         steps = steps or self.steps
         stage = stage if steps == self.steps else SHORTER
         id_ = self.id_of(rule, configuration, seed, steps)
@@ -250,9 +254,9 @@ class Plan:
         """How many runs the race has in all, at most but for contenders and wider grids."""
         choices = self.choices
         runs = {rule: len(self.horizons(rule)) for rule in choices.rules}
-        tuning = choices.seeds * sum(self.trials_of(rule) * n for rule, n in runs.items())
+        tuning = choices.tuning_seeds * sum(self.trials_of(rule) * n for rule, n in runs.items())
         references = self.references * runs[choices.reference]
-        return choices.studies * (tuning + references + sum(runs.values()) * choices.fresh_seeds)
+        return choices.repetitions * (tuning + references + sum(runs.values()) * choices.eval_seeds)
 
     def trials_of(self, rule: str) -> int:
         """How many configurations of a rule are tuned on."""
@@ -311,13 +315,13 @@ def _cuts(ends: tuple[int, ...], segment: int) -> tuple[int, ...]:
     return tuple(found)
 
 
-def study_of(seed: int) -> int:
-    """Which study a run's seed belongs to.
+def repetition_of(seed: int) -> int:
+    """Which repetition a run's seed belongs to.
 
     >>> study_of(2_030_007)
     3
     """
-    return seed % STAGE_SEEDS // STUDY_SEEDS
+    return seed % STAGE_SEEDS // REPETITION_SEEDS
 
 
 def step_operations(choices: RaceConfig, facts: TaskInfo) -> float:
@@ -327,8 +331,8 @@ def step_operations(choices: RaceConfig, facts: TaskInfo) -> float:
 
 def most_at_once(choices: RaceConfig) -> int:
     """The most runs of one rule that can go together, as a power of two that has room for them."""
-    tuned = max(map(len, choices.learning_rates.values())) * choices.seeds
-    return 1 << (max(tuned, choices.fresh_seeds, REFERENCE_SEEDS) - 1).bit_length()
+    tuned = max(map(len, choices.learning_rates.values())) * choices.tuning_seeds
+    return 1 << (max(tuned, choices.eval_seeds, REFERENCE_SEEDS) - 1).bit_length()
 
 
 def lanes(facts: TaskInfo, operations: float, at_once: int) -> int:

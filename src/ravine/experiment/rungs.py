@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 
-from ravine.experiment.plan import Run, study_of
+from ravine.experiment.plan import Run, repetition_of
 
 
 class RungTracker:
@@ -73,5 +73,7 @@ class RungTracker:
 
 
 def group_of(run: Run) -> tuple[str, int]:
-    """Runs that may wait for each other: of one rule, and of one study, which knows no other."""
-    return run.rule, study_of(run.seed)
+    """Runs that may wait for each other: of one rule, and of one repetition, which
+    knows no other.
+    """
+    return run.rule, repetition_of(run.seed)

@@ -182,11 +182,11 @@ def _counted(
             choices, cost = results[name].plan.choices, costs[name]
             extra = cost["steps"] * cost["batch_size"] / choices.batch_size
             extra *= run.horizon / results[name].plan.steps
-        studies = [
+        repetitions = [
             {rule: {seed: time + extra for seed, time in each.items()} for rule, each in s.items()}
-            for s in run.studies
+            for s in run.repetitions
         ]
-        whole.append(ablation.Timed(own, run.horizon + extra, studies))
+        whole.append(ablation.Timed(own, run.horizon + extra, repetitions))
     again = ablation.compare(compared.levers, whole, compared.clock)
     each = [
         f"{title(e.rule)} {said_effect(e)} {said_interval(e.speedup)}"

@@ -68,11 +68,13 @@ class Results:
     def judged_on(self) -> str:
         """What medians and intervals are over, in words."""
         choices = self.plan.choices
-        if choices.studies > 1:
-            return f"{choices.studies} studies of {choices.fresh_seeds} fresh seeds"
-        most = max((s.runs for s in self.verdict.standings), default=choices.fresh_seeds)
+        if choices.repetitions > 1:
+            return f"{choices.repetitions} repetitions of {choices.eval_seeds} evaluation seeds"
+        most = max((s.runs for s in self.verdict.standings), default=choices.eval_seeds)
         least = min((s.runs for s in self.verdict.standings), default=most)
-        return f"{most} fresh seeds" if least == most else f"{least} to {most} fresh seeds"
+        return (
+            f"{most} evaluation seeds" if least == most else f"{least} to {most} evaluation seeds"
+        )
 
     @property
     def stopped(self) -> int:
@@ -164,12 +166,12 @@ class Results:
             "targets": list(self.verdict.band),
             "protocol": {
                 **self.protocol,
-                "seeds": self.plan.choices.seeds,
-                "fresh_seeds": self.plan.choices.fresh_seeds,
+                "tuning_seeds": self.plan.choices.tuning_seeds,
+                "eval_seeds": self.plan.choices.eval_seeds,
                 "epochs": self.plan.choices.epochs,
                 "batch_size": self.plan.choices.batch_size,
                 "schedule": self.plan.choices.schedule,
-                "studies": self.plan.choices.studies,
+                "repetitions": self.plan.choices.repetitions,
                 "own_target": self.plan.choices.target or None,
                 "widened_decades": dict(self.plan.choices.widened),
                 "searched": {rule: dict(o) for rule, o in self.plan.choices.others.items()},

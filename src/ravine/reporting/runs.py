@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from ravine.analysis import TEST, VALIDATION, diverged_at, final, steps_to
 from ravine.experiment.curve import Curve
-from ravine.experiment.plan import SHORTER, study_of
+from ravine.experiment.plan import SHORTER, repetition_of
 from ravine.reporting.results import Results
 from ravine.reporting.sampling import m4
 
@@ -46,7 +46,7 @@ def table(results: Results) -> "pd.DataFrame":
                 "rule": run.rule,
                 **run.configuration.values,
                 "stage": run.stage,
-                "study": study_of(run.seed) + 1,
+                "repetition": repetition_of(run.seed) + 1,
                 "seed": run.seed,
                 "fate": _fate(curve, lost),
                 "steps": len(curve.losses),
@@ -70,7 +70,7 @@ def _fate(curve: Curve, lost: int | None) -> str:
 
 
 def packed(results: Results) -> bytes:
-    """Every run's training loss by ``sampling.m4``, fresh runs first as long as there is room.
+    """Every run's training loss by ``sampling.m4``, evaluation runs first as long as there is room.
 
     The length of a header in four bytes, the header as JSON, and pairs of 16-bit numbers, one for
     each point: how many strides it is after the point before, and its level. First come the lower

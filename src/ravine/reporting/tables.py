@@ -177,7 +177,7 @@ def _sensitivity(results: Results) -> Table:
         rows.setdefault((rule, configuration), []).append(said)
         early |= {(rule, configuration)} if stopped else set()
     choices = results.plan.choices
-    seeds = [f"run {i + 1}" for i in range(choices.seeds * choices.studies)]
+    seeds = [f"run {i + 1}" for i in range(choices.tuning_seeds * choices.repetitions)]
     lines = []
     for (rule, configuration), losses in rows.items():
         said = configuration + (", stopped early" if (rule, configuration) in early else "")

@@ -38,11 +38,11 @@ class Winner(RuleResult):
     def model(self, *, custom_objects: Mapping[str, Any] | None = None) -> Any:
         """The trained Keras model, on the backend that Keras has in this process.
 
-        Of the winner's fresh runs it is the one that ended with the lowest validation loss, as it
-        was after its last step; the test data had no say. It is not compiled: ``compile`` it with
-        whatever is to be done. ``custom_objects``: classes of your own by name, for a race that was
-        opened from its folder; files are opened in Keras's safe mode. Of a pair of JAX functions it
-        is the parameters. Raises ``InvalidArgument`` where a file cannot be opened so.
+        Of the winner's evaluation runs it is the one that ended with the lowest validation loss, as
+        it was after its last step; the test data had no say. It is not compiled: ``compile`` it
+        with whatever is to be done. ``custom_objects``: classes of your own by name, for a race
+        that was opened from its folder; files are opened in Keras's safe mode. Of a pair of JAX
+        functions it is the parameters. Raises ``InvalidArgument`` where a file cannot be opened so.
 
         Example::
 
@@ -57,7 +57,7 @@ class Winner(RuleResult):
 
 
 def best_run(results: Results) -> Curve | None:
-    """Which of the winner's fresh runs is kept: that of the lowest validation loss in the end.
+    """Which of the winner's evaluation runs is kept: that of the lowest validation loss in the end.
 
     What a user trains on with is the best model there is; chosen on validation data, it leaves its
     own test loss unbiased by the choice. None if nobody leads or no run of the winner is finite.
@@ -65,6 +65,6 @@ def best_run(results: Results) -> Curve | None:
     if results.verdict.refused:
         return None
     rule = results.verdict.recommended.rule
-    fresh = [c for c in results.curves if c.run.stage == "fresh" and c.run.rule == rule]
+    fresh = [c for c in results.curves if c.run.stage == "evaluation" and c.run.rule == rule]
     whole = [c for c in fresh if not c.failure and diverged_at(c, VALIDATION) is None]
     return min(whole, key=lambda c: float(c.measures[-1, VALIDATION, 0]), default=None)

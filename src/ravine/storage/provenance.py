@@ -79,15 +79,15 @@ def command(
             f"{name}={interval[0]:g}:{interval[1]:g}" if interval else name
             for name, interval in choices.search.items()
         )
-    options["seeds"] = choices.seeds
-    options["fresh_seeds"] = choices.fresh_seeds
+    options["tuning_seeds"] = choices.tuning_seeds
+    options["eval_seeds"] = choices.eval_seeds
     usual: dict[str, tuple[Any, Any]] = {
         "epochs": (choices.epochs, task.epochs),
         "batch_size": (choices.batch_size, task.batch_size),
         "schedule": (choices.schedule, "constant"),
         "early_stopping": (choices.early_stopping, True),
         "target": (choices.target, ""),
-        "studies": (choices.studies, 1),
+        "repetitions": (choices.repetitions, 1),
         "reference": (choices.reference, BASELINE),
         "looks": (choices.looked, True),
         "objective": (choices.objective, TIME),

@@ -13,7 +13,13 @@ from typing import Annotated, Any, NoReturn, TypeAlias, TypedDict
 
 import msgspec
 
-from ravine.experiment.config import MOST_STUDIES, OBJECTIVES, STUDY_SEEDS, TUNED, RaceConfig
+from ravine.experiment.config import (
+    MOST_REPETITIONS,
+    OBJECTIVES,
+    REPETITION_SEEDS,
+    TUNED,
+    RaceConfig,
+)
 from ravine.experiment.engines import FILES
 from ravine.experiment.plan import STAGES, Plan, Run, TaskInfo
 from ravine.storage.splits import BLOCKS
@@ -45,8 +51,8 @@ class Checked(TypedDict):
     rule: str
     chosen: dict[str, dict[str, float]]
     target: tuple[float, Count, bool, Count]
-    seeds: Count
-    study: Count
+    tuning_seeds: Count
+    repetition: Count
     targets: list[float]
 
 
@@ -162,9 +168,12 @@ def _check_choices(choices: RaceConfig, plan: Plan) -> None:
     rules = choices.rules
     _expect(len(set(rules)) == len(rules), "plan.choices.rules", "a rule twice")
     _expect(choices.reference in rules, "plan.choices.reference", repr(choices.reference))
-    for name in ("seeds", "fresh_seeds", "epochs", "batch_size", "studies"):
+    for name in ("tuning_seeds", "eval_seeds", "epochs", "batch_size", "repetitions"):
         _expect(getattr(choices, name) >= 1, f"plan.choices.{name}", str(getattr(choices, name)))
-    few = max(choices.seeds, choices.fresh_seeds) <= STUDY_SEEDS and choices.studies <= MOST_STUDIES
+    few = (
+        max(choices.tuning_seeds, choices.eval_seeds) <= REPETITION_SEEDS
+        and choices.repetitions <= MOST_REPETITIONS
+    )
     _expect(few, "plan.choices", "more seeds than there are")
     _expect(choices.epochs <= MOST_STEPS, "plan.choices.epochs", str(choices.epochs))
     _expect(choices.objective in OBJECTIVES, "plan.choices.objective", repr(choices.objective))

@@ -207,5 +207,5 @@ def varied(task: Task, values: Values, vary: Vary, held: Pretrained | None = Non
 
 
 def on_the_other_half(task: Task, variant: Task, batch_size: int) -> Task:
-    """The variant on those rows of its training data that no race of its study trains on."""
+    """The variant on those rows of its training data that no race of its repetition trains on."""
     return replace(variant, load=Half(task.load, other=True), batch_size=batch_size)

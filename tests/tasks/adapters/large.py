@@ -75,8 +75,8 @@ if __name__ == "__main__":
         task,
         rules=["adam"],
         learning_rates=[1e-4],
-        seeds=1,
-        fresh_seeds=1,
+        tuning_seeds=1,
+        eval_seeds=1,
         target=0.5,  # which no runs are needed for
         out=Path(sys.argv[1]),
         workers=1,

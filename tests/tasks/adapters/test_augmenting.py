@@ -26,7 +26,7 @@ BATCH = 8
 draw = np.random.default_rng(0)
 X = draw.normal(size=(60, 4)).astype("float32")
 Y = draw.normal(size=(60, 1)).astype("float32")
-SMALL: Any = {"rules": ["sgd"], "learning_rates": [0.1], "seeds": 1, "fresh_seeds": 1}
+SMALL: Any = {"rules": ["sgd"], "learning_rates": [0.1], "tuning_seeds": 1, "eval_seeds": 1}
 SMALL |= {"epochs": 2, "progress": False, "early_stopping": False, "workers": 0}
 
 

@@ -20,7 +20,13 @@ from ravine.training import engine, torch_engine
 
 pytestmark = pytest.mark.usefixtures("no_pages", "compiled_quickly")
 
-SMALL: Any = {"rules": ["sgd"], "learning_rates": [0.1], "seeds": 1, "fresh_seeds": 1, "epochs": 1}
+SMALL: Any = {
+    "rules": ["sgd"],
+    "learning_rates": [0.1],
+    "tuning_seeds": 1,
+    "eval_seeds": 1,
+    "epochs": 1,
+}
 SMALL |= {"workers": 0, "progress": False}
 draw = np.random.default_rng(0)
 X = draw.normal(size=(60, 4)).astype("float32")

@@ -23,7 +23,13 @@ from ravine.training.evaluation_check import check_evaluation
 
 pytestmark = pytest.mark.usefixtures("no_pages", "compiled_quickly")
 
-SMALL: Any = {"rules": ["sgd"], "learning_rates": [0.1], "seeds": 1, "fresh_seeds": 1, "epochs": 1}
+SMALL: Any = {
+    "rules": ["sgd"],
+    "learning_rates": [0.1],
+    "tuning_seeds": 1,
+    "eval_seeds": 1,
+    "epochs": 1,
+}
 SMALL |= {"workers": 0, "progress": False}
 draw = np.random.default_rng(0)
 WORDS = np.where(np.arange(6) < draw.integers(1, 6, (60, 1)), draw.integers(1, 9, (60, 6)), 0)

@@ -27,7 +27,7 @@ from ravine.execution.worker_backend import Local, WorkerBackend
 from ravine.experiment import engines
 from ravine.storage.store import Store
 
-SMALL: Any = {"rules": ["sgd"], "learning_rates": [0.1], "seeds": 1, "fresh_seeds": 2}
+SMALL: Any = {"rules": ["sgd"], "learning_rates": [0.1], "tuning_seeds": 1, "eval_seeds": 2}
 SMALL |= {"epochs": 2, "workers": 0, "progress": False}
 draw = np.random.default_rng(0)
 X = draw.normal(size=(160, 6)).astype(np.float32)
@@ -109,7 +109,7 @@ BUDGET: Any = {
     "learning_rates": {"sgd": [0.01, 0.02], "adam": [0.1, 0.2]},
 }
 # At a target that is given there is no reference to train.
-BUDGET |= {"seeds": 1, "fresh_seeds": 6, "epochs": 3, "target": 1.0, "progress": False}
+BUDGET |= {"tuning_seeds": 1, "eval_seeds": 6, "epochs": 3, "target": 1.0, "progress": False}
 
 
 def curves(folder: Path) -> dict[str, tuple[bytes, bytes]]:
@@ -121,9 +121,9 @@ def without_fresh_runs(folder: Path) -> dict[str, tuple[bytes, bytes]]:
     """Take them out of a race; what it had before."""
     before = curves(folder)
     with closing(sqlite3.connect(folder / "race.sqlite")) as base, base:
-        fresh = "SELECT id FROM runs WHERE stage = 'fresh'"
+        fresh = "SELECT id FROM runs WHERE stage = 'evaluation'"
         base.execute(f"DELETE FROM segments WHERE run IN ({fresh})")
-        base.execute("DELETE FROM runs WHERE stage = 'fresh'")
+        base.execute("DELETE FROM runs WHERE stage = 'evaluation'")
     assert len(curves(folder)) < len(before)
     return before
 

@@ -23,7 +23,13 @@ draw = np.random.default_rng(0)
 X = draw.normal(size=(60, 4)).astype("float32")
 Y = (X[:, :1] > 0).astype("float32")
 IMAGES = draw.normal(size=(60, 1, 6, 6)).astype("float32")
-SMALL: Any = {"rules": ["sgd"], "learning_rates": [0.1], "seeds": 1, "fresh_seeds": 1, "epochs": 1}
+SMALL: Any = {
+    "rules": ["sgd"],
+    "learning_rates": [0.1],
+    "tuning_seeds": 1,
+    "eval_seeds": 1,
+    "epochs": 1,
+}
 SMALL |= {"progress": False}
 
 

@@ -30,7 +30,7 @@ draw = np.random.default_rng(0)
 X = FAR + draw.normal(size=(60, 4))
 Y = draw.normal(size=(60, 1))
 ROWS = np.random.default_rng(1).integers(0, 36, (1, STEPS, 1, BATCH)).astype(np.int32)
-SMALL: Any = {"rules": ["adam"], "learning_rates": [0.1], "seeds": 1, "fresh_seeds": 1}
+SMALL: Any = {"rules": ["adam"], "learning_rates": [0.1], "tuning_seeds": 1, "eval_seeds": 1}
 SMALL |= {"epochs": 2, "progress": False, "reference": "adam", "early_stopping": False}
 ADAM = ravine.Adam(learning_rate=0.1, epsilon=1e-8)
 

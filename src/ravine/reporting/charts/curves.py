@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def bands(results: Results) -> "pd.DataFrame":
-    """The test loss on the fresh seeds: rule, step, median, low and high (quartiles), best first.
+    """The test loss on the evaluation seeds: rule, step, median, quartiles (low, high), best first.
 
     Infinite where that many runs are no longer finite. Quartiles are values that occurred.
     """
@@ -26,7 +26,7 @@ def bands(results: Results) -> "pd.DataFrame":
         runs = [
             c.measures[:, TEST, 0].astype(np.float64)
             for c in results.curves
-            if c.run.stage == "fresh" and c.run.rule == standing.rule
+            if c.run.stage == "evaluation" and c.run.rule == standing.rule
         ]
         losses = np.stack(runs)
         losses[~np.isfinite(losses)] = np.inf

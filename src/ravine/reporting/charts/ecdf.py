@@ -20,7 +20,7 @@ MOST_RECORDS = 30_000  # of all runs together: what a page can carry
 
 
 def records(results: Results) -> "pd.DataFrame":
-    """When each fresh run was as good as never before: rule, run, and lists of steps and values.
+    """When each evaluation run was as good as never before: rule, run, lists of steps and values.
 
     The value is the trailing mean of three measurements, of the target's measure: a run is
     at a target from its first record on that is. Of a rule whose rate decays, the steps are those
@@ -30,12 +30,12 @@ def records(results: Results) -> "pd.DataFrame":
 
     runs: dict[tuple[str, int], list[Curve]] = {}
     for curve in results.curves:
-        if curve.run.stage in ("fresh", SHORTER):
+        if curve.run.stage in ("evaluation", SHORTER):
             runs.setdefault((curve.run.rule, curve.run.seed), []).append(curve)
     fresh = {
         (c.run.rule, c.run.seed): c.run.configuration
         for c in results.curves
-        if c.run.stage == "fresh"
+        if c.run.stage == "evaluation"
     }
     rows = []
     for (rule, seed), configuration in fresh.items():
@@ -55,7 +55,7 @@ def _decisive(values: list[float], results: Results) -> set[int]:
 
 
 def arrivals(results: Results, target: float) -> dict[str, list[float]]:
-    """Steps of each fresh run to a target, by rule; infinite for a run that is never there."""
+    """Steps of each evaluation run to a target, by rule; infinite for a run that is never there."""
     found: dict[str, list[float]] = {s.rule: [] for s in results.verdict.standings}
     data = records(results)
     for rule, steps, values in zip(data["rule"], data["step"], data["value"], strict=True):

@@ -18,7 +18,7 @@ RIBBON = 10  # pixels
 
 
 def steps_by_target(results: Results) -> "pd.DataFrame":
-    """Median steps of the fresh runs to many test losses, easy ones first: rule, target, steps.
+    """Median steps of evaluation runs to many test losses, easy ones first: rule, target, steps.
 
     Infinite where half of a rule's runs or more never get there.
     """

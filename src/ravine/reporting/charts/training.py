@@ -16,7 +16,7 @@ COLUMNS = 190  # one a pixel of a panel
 
 
 def envelopes(results: Results) -> "pd.DataFrame":
-    """Least, median and most of the fresh runs' training losses: rule, part, and lists.
+    """Least, median and most of the evaluation runs' training losses: rule, part, and lists.
 
     ``part`` is "low", "median" or "high"; ``at`` lists steps, ``loss`` losses of the runs that are
     finite there, by ``sampling.m4``: no spike is lost.
@@ -29,7 +29,7 @@ def envelopes(results: Results) -> "pd.DataFrame":
         runs = [
             c.losses.astype(np.float64)
             for c in results.curves
-            if c.run.stage == "fresh" and c.run.rule == standing.rule and not c.failure
+            if c.run.stage == "evaluation" and c.run.rule == standing.rule and not c.failure
         ]
         if not runs:
             continue
@@ -48,7 +48,9 @@ def envelopes(results: Results) -> "pd.DataFrame":
 
 
 def training(results: Results, paint: style.Paint = style.LIGHT, scale: str = "log") -> Any:
-    """The training loss of the batch at each step: least, median and most of the fresh runs."""
+    """The training loss of the batch at each step: least, median and most of the
+    evaluation runs.
+    """
     import altair as alt
 
     data = envelopes(results)

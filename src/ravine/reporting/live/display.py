@@ -85,10 +85,10 @@ class Display:
         shorter = any(len(plan.horizons(rule)) > 1 for rule in choices.rules)
         self._say(
             f"{choices.task}: {len(choices.rules)} rules, {rates} learning rates × "
-            f"{choices.seeds} seeds, then "
+            f"{choices.tuning_seeds} seeds, then "
             + (f"{plan.references} reference runs and " if plan.references else "")
-            + f"{choices.fresh_seeds} fresh seeds a rule"
-            + (f", in {choices.studies} studies" if choices.studies > 1 else "")
+            + f"{choices.eval_seeds} evaluation seeds a rule"
+            + (f", in {choices.repetitions} repetitions" if choices.repetitions > 1 else "")
             + f": about {plan.count} runs of {'up to ' if shorter else ''}{plan.steps} steps, more "
             "where learning rates cannot be told apart, fewer where a comparison is soon clear"
             + (f"; {state.kept} are stored already" if state.kept else "")

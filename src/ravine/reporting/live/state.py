@@ -17,7 +17,7 @@ from ravine.experiment.plan import CONTENDER, Plan, Run
 NOTHING: Any = np.zeros(0, np.float32)
 CURVES = 32  # of a learning rate, that its picture is the median of
 STAGES = {"tuning": "tuning"}  # all others are judging
-JUDGING = "judging on fresh seeds"
+JUDGING = "judging on evaluation seeds"
 
 
 class Row(NamedTuple):
@@ -131,7 +131,7 @@ class State:
             tried = self._tried[run.rule]
             if run.learning_rate not in tried:
                 tried[run.learning_rate] = Tried(
-                    self.plan.choices.seeds * self.plan.choices.studies
+                    self.plan.choices.tuning_seeds * self.plan.choices.repetitions
                 )
             tried[run.learning_rate].add(end, losses)
 
@@ -196,7 +196,7 @@ class State:
 
 def tuning_runs(plan: Plan, rule: str) -> int:
     """How many tuning runs a rule has at most."""
-    return plan.choices.studies * plan.choices.seeds * plan.trials_of(rule)
+    return plan.choices.repetitions * plan.choices.tuning_seeds * plan.trials_of(rule)
 
 
 def runs_of(plan: Plan) -> dict[str, int]:
@@ -204,7 +204,7 @@ def runs_of(plan: Plan) -> dict[str, int]:
     choices = plan.choices
     runs = {}
     for rule in choices.rules:
-        judging = choices.fresh_seeds + (plan.references if rule == choices.reference else 0)
+        judging = choices.eval_seeds + (plan.references if rule == choices.reference else 0)
         lengths = len(plan.horizons(rule))
-        runs[rule] = lengths * (tuning_runs(plan, rule) + choices.studies * judging)
+        runs[rule] = lengths * (tuning_runs(plan, rule) + choices.repetitions * judging)
     return runs

@@ -90,8 +90,8 @@ def _stages(curves: Iterable[Curve]) -> dict[str, int]:
 
 
 def _starts(curves: Iterable[Curve]) -> list[Curve]:
-    """One run of each fresh seed, to show what all of them set out from."""
-    return list({c.run.seed: c for c in curves if c.run.stage == "fresh"}.values())
+    """One run of each evaluation seed, to show what all of them set out from."""
+    return list({c.run.seed: c for c in curves if c.run.stage == "evaluation"}.values())
 
 
 def _picture(results: Results, name: str, live: dict[str, Any]) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Several studies, decays and targets of the user's own: what time and evidence are then."""
+"""Several repetitions, decays and targets of the user's own: what time and evidence are then."""
 
 import math
 
@@ -8,26 +8,30 @@ from scipy.stats import t as student
 
 from ravine import analysis
 from ravine.analysis.comparing import TOLERANCE
-from ravine.analysis.studies import studied
-from ravine.analysis.tuning import of_study
+from ravine.analysis.repetitions import repeated
+from ravine.analysis.tuning import of_repetition
 from ravine.experiment.configuration import Configuration
-from ravine.experiment.plan import study_of
+from ravine.experiment.plan import repetition_of
 
 RATE = 0.1
 
 
 def test_of_several_studies_each_is_one_comparison(made) -> None:
-    """Within a study all runs share the luck of its tuning: they are no independent evidence."""
-    plan = made.planned("sgd", "adam", studies=7)
-    at = {study: 20 + study for study in range(7)}  # of the rule; gradient descent takes 50
+    """Within a repetition all runs share the luck of its tuning: they are no
+    independent evidence.
+    """
+    plan = made.planned("sgd", "adam", repetitions=7)
+    at = {
+        repetition: 20 + repetition for repetition in range(7)
+    }  # of the rule; gradient descent takes 50
 
     def losses(rule: str, rate: float, seed: int, stage: str) -> np.ndarray:
-        if stage != "fresh":
+        if stage != "evaluation":
             return made.reaching(50) if rate == RATE else np.full(101, 1.9)
-        return made.reaching(50 if rule == "sgd" else at[study_of(seed)])
+        return made.reaching(50 if rule == "sgd" else at[repetition_of(seed)])
 
     curves = made.raced(plan, losses)
-    assert studied(plan, curves).units == 7
+    assert repeated(plan, curves).units == 7
     found = made.judged(plan, curves)
     adam = made.standing(found, "adam")
     assert adam.runs == 7 * 12
@@ -37,33 +41,33 @@ def test_of_several_studies_each_is_one_comparison(made) -> None:
     assert adam.speedup.low == pytest.approx(math.exp(np.mean(logs) - half - TOLERANCE), rel=0.02)
     assert adam.finding == "faster"
     assert adam.chosen == (Configuration(RATE),) * 7
-    assert "over 7 studies, each tuned anew" in found.sentence
-    few = made.planned("sgd", "adam", studies=3)
-    kept = [curve for curve in curves if study_of(curve.run.seed) < 3]
-    said = "Too few studies to claim anything: 3 of the 4 that it takes"
+    assert "over 7 repetitions, each tuned anew" in found.sentence
+    few = made.planned("sgd", "adam", repetitions=3)
+    kept = [curve for curve in curves if repetition_of(curve.run.seed) < 3]
+    said = "Too few repetitions to claim anything: 3 of the 4 that it takes"
     assert made.judged(few, kept).sentence.startswith(said)
 
 
 @pytest.mark.parametrize(("aimless", "claimed"), [(1, True), (2, False)])
 def test_a_study_without_a_target_is_no_evidence(made, aimless: int, claimed: bool) -> None:
     """Of five, those in which gradient descent diverges compare nothing: four are the fewest."""
-    plan = made.planned("sgd", "adam", studies=5)
+    plan = made.planned("sgd", "adam", repetitions=5)
 
     def losses(rule: str, rate: float, seed: int, stage: str) -> np.ndarray:
-        if stage == "reference" and study_of(seed) >= 5 - aimless:
+        if stage == "reference" and repetition_of(seed) >= 5 - aimless:
             return made.lost
-        slow = stage != "fresh" or rule == "sgd"
+        slow = stage != "evaluation" or rule == "sgd"
         return made.reaching(50 if slow else 25) if rate == RATE else np.full(101, 1.9)
 
     curves = made.raced(plan, losses)
-    assert studied(plan, curves).units == 5 - aimless
+    assert repeated(plan, curves).units == 5 - aimless
     found = made.judged(plan, curves)
     assert (made.standing(found, "adam").finding == "faster") == claimed
-    assert found.sentence.startswith("Too few studies to claim anything: 3 of") != claimed
+    assert found.sentence.startswith("Too few repetitions to claim anything: 3 of") != claimed
 
 
 def test_one_seed_a_study_is_enough(made) -> None:
-    plan = made.planned("sgd", "adam", studies=4, seeds=1, fresh=1)
+    plan = made.planned("sgd", "adam", repetitions=4, tuning_seeds=1, fresh=1)
     curves = made.raced(plan, made.noisy({"sgd": 4.0, "adam": 8.0}, spread=0.02))
     found = made.judged(plan, curves)
     assert found.leader.finding == "faster"
@@ -71,25 +75,28 @@ def test_one_seed_a_study_is_enough(made) -> None:
 
 
 def test_each_study_has_its_own_choice_and_its_own_target(made) -> None:
-    plan = made.planned("sgd", "adam", studies=2)
+    plan = made.planned("sgd", "adam", repetitions=2)
 
     def losses(rule: str, rate: float, seed: int, stage: str) -> np.ndarray:
-        study = study_of(seed)
-        best = (0.01, 1.0)[study] if rule == "adam" else RATE
-        floor = 0.1 * (1 + study) + (0.0 if rate == best else 0.5)
+        repetition = repetition_of(seed)
+        best = (0.01, 1.0)[repetition] if rule == "adam" else RATE
+        floor = 0.1 * (1 + repetition) + (0.0 if rate == best else 0.5)
         return made.falling(8, floor)
 
     curves = made.raced(plan, losses)
-    studies = studied(plan, curves)
-    assert [study.chosen["adam"].learning_rate for study in studies.each] == [0.01, 1.0]
-    targets = [study.target.value for study in studies.each]
+    repetitions = repeated(plan, curves)
+    assert [repetition.chosen["adam"].learning_rate for repetition in repetitions.each] == [
+        0.01,
+        1.0,
+    ]
+    targets = [repetition.target.value for repetition in repetitions.each]
     assert targets[0] == pytest.approx(0.1, abs=0.01)
     assert targets[1] == pytest.approx(0.2, abs=0.01)
     assert made.judged(plan, curves).target == pytest.approx(np.median(targets))
-    assert [study.band[0] for study in studies.each] == targets
-    # Studies show the luck of tuning: no contenders stand for it.
-    assert {len(study.contenders("adam")) for study in studies.each} == {1}
-    assert {c.run.stage for c in of_study(curves, 1)} == {"tuning", "reference", "fresh"}
+    assert [repetition.band[0] for repetition in repetitions.each] == targets
+    # Repetitions show the luck of tuning: no contenders stand for it.
+    assert {len(repetition.contenders("adam")) for repetition in repetitions.each} == {1}
+    assert {c.run.stage for c in of_repetition(curves, 1)} == {"tuning", "reference", "evaluation"}
 
 
 @pytest.mark.parametrize(("target", "rising"), [("accuracy>=0.6", True), ("loss<=0.5", False)])
@@ -111,7 +118,7 @@ def test_a_target_of_the_users_own(made, target: str, rising: bool) -> None:
     first = [
         curve.measures[:, 1, 0]
         for curve in curves
-        if curve.run.stage == "fresh" and curve.run.rule == "adam"
+        if curve.run.stage == "evaluation" and curve.run.rule == "adam"
     ]
     trailing = [np.convolve(loss[1:], np.ones(3) / 3, "valid") for loss in first]
     by_hand = [10 * (3 + int(np.argmax(t <= level))) for t in trailing]

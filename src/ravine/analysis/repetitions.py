@@ -1,4 +1,4 @@
-"""What the evaluation runs of one study, or of several, say about how long each rule takes."""
+"""What the evaluation runs of one repetition, or of several, say about how long each rule takes."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -10,7 +10,7 @@ import numpy as np
 from ravine.analysis.comparing import Difference, Tuned, compare
 from ravine.analysis.curves import ends_at, steps_to
 from ravine.analysis.evaluation import ALPHA, Evaluation, evaluation
-from ravine.analysis.tuning import goal_of, of_study, tuning
+from ravine.analysis.tuning import goal_of, of_repetition, tuning
 from ravine.experiment.configuration import Configuration
 from ravine.experiment.curve import Curve
 from ravine.experiment.plan import SHORTER, Plan
@@ -21,8 +21,8 @@ Paces = tuple[float, float]  # seconds a step of two rules
 
 
 @dataclass(frozen=True)
-class Study:
-    """Tuning and evaluating, once: all on seeds that no other study has.
+class Repetition:
+    """Tuning and evaluating, once: all on seeds that no other repetition has.
 
     ``times``: steps to the target of each rule's runs at its chosen rate, by seed; infinite for one
     that missed it. ``evaluated``: None where nothing is compared but those times.
@@ -47,24 +47,24 @@ class Study:
 
 
 @dataclass(frozen=True)
-class Studies:
-    """One study, where what is compared is runs of a seed; or several, where it is studies.
+class Repetitions:
+    """One repetition, where runs of a seed are compared; or several, where repetitions are.
 
-    Tuning has luck of its own, which all runs of a study share. In one study the intervals allow
-    for that by the rates that it could not tell apart; several studies show it.
+    Tuning has luck of its own, which all runs of a repetition share. In one repetition the
+    intervals allow for that by the rates that it could not tell apart; several repetitions show it.
     """
 
     plan: Plan
-    each: Sequence[Study]
+    each: Sequence[Repetition]
 
     @property
     def units(self) -> int:
-        """How many independent comparisons there are at the least: studies, or seeds of the one.
+        """How many independent comparisons there are at least: repetitions, or seeds of the one.
 
         Of those in which there is something to compare with.
         """
         if len(self.each) > 1:
-            return sum(bool(study.band) for study in self.each)
+            return sum(bool(repetition.band) for repetition in self.each)
         found, chosen = self.each[0].evaluated, self.each[0].chosen
         times = found.times if found else {}
         return min(len(times.get((rule, rate), ())) for rule, rate in chosen.items())
@@ -87,7 +87,9 @@ class Studies:
 
         ``comparisons``: for how many the interval is adjusted.
         """
-        evaluated = [study.evaluated for study in self.each if study.evaluated is not None]
+        evaluated = [
+            repetition.evaluated for repetition in self.each if repetition.evaluated is not None
+        ]
         if len(self.each) == 1:
             found = [e.difference(one, other, comparisons, paces) for e in evaluated]
             return found[0] if found else None
@@ -102,11 +104,13 @@ class Studies:
 
     def runs(self, rule: str) -> list[Curve]:
         """All evaluation runs of a rule at its chosen rates."""
-        return [curve for study in self.each for curve in study.fresh[rule].values()]
+        return [curve for repetition in self.each for curve in repetition.fresh[rule].values()]
 
     def arrived(self, rule: str) -> bool:
         """Whether any of its evaluation runs is at any target."""
-        evaluated = [study.evaluated for study in self.each if study.evaluated is not None]
+        evaluated = [
+            repetition.evaluated for repetition in self.each if repetition.evaluated is not None
+        ]
         return any(
             bool(np.isfinite(times).any())
             for one in evaluated
@@ -115,27 +119,27 @@ class Studies:
         )
 
     def times(self, rule: str) -> list[float]:
-        """Steps of each of them to its study's target."""
-        return [t for study in self.each for t in study.times[rule].values()]
+        """Steps of each of them to its repetition's target."""
+        return [t for repetition in self.each for t in repetition.times[rule].values()]
 
     @property
     def target(self) -> Target:
-        """The one study's target; of several the median."""
-        goals = [study.target for study in self.each]
+        """The one repetition's target; of several the median."""
+        goals = [repetition.target for repetition in self.each]
         return goals[0]._replace(value=float(np.median([goal.value for goal in goals])))
 
 
-def studied(plan: Plan, curves: Sequence[Curve], target: Target | None = None) -> Studies:
-    """The studies of a finished race; ``target`` stands in for that of each."""
+def repeated(plan: Plan, curves: Sequence[Curve], target: Target | None = None) -> Repetitions:
+    """The repetitions of a finished race; ``target`` stands in for that of each."""
     found = []
-    for study in range(plan.choices.studies):
-        own = sorted(of_study(curves, study), key=lambda c: c.run.seed)
-        tuned = tuning(plan, own, study).tuned
+    for repetition in range(plan.choices.repetitions):
+        own = sorted(of_repetition(curves, repetition), key=lambda c: c.run.seed)
+        tuned = tuning(plan, own, repetition).tuned
         assert tuned is not None
         goal = target or goal_of(plan, own)
-        evaluated = evaluation(plan, tuned, own, study, target)
+        evaluated = evaluation(plan, tuned, own, repetition, target)
         found.append(study_among(own, plan, tuned.chosen, goal, evaluated))
-    return Studies(plan, found)
+    return Repetitions(plan, found)
 
 
 def study_among(
@@ -144,13 +148,13 @@ def study_among(
     chosen: Mapping[str, Configuration],
     goal: Target,
     evaluated: Evaluation | None = None,
-) -> Study:
+) -> Repetition:
     """What these curves say about the rules at their chosen rates, on their way to the goal."""
     own = [c for c in curves if c.run.configuration == chosen.get(c.run.rule)]
     fresh: dict[str, dict[int, Curve]] = {rule: {} for rule in chosen}
     shorter: dict[tuple[str, int], list[Curve]] = {}
     for curve in own:
-        if curve.run.stage == "fresh":
+        if curve.run.stage == "evaluation":
             fresh[curve.run.rule][curve.run.seed] = curve
         elif curve.run.stage == SHORTER:
             shorter.setdefault((curve.run.rule, curve.run.seed), []).append(curve)
@@ -163,7 +167,7 @@ def study_among(
         }
         for rule, runs in fresh.items()
     }
-    return Study(chosen, goal, fresh, times, evaluated)
+    return Repetition(chosen, goal, fresh, times, evaluated)
 
 
 def _ends_first(runs: Sequence[Curve], goal: Target) -> float:
