@@ -61,19 +61,21 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     race, begun = MultiRaceDir.race, []
 
     def empty_pages(
-        self: MultiRaceDir, begin: Any, folder: Path, *rest: Any, **options: Any
+        self: MultiRaceDir, begin: Any, resume: Any, folder: Path, *rest: Any, **options: Any
     ) -> None:
         with pages_unwritten():
-            race(self, begin, folder, *rest, **options)
+            race(self, begin, resume, folder, *rest, **options)
         for page in PAGES:
             if not (folder / page).exists():
                 (folder / page).touch()
 
-    def stopping(self: MultiRaceDir, begin: Any, folder: Path, *rest: Any, **options: Any) -> None:
+    def stopping(
+        self: MultiRaceDir, begin: Any, resume: Any, folder: Path, *rest: Any, **options: Any
+    ) -> None:
         begun.append(folder.name)
         if len(begun) > 1:
             raise KeyboardInterrupt
-        empty_pages(self, begin, folder, *rest, **options)
+        empty_pages(self, begin, resume, folder, *rest, **options)
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(MultiRaceDir, "race", stopping)

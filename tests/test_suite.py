@@ -28,10 +28,12 @@ def interrupted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, no_pages: None)
     """On the command line, as the second task begins; the first race's pages are empty."""
     out, race = tmp_path / "out", MultiRaceDir.race
 
-    def stopping(self: MultiRaceDir, begin: Any, folder: Path, *rest: Any, **options: Any) -> None:
+    def stopping(
+        self: MultiRaceDir, begin: Any, resume: Any, folder: Path, *rest: Any, **options: Any
+    ) -> None:
         if folder.name == TASKS[1]:
             raise KeyboardInterrupt
-        race(self, begin, folder, *rest, **options)
+        race(self, begin, resume, folder, *rest, **options)
         for page in PAGES:
             (folder / page).touch()
 

@@ -40,7 +40,7 @@ ALLOWED = {
     ("__init__.py", "import_module"): OURS,
     ("frameworks/keras.py", "importlib.import_module"): OURS,
     ("experiment/engines.py", "importlib.import_module"): OURS,
-    ("execution/worker.py", "pickle.loads"): DRIVER,
+    ("execution/messages.py", "pickle.loads"): DRIVER,
     ("execution/engine_worker.py", "cloudpickle.loads"): DRIVER,
     ("execution/framework_fit.py", "cloudpickle.loads"): DRIVER,
     ("execution/model_probe.py", "cloudpickle.loads"): DRIVER,

@@ -10,10 +10,12 @@ from pathlib import Path
 SOURCE = Path(__file__).parents[2] / "src" / "ravine"
 # How many mutants of each part of ravine, so that no large one crowds out the others.
 SHARES = {
-    "update_rule.py": 10,
-    "rules": 20,
-    "verdict": 40,
-    "racing": 50,
+    "rules": 30,
+    "analysis": 40,
+    "execution": 20,
+    "experiment": 15,
+    "storage": 10,
+    "training": 5,
     "frameworks": 25,
     "tasks": 20,
 }

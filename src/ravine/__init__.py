@@ -25,7 +25,8 @@ from ravine.rules.wrappers import L2, Clip, Decay, Partition, Scheduled
 if TYPE_CHECKING:
     from ravine import analysis
     from ravine.api import descend, explore, race, suite
-    from ravine.execution.actions import crosscheck, extend, replicate, resume
+    from ravine.execution.actions import extend, replicate, resume
+    from ravine.execution.crosscheck import crosscheck
     from ravine.execution.published_runs import validate
     from ravine.explain import surfaces
     from ravine.frameworks.keras import to_keras
@@ -86,7 +87,7 @@ _LAZY = {
     "Race": "ravine.results.race",
     "Suite": "ravine.results.suite",
     "Task": "ravine.tasks.task",
-    "crosscheck": "ravine.execution.actions",
+    "crosscheck": "ravine.execution.crosscheck",
     "descend": "ravine.api",
     "explore": "ravine.api",
     "extend": "ravine.execution.actions",

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 from ravine.analysis import stages
 from ravine.analysis.statistics import fewest_seeds
 from ravine.errors import InvalidArgument
-from ravine.execution import ablation, actions
+from ravine.execution import ablation
+from ravine.execution import crosscheck as checks
 from ravine.execution.scheduler import Scheduler
 from ravine.execution.session import check_workers, run_session
 from ravine.execution.sizing import sized
@@ -187,8 +188,8 @@ def race(
     seconds = None if budget is None else read_seconds(budget)
     check_workers(workers, ray)
     if crosscheck is not None:
-        actions.check_framework(crosscheck, chosen_task)
-        actions.check_target(choices.target)
+        checks.check_framework(crosscheck, chosen_task)
+        checks.check_target(choices.target)
     name = f"{file_name(chosen_task.name)}-{datetime.now(UTC):%Y%m%dT%H%M%SZ}"
     folder = FilePath("ravine-runs", name) if out is None else FilePath(out)
     check_new(folder)
@@ -201,7 +202,7 @@ def race(
         for note in settled.facts.notes[len(facts.notes) :]:
             display.trouble(note)
         if crosscheck is not None:
-            actions.check_trains(driver, folder, chosen_task, crosscheck)
+            checks.check_trains(driver, folder, chosen_task, crosscheck)
         plan, cost = sized(settled, by_name, driver, folder, seconds, fewest_seeds)
         meta = {
             "plan": plan.to_json(),
@@ -229,7 +230,7 @@ def race(
             raise
     if crosscheck is not None:
         own_task = None if chosen_task.name in TASKS else chosen_task
-        actions.crosscheck(
+        checks.crosscheck(
             folder, crosscheck, task=own_task, rules=asked, workers=workers, progress=progress
         )
     return Race(folder, chosen_task, asked)

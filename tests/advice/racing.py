@@ -8,7 +8,7 @@ import torch
 
 import ravine
 from ravine.analysis.performance import performance_profile
-from ravine.execution.actions import check_target
+from ravine.execution.crosscheck import check_target
 from ravine.execution.session import check_workers
 from ravine.experiment.config import choose, scheduled
 from ravine.experiment.durations import read_seconds

@@ -222,7 +222,7 @@ def test_nodes_and_workers_go_and_come_and_curves_stay(
                     os.kill(pid, signal.SIGCONT)
 
     small(monkeypatch)
-    monkeypatch.setattr(RayWorker, "give", faulty)
+    monkeypatch.setattr(RayWorker, "submit", faulty)
     try:
         ravine.race(line, out=tmp_path / "race", ray=cluster.address, **RACE)
     finally:
@@ -286,7 +286,7 @@ def test_an_actor_a_gpu_keeps_its_programs(
     monkeypatch.setattr(plan, "GPU_LANES", 2)
     monkeypatch.setattr(engines, "PLATFORM", "cpu")
     with monkeypatch.context() as patch:
-        patch.setattr(RayWorker, "give", giving)
+        patch.setattr(RayWorker, "submit", giving)
         patch.setattr(RayWorker, "_did", hearing)
         with connected(cluster.address, print) as there:
             there.grows = False
@@ -352,7 +352,7 @@ def test_what_a_post_kept_is_used_only_if_it_is_whole_and_what_the_driver_has(
         repair(self, file, *rest)
 
     small(monkeypatch)
-    monkeypatch.setattr(RayWorker, "give", spoil)
+    monkeypatch.setattr(RayWorker, "submit", spoil)
     monkeypatch.setattr(Scheduler, "_repair", watched)
     ravine.race(line, out=tmp_path / "race", ray=cluster.address, workers=1, **RACE)
     assert len(spoiled) == 4

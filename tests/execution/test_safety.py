@@ -80,7 +80,7 @@ import os, signal, sys
 
 worker = "ravine.execution.worker" in sys.orig_argv
 left = int(os.environ.get("WORKER_MOMENT" if worker else "DRIVER_MOMENT") or 0)
-places = ("jobs.py", "worker.py") if worker else ("api.py", "outcome.py", "driver.py", "store.py")
+places = ("worker.py",) if worker else ("api.py", "/race.py", "scheduler.py", "store.py")
 going = worker  # the driver once the plan is stored and the race has begun
 
 def called(frame, event, argument):
@@ -263,7 +263,7 @@ def test_damaged_files_are_made_again(
     monkeypatch: pytest.MonkeyPatch,
     assert_same: Callable[..., None],
 ) -> None:
-    folder, take, damaged = tmp_path / "race", Scheduler.take, set()
+    folder, take, damaged = tmp_path / "race", Scheduler.next_job, set()
 
     def cut(file: Path) -> None:
         os.truncate(file, file.stat().st_size // 2)
@@ -292,7 +292,7 @@ def test_damaged_files_are_made_again(
                         what(file)
         return job
 
-    monkeypatch.setattr(Scheduler, "take", harmful)
+    monkeypatch.setattr(Scheduler, "next_job", harmful)
     go(folder)
     assert damaged == set(harm)
     assert_same(stored(folder), stored(line / "race"))
@@ -305,7 +305,7 @@ def test_going_on_makes_only_what_is_not_there(
     monkeypatch: pytest.MonkeyPatch,
     assert_same: Callable[..., None],
 ) -> None:
-    folder, bare, take = tmp_path / "race", tmp_path / "bare", Scheduler.take
+    folder, bare, take = tmp_path / "race", tmp_path / "bare", Scheduler.next_job
     made: list[Job] = []
 
     def stopped(self: Scheduler, worker: int) -> Job | None:
@@ -324,7 +324,7 @@ def test_going_on_makes_only_what_is_not_there(
             made.append(job)
         return job
 
-    monkeypatch.setattr(Scheduler, "take", stopped)
+    monkeypatch.setattr(Scheduler, "next_job", stopped)
     with pytest.raises(KeyboardInterrupt):
         go(folder, workers=0)  # which makes all files before it trains
     shutil.copytree(folder, bare)
@@ -332,7 +332,7 @@ def test_going_on_makes_only_what_is_not_there(
     weights = folder / "work" / weights_file(FRESH)
     os.truncate(weights, weights.stat().st_size // 2)
 
-    monkeypatch.setattr(Scheduler, "take", watched)
+    monkeypatch.setattr(Scheduler, "next_job", watched)
     go(folder, workers=0)
     # Programs are code, which is never taken from a folder.
     assert [job.name for job in made] == ["describe", "trace", "trace", "draw"]
@@ -354,7 +354,7 @@ def test_a_run_that_kills_its_workers_fails_alone(
     monkeypatch: pytest.MonkeyPatch,
     assert_same: Callable[..., None],
 ) -> None:
-    folder, take = tmp_path / "race", Scheduler.take
+    folder, take = tmp_path / "race", Scheduler.next_job
 
     def deadly(self: Scheduler, worker: int) -> Job | None:
         job = take(self, worker)
@@ -367,7 +367,7 @@ def test_a_run_that_kills_its_workers_fails_alone(
             return job._replace(arguments={**job.arguments, "bomb": True})
         return job
 
-    monkeypatch.setattr(Scheduler, "take", deadly)
+    monkeypatch.setattr(Scheduler, "next_job", deadly)
     with ours(line) as go:
         race = go(folder)
     curves, undisturbed = stored(folder), stored(line / "race")
@@ -406,7 +406,7 @@ def test_where_nothing_can_be_done_the_race_stops(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    take = Scheduler.take
+    take = Scheduler.next_job
 
     def deadly(self: Scheduler, worker: int) -> Job | None:
         job = take(self, worker)
@@ -414,7 +414,7 @@ def test_where_nothing_can_be_done_the_race_stops(
             return job
         return job._replace(arguments={**job.arguments, "bomb": True})
 
-    monkeypatch.setattr(Scheduler, "take", deadly)
+    monkeypatch.setattr(Scheduler, "next_job", deadly)
     with pytest.raises(RavineError, match=r"no run could be done; of .* its worker died 4 times"):
         go(tmp_path / "race")
     assert stored(tmp_path / "race") == []

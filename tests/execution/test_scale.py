@@ -111,14 +111,14 @@ def test_who_has_nothing_to_do_is_not_asked_again_and_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     plan, asked, doing = CROWD["plan_of"](repetitions=2), Counter[bool](), dict[int, str]()
-    take = Scheduler.take
+    take = Scheduler.next_job
 
     def counted(driver: Scheduler, worker: int) -> Job | None:
         job = take(driver, worker)
         asked[job is not None] += 1
         return job
 
-    monkeypatch.setattr(Scheduler, "take", counted)
+    monkeypatch.setattr(Scheduler, "next_job", counted)
     monkeypatch.setattr(Display, "doing", lambda _, worker, what: doing.update({worker: what}))
     looks: list[int] = []
     store, _ = raced(tmp_path, plan, workers=1000, watch=looks.append)

@@ -90,7 +90,7 @@ def test_a_worker_has_a_gpu_to_itself(monkeypatch: pytest.MonkeyPatch) -> None:
         found = [Path(f"/proc/{worker.pid}/environ").read_text("utf-8") for worker in hired]
     finally:
         for worker in hired:
-            worker.end()
+            worker.kill()
     assert "\0CUDA_VISIBLE_DEVICES=4\0" in found[0]
     assert "\0CUDA_VISIBLE_DEVICES=7\0" in found[1]
     with pytest.raises(InvalidArgument, match=r"workers=3 is not allowed: .* has 2 × cpu"):

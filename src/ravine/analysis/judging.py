@@ -169,8 +169,8 @@ def _in_seconds(
     repetitions: Repetitions, reference: str, rule: str, rounds: Mapping[str, Sequence[float]]
 ) -> Spread | None:
     """As in steps, and as much wider as rounds of timing differ by."""
-    if reference not in rounds or rule not in rounds:
-        return None
+    if not all(rounds.get(one) and min(rounds[one]) > 0 for one in (reference, rule)):
+        return None  # not timed, or by a clock too coarse for it
     if rule == reference:
         return _speedup(itself=True, difference=None)
     others = len(repetitions.plan.choices.rules) - 1

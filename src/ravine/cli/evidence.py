@@ -140,13 +140,12 @@ def crosscheck(
     with exit_codes():
         from rich.console import Console
 
-        from ravine.execution import actions
         from ravine.reporting import terminal
         from ravine.reporting.console import wide
         from ravine.tasks.adapters.entry import named
 
         own, shown = named(task), not quiet
-        found = actions.crosscheck(
+        found = crosscheck_race(
             folder, framework, seeds=seeds, task=own, workers=workers, progress=shown
         )
         if quiet:

@@ -200,14 +200,14 @@ def test_what_cannot_be_one_is_named_where_the_task_is_made() -> None:
 
 
 def test_keras_own_fit_and_engines_do_without(monkeypatch: pytest.MonkeyPatch) -> None:
-    from ravine.execution import actions
+    from ravine.execution.crosscheck import check_framework
     from ravine.training import keras_engine
 
     task = ravine.Task.from_model(dense, (X, Y), loss="mse", augment=noisy)
     with pytest.raises(
         InvalidArgument, match=r"cannot be confirmed by model\.fit: its batches are aug"
     ):
-        actions.check_framework("torch", task)
+        check_framework("torch", task)
     monkeypatch.setenv("KERAS_BACKEND", "tensorflow")
     said = "augment= runs in JAX, and this model trains in TensorFlow: put into the model"
     with pytest.raises(InvalidArgument, match=said):

@@ -73,7 +73,7 @@ WITHOUT_WORKERS = """
 import json, os, shutil, signal, sys
 import ravine
 from typer.testing import CliRunner
-from ravine.execution import actions, session
+from ravine.execution import actions, crosscheck, session
 from ravine.cli.app import app
 from ravine.execution.in_process import InProcess
 from ravine.storage.store import Store
@@ -82,7 +82,7 @@ engine, budget, words = json.loads(sys.argv[1])
 session._engine = lambda *_: engine
 session.publish_pages = actions.publish_pages = lambda race: None
 session.vega.prepare = lambda: None
-actions.Local = lambda _, workbench, framework: InProcess({**workbench, "engine": engine})
+crosscheck.Local = lambda _, workbench, framework: InProcess({**workbench, "engine": engine})
 
 def interrupted(self, *new, add=Store.add):
     add(self, *new)

@@ -18,6 +18,7 @@ from ravine.explain.surfaces.arithmetic import evaluate
 _SYMBOLS = {name: sympy.Symbol(name) for name in "xy"}
 LARGEST = 1000  # SymPy writes out 9 ** n for whole n; beyond this it is given n as a decimal
 FINEST = 12  # digits; a fraction that needs more as a decimal stays a fraction
+LARGEST = 10**308  # a number that a float can hold
 
 
 class Sign(sympy.Function):  # type: ignore[misc]  # SymPy has no types
@@ -142,7 +143,8 @@ def _fraction(value: Any) -> Node:
     """A decimal number where that is short and exact, else a quotient."""
     if value.is_negative:
         return Node("negative", (_fraction(-value),))
-    if value.is_Rational and not _is_decimal(value):
+    small = value.is_Rational and max(value.p, value.q) < LARGEST
+    if small and not _is_decimal(value):
         return Node("/", (_number(float(value.p)), _number(float(value.q))))
     return _constant(value)
 
