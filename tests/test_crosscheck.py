@@ -10,7 +10,7 @@ import pytest
 
 import ravine
 from ravine.errors import InvalidArgument
-from ravine.execution import actions, session
+from ravine.execution import actions, crosscheck, session
 from ravine.execution.framework_fit import _begin
 from ravine.execution.in_process import InProcess
 from ravine.reporting import report
@@ -78,7 +78,7 @@ def race(compiled_quickly: None, tmp_path_factory: pytest.TempPathFactory) -> ra
         for module in (session, actions):
             patch.setattr(module, "publish_pages", lambda race: None)
         patch.setattr(session.vega, "prepare", lambda: None)
-        patch.setattr(actions, "check_trains", lambda *_: None)
+        patch.setattr(crosscheck, "check_trains", lambda *_: None)
         found = ravine.race(make_model, data(), **TOLD, **SMALL, out=out, crosscheck="tensorflow")
     assert isinstance(found, ravine.Race)
     return found
@@ -88,7 +88,7 @@ def race(compiled_quickly: None, tmp_path_factory: pytest.TempPathFactory) -> ra
 def no_workers(no_pages: None, monkeypatch: pytest.MonkeyPatch) -> None:
     """Races are done in this process, and so is what is fitted on the framework that it has."""
     monkeypatch.setattr(session, "here", lambda _, workbench: InProcess(workbench))
-    monkeypatch.setattr(actions, "Local", lambda _, workbench, framework: InProcess(workbench))
+    monkeypatch.setattr(crosscheck, "Local", lambda _, workbench, framework: InProcess(workbench))
 
 
 def test_tensorflow_walks_the_races_path(

@@ -16,7 +16,7 @@ from typer.testing import CliRunner
 
 import ravine
 from ravine.cli.app import app
-from ravine.execution import ablation_variants, actions, session
+from ravine.execution import ablation_variants, crosscheck, session
 from ravine.execution.in_process import InProcess
 from ravine.reporting import report
 from ravine.reporting.explorer.scenes import SCENES
@@ -74,8 +74,8 @@ def races_in_brief(monkeypatch: pytest.MonkeyPatch, no_pages: None) -> Iterator[
     monkeypatch.setattr(report, "FIRST", ("curves",))
     processes = (
         (session, "here"),
-        (actions, "here"),
-        (actions, "Local"),
+        (crosscheck, "Local"),
+        (crosscheck, "here"),
         (ablation_variants, "here"),
     )
     for module, name in processes:

@@ -18,7 +18,8 @@ HOW = {
     "effect": "steps to the target with a lever's value, divided by those with its first value, in "
     "pairs of equal evaluation seeds, which fix the order of the batches and the random numbers "
     "of the initial weights; over the values of the other levers the geometric mean. A run that "
-    "misses the target counts as a whole run, so that there the effect is at most (≤) or at least (≥) "
+    "misses the target counts as a whole run, so that there the effect is at most (≤) or at least "
+    "(≥) "
     "what is said",
     "finding": "an exact sign test over the seeds, Holm-adjusted for all rules and values, and the "
     "95 % interval of the median, must agree; effects under single combinations are shown with "

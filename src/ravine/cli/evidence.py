@@ -140,6 +140,7 @@ def crosscheck(
     with exit_codes():
         from rich.console import Console
 
+        from ravine.execution.crosscheck import crosscheck as crosscheck_race
         from ravine.reporting import terminal
         from ravine.reporting.console import wide
         from ravine.tasks.adapters.entry import named

@@ -8,7 +8,7 @@ from pathlib import Path
 from ravine.analysis import stages
 from ravine.analysis.replication import Check, Checked, claim_of, unused_repetition
 from ravine.errors import InvalidArgument
-from ravine.execution.crosscheck import crosscheck
+from ravine.execution.crosscheck import check_framework, crosscheck
 from ravine.execution.same_race import check_same, own_again
 from ravine.execution.scheduler import Scheduler
 from ravine.execution.session import check_workers, run_session
