@@ -27,7 +27,7 @@ START = 2.3  # the loss before step one
 
 def plan_of(
     repetitions: int,
-    seeds: int = 3,
+    tuning_seeds: int = 3,
     width: int = 4,
     eval_seeds: int = 12,
     rules: Sequence[str] = tuple(RULES),
@@ -35,7 +35,7 @@ def plan_of(
     """The race of these rules on the task that is raced by default, over 9 rates each."""
     task, kinds = TASKS["digits-mlp"], [RULES[name]() for name in rules]
     choices, by_name = choose(
-        task, kinds, None, seeds, eval_seeds, None, None, target=0.3, repetitions=repetitions
+        task, kinds, None, tuning_seeds, eval_seeds, None, None, target=0.3, repetitions=repetitions
     )
     plan = make_plan(choices, by_name, FACTS)
     return Plan(**{**vars(plan), "width": width})

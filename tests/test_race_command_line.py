@@ -23,7 +23,7 @@ from ravine.tasks import TASKS
 
 # Whose programs are compiled in half the time of those of the task by default.
 SMALL = ["diabetes-linear", "--rules", "adam(beta_1=0.8)", "--learning-rates", "0.01,0.1,2,1e20"]
-SMALL += ["--seeds", "2", "--eval-seeds", "2", "--epochs", "3"]
+SMALL += ["--tuning-seeds", "2", "--eval-seeds", "2", "--epochs", "3"]
 RAVINE = [sys.executable, "-c", f"{COMMAND_LINE}\nmain()"]
 
 # Ctrl-C once a run is stored, whatever who began the tests does with it.
@@ -231,7 +231,7 @@ def test_where_nothing_is_left_to_do_it_is_no_fault_to_go_on(folder: Path) -> No
         (["--rules", "adam(beta1=0.5)"], "did you mean 'beta_1'?"),
         (["--learning-rates", "0:1:9"], "must be > 0"),
         (["--learning-rates", "1:0.1:9"], "run backwards"),
-        (["--seeds", "0"], "seeds=0"),
+        (["--tuning-seeds", "0"], "tuning_seeds=0"),
         (["--eval-seeds", "0"], "eval_seeds=0"),
         (["--workers", "-1"], "workers=-1"),
         (["--schedule", "cosin"], "unknown schedule 'cosin': did you mean 'cosine'?"),

@@ -38,7 +38,7 @@ def interrupted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, no_pages: None)
             (folder / page).touch()
 
     words = ["suite", "--tasks", ",".join(TASKS), "--rules", "sgd,adagrad", "--out", str(out)]
-    words += ["--seeds", "1", "--eval-seeds", "1", "--epochs", "1", "--workers", "0"]
+    words += ["--tuning-seeds", "1", "--eval-seeds", "1", "--epochs", "1", "--workers", "0"]
     with monkeypatch.context() as patch:
         patch.setattr(MultiRaceDir, "race", stopping)
         done = CliRunner().invoke(app, words)
@@ -94,7 +94,7 @@ def test_a_suite_that_is_interrupted_goes_on(interrupted: Path) -> None:
         ({"tasks": []}, "no tasks given; known: digits-mlp"),
         ({"tasks": "digits-mlp,digits-mlp"}, "task 'digits-mlp' is listed twice"),
         ({"rules": "adm"}, "did you mean 'adam'"),
-        ({"seed": 3}, "did you mean 'seeds'"),
+        ({"seeds": 3}, "did you mean 'tuning_seeds'"),
         ({"tuning_seeds": 0}, "tuning_seeds=0 is not allowed"),
     ],
 )

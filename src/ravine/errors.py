@@ -44,6 +44,9 @@ _SAME = (
 # What is meant by a word that means several things, the likeliest first. A name that is not in
 # question decides: decay is rho in Optax's rmsprop, and elsewhere a share of weights or rates.
 _MEANT = {
+    "seed": ("tuning_seeds",),
+    "seeds": ("tuning_seeds",),
+    "studies": ("repetitions",),
     "alpha": ("rho", "decay"),
     "rho": ("alpha", "decay"),
     "decay": ("weight_decay",),

@@ -27,13 +27,13 @@ class Made:
     start = 2.3
     lost = np.where(np.arange(101) < 40, 1.0, np.nan)  # a run that is not finite from there on
 
-    def planned(self, *names: str, seeds: int = 3, fresh: int = 12, **more: Any) -> Plan:
+    def planned(self, *names: str, tuning_seeds: int = 3, fresh: int = 12, **more: Any) -> Plan:
         """A plan that evaluates all seeds at once, unless it is to look in between."""
         task = TASKS["digits-mlp"]
         asked = {"looks": False, **more}
         rates = asked.pop("learning_rates", [0.01, 0.1, 1.0])
         rules = [RULES[name]() for name in names]
-        choices, by_name = choose(task, rules, rates, seeds, fresh, 10, 32, **asked)
+        choices, by_name = choose(task, rules, rates, tuning_seeds, fresh, 10, 32, **asked)
         plan = make_plan(choices, by_name, TaskInfo(100, (3200, 10, 10), ("loss", "accuracy"), "0"))
         assert plan.steps == self.horizon
         return plan

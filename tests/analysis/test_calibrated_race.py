@@ -36,7 +36,7 @@ def bank() -> Curves:
 
 
 def planned(made, bank: Curves) -> Plan:
-    counts = {"seeds": TUNING_SEEDS, "evaluation": LOOKS[-1]}
+    counts = {"tuning_seeds": TUNING_SEEDS, "fresh": LOOKS[-1]}
     plan = made.planned(*bank.rates, **counts, looks=True, learning_rates=None)
     return plan.with_grids({r: tuple(bank.rates[r][bank.coarse[r]]) for r in bank.rates})
 

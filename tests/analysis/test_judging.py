@@ -108,7 +108,7 @@ def test_few_seeds_claim_nothing(made, rules: tuple[str, ...]) -> None:
     assert "on the way to gradient descent's result" in str(found)
 
 
-@pytest.mark.parametrize("evaluation", [1, 2])
+@pytest.mark.parametrize("fresh", [1, 2])
 def test_one_seed_or_two_are_no_error(made, fresh: int) -> None:
     plan = made.planned("sgd", "adam", fresh=fresh)
     found = made.judged(plan, made.timed(plan, {"sgd": [50] * fresh, "adam": [25] * fresh}))

@@ -339,7 +339,7 @@ def test_what_a_post_kept_is_used_only_if_it_is_whole_and_what_the_driver_has(
             replaced = len(spoiled) % 2
             assert self.where is not None
             posts = Path(tempfile.gettempdir(), f"{PLACE}-{os.getuid()}")
-            here = posts / f"{self._crew.opening.race}-{self.where.node[:8]}"
+            here = posts / f"{self._backend.opening.race}-{self.where.node[:8]}"
             for file in kept:
                 (copy,) = here.glob(f"*/{file}")
                 copy.write_bytes(copy.read_bytes()[:-100])

@@ -71,7 +71,7 @@ def go(folder, workers=2):
     if (Path(folder) / "race.sqlite").exists():
         return ravine.resume(folder, task=task, workers=workers, progress=False)
     # At a rate of 30 every run diverges, next to one that does not.
-    return ravine.race(task, rules=["adam"], learning_rates=[0.1, 30], seeds=3, eval_seeds=2,
+    return ravine.race(task, rules=["adam"], learning_rates=[0.1, 30], tuning_seeds=3, eval_seeds=2,
                        out=folder, workers=workers, progress=False)
 """
 # Says what it is, and kills itself, at the n-th line that it does of ravine's own code.

@@ -12,7 +12,7 @@ from ravine.execution import session
 from ravine.reporting import notebook
 session.publish_pages = session.vega.prepare = lambda *_: None  # of the files nobody looks at here
 notebook.PAUSE = 0  # so that a race however short is seen to move
-small = {"seeds": 1, "eval_seeds": 1, "epochs": 1, "workers": 0}
+small = {"tuning_seeds": 1, "eval_seeds": 1, "epochs": 1, "workers": 0}
 race = ravine.race("diabetes-linear", rules="sgd,adam", learning_rates="0.03,0.3", **small)
 race
 """

@@ -318,7 +318,7 @@ def _cuts(ends: tuple[int, ...], segment: int) -> tuple[int, ...]:
 def repetition_of(seed: int) -> int:
     """Which repetition a run's seed belongs to.
 
-    >>> study_of(2_030_007)
+    >>> repetition_of(2_030_007)
     3
     """
     return seed % STAGE_SEEDS // REPETITION_SEEDS

@@ -46,18 +46,18 @@ class Best(TypedDict, total=False):
 
 
 class Checked(TypedDict):
-    """A claim that was run again; see ``verdict.checking.Check``."""
+    """A claim that was run again; see ``analysis.replication.Check``."""
 
     rule: str
     chosen: dict[str, dict[str, float]]
     target: tuple[float, Count, bool, Count]
-    tuning_seeds: Count
+    seeds: Count
     repetition: Count
     targets: list[float]
 
 
 class Confirmed(Checked):
-    """The same in a framework; see ``verdict.confirming.Confirmation``."""
+    """The same in a framework; see ``analysis.crosscheck.Confirmation``."""
 
     framework: str
     optimizers: dict[str, str]
