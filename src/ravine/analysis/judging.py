@@ -169,7 +169,7 @@ def _in_seconds(
     repetitions: Repetitions, reference: str, rule: str, rounds: Mapping[str, Sequence[float]]
 ) -> Spread | None:
     """As in steps, and as much wider as rounds of timing differ by."""
-    if not all(rounds.get(one) and min(rounds[one]) > 0 for one in (reference, rule)):
+    if not all(min(rounds.get(one, (0.0,))) > 0 for one in (reference, rule)):
         return None  # not timed, or by a clock too coarse for it
     if rule == reference:
         return _speedup(itself=True, difference=None)
