@@ -109,7 +109,7 @@ def test_tensorflow_walks_the_races_path(
     page = race.report().read_text(encoding="utf-8")
     assert str(found)[:20] in page
     assert "by model.fit on TensorFlow" in page
-    assert race.meta["command"].endswith(", confirm='tensorflow')")
+    assert race.meta["command"].endswith(", crosscheck='tensorflow')")
     assert race.unconfirmed is None
 
 

@@ -70,7 +70,6 @@ def python(tmp_path: Path) -> Callable[..., Any]:
 def test_a_race_with_only_what_is_declared(python: Callable[..., Any], tmp_path: Path) -> None:
     small = ["diabetes-linear", "--rules", "sgd", "--learning-rates", "0.1,1"]
     small += ["--tuning-seeds", "1", "--eval-seeds", "1", "--epochs", "1", "--workers", "1"]
-    small += ["--eval-seeds", "1", "--epochs", "1", "--workers", "1"]
     done = python("-m", "ravine", "race", *small, "--out", "out")
     assert done.returncode == 0, done.stderr
     assert all((tmp_path / "out" / page).stat().st_size for page in (*PAGES, "best.keras"))

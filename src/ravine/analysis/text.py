@@ -161,8 +161,8 @@ def _misses(verdict: Verdict) -> list[str]:
         return []
     return [
         f"{called(verdict.reference)} missed the target in {missed} of {reference.runs} "
-        "evaluation runs; there its time counts as the whole run, so that the speed-up of a rule that arrives "
-        "more often is a lower bound"
+        "evaluation runs; there its time counts as the whole run, so that the speed-up of a rule "
+        "that arrives more often is a lower bound"
     ]
 
 

@@ -1,8 +1,11 @@
 """What the calling process has set decides a user's model in a worker as it does here."""
 
 import importlib
+import os
+import subprocess
 import sys
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +18,7 @@ from keras import layers
 import ravine
 from ravine.errors import InvalidArgument
 from ravine.tasks import settings
-from ravine.tasks.adapters.variables import compare
+from ravine.tasks.adapters.variables import Variable, compare
 from ravine.training import engine
 from ravine.training.evaluation_check import check_evaluation
 
@@ -155,6 +158,44 @@ def test_a_model_of_any_form_is_that_which_was_given(make: Any) -> None:
     network, _ = begun(task)
     compare(task.variables, network.variables_there, task.name)
     assert {v.path for v in task.variables} != {v.path for v in network.variables_there}
+
+
+@pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")  # Keras's own
+@pytest.mark.parametrize("nested", [False, True], ids=["a layer", "in a model"])
+def test_what_a_layer_was_adapted_to_is_what_is_evaluated(nested: bool) -> None:
+    adapted = layers.Normalization()
+    adapted.adapt(5 * X + 3)
+    inner = keras.Sequential([keras.Input((4,)), adapted]) if nested else adapted
+    model = keras.Sequential([keras.Input((4,)), inner, layers.Dense(1, kernel_initializer="ones")])
+    model.compile(loss="mse")
+    task = ravine.Task.from_model(model, (X, Y))
+    network, drawn = begun(task)
+    compare(task.variables, network.variables_there, task.name)
+    x, y = task.load().test
+    expected = model.evaluate(x, y, verbose=0)
+    assert float(network.measure(*drawn, x, y)[0]) == pytest.approx(expected, rel=1e-5)
+    plain = np.square(x.sum(axis=1, keepdims=True) - y).mean()
+    assert expected != pytest.approx(plain, rel=0.1)  # it does decide
+
+
+def test_whole_numbers_are_as_wide_as_a_backend_has_them() -> None:
+    count = [Variable("normalization/count", (), dtype, False) for dtype in ("int64", "int32")]
+    compare(count[:1], count[1:], "adapted on TensorFlow")
+
+
+GIVEN_ON_TORCH = """
+import keras, numpy as np
+from ravine.tasks.adapters.entry import task_of
+model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(1)])
+print(task_of(model, (np.ones((20, 4)), np.ones(20)), loss="mse").name)
+"""
+
+
+def test_a_model_of_keras_on_pytorch_is_one_of_keras() -> None:
+    environment = {**os.environ, "KERAS_BACKEND": "torch"}
+    run = partial(subprocess.run, capture_output=True, text=True, check=False, env=environment)
+    done = run([sys.executable, "-c", GIVEN_ON_TORCH])
+    assert done.stdout == "sequential\n", done.stderr
 
 
 def test_a_sequential_model_is_raced_as_it_is(tmp_path: Path) -> None:

@@ -42,7 +42,9 @@ def task_of(given: Any, data: Any, **options: Any) -> Task:
         raise InvalidArgument(keras_2("the task", given))
     if not is_keras(given, "Model") and (not callable(given) or is_keras(given, "Layer")):
         raise InvalidArgument(f"the task is a {type(given).__name__}: {HOW}")
-    if any(kind.__module__ == "torch.nn.modules.module" for kind in type(given).__mro__):
+    # Where Keras runs on PyTorch, its models are modules too.
+    of_torch = any(k.__module__ == "torch.nn.modules.module" for k in type(given).__mro__)
+    if of_torch and not is_keras(given, "Model"):
         raise InvalidArgument(
             f"the task is a module of PyTorch, {type(given).__name__}, which is raced in PyTorch: "
             "give ravine.Task.from_torch(make_module, (x, y), loss)"

@@ -100,7 +100,8 @@ def move_model(model: Any) -> Model:
     # Keras publishes the configurations of metrics, but not the objects, whose classes are wanted.
     compiled = getattr(getattr(model, "_compile_config", None), "config", None) or {}
     own.update(_own_in({k: v for k, v in compiled.items() if k != "optimizer"}, keras))
-    kept = tuple(np.asarray(v) for v in model.non_trainable_variables if not _is_seed(v))
+    still = [v for v in model.non_trainable_variables if not _is_seed(v)]
+    kept = tuple(np.array(keras.ops.convert_to_numpy(v)) for v in still)
     config.get("compile_config", {}) and config["compile_config"].pop("optimizer", None)
     return Model(Moved(config, own), kept, of_keras(model) if model.built else ())
 
@@ -159,6 +160,11 @@ def keep(model: Any, kept: tuple[Any, ...]) -> None:
     if len(variables) == len(kept):  # it was built; else it had nothing to keep
         for variable, value in zip(variables, kept, strict=True):
             variable.assign(value)
+    import keras
+
+    for layer in layers_in(model):
+        if isinstance(layer, keras.layers.Normalization):
+            layer.finalize_state()  # it computes with what follows from what it was adapted to
 
 
 def portable(value: Any) -> Any:

@@ -91,7 +91,10 @@ def compare(here: Sequence[Variable], there: Sequence[Variable], name: str) -> N
 
 
 def _alike(one: Variable, other: Variable) -> bool:
-    return one[1:] == other[1:] and same_place(one.path, other.path)
+    # How wide whole numbers are, such as a layer's count of rows, is for the backend to say.
+    whole = one.dtype.startswith("int") and other.dtype.startswith("int")
+    same = one.shape == other.shape and one.trainable == other.trainable
+    return same and (whole or one.dtype == other.dtype) and same_place(one.path, other.path)
 
 
 @contextmanager
