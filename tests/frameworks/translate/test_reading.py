@@ -246,7 +246,8 @@ def test_two_ways_of_clipping_are_read_in_their_order() -> None:
 
 
 rates = st.floats(1e-5, 1.0).map(lambda x: float(f"{x:.15g}"))
-betas = st.floats(0.0, 0.999).map(lambda x: float(f"{x:.15g}"))
+# Not next to 0: where a mean is the last gradient but for its last bits, a variance is rounding.
+betas = st.just(0.0) | st.floats(1e-4, 0.999).map(lambda x: float(f"{x:.15g}"))
 THERE_AND_BACK = {
     "keras": ("torch", "keras.optimizers.SGD(learning_rate={0}, momentum={1}, nesterov=True)"),
     "torch": (

@@ -101,7 +101,7 @@ def move_model(model: Any) -> Model:
     compiled = getattr(getattr(model, "_compile_config", None), "config", None) or {}
     own.update(_own_in({k: v for k, v in compiled.items() if k != "optimizer"}, keras))
     still = [v for v in model.non_trainable_variables if not _is_seed(v)]
-    kept = tuple(np.array(keras.ops.convert_to_numpy(v)) for v in still)
+    kept = tuple(np.asarray(v) for v in still)
     config.get("compile_config", {}) and config["compile_config"].pop("optimizer", None)
     return Model(Moved(config, own), kept, of_keras(model) if model.built else ())
 
