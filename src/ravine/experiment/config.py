@@ -48,7 +48,7 @@ class RaceConfig:
     fitted: str = ""  # to which budget, and what was given up for it
     reference: str = BASELINE  # the rule that the others are compared with
     looked: bool = True  # whether evaluation ends for a rule once something is concluded of it
-    objective: str = TIME  # see ``verdict.endings.recommended``
+    objective: str = TIME  # see ``analysis.endings.recommended``
     tune: str = FULL  # or the learning rate alone
     # By rule: the weight decays to try besides its own, where that is tuned.
     decays: Mapping[str, tuple[float, ...]] = field(default_factory=dict)

@@ -13,7 +13,7 @@ from ravine.tasks.task import Data, Split
 PLACES = "places"  # in a file of weights: the rows that a seed trains, tunes and is judged on
 NAMES = ("train", "validation", "test")
 BLOCKED = "test_blocks"  # beside them: the rows of each block, where they are judged apart
-BLOCKS = 16  # of test rows: see ``verdict.half_samples``
+BLOCKS = 16  # of test rows: see ``analysis.half_samples``
 
 
 def joined(arrays: Mapping[str, list[Any]], part: str) -> list[Any]:

@@ -19,9 +19,9 @@ from ravine.storage import signing, validation
 
 FILE = "race.sqlite"
 STEP_SECONDS = "step_seconds"  # what is known of how long a step of each rule takes
-COST = "cost"  # what the race was found to cost, as ``racing.cost`` has it; for estimates alone
+COST = "cost"  # what the race was found to cost, as ``experiment.cost`` has it; for estimates alone
 BEST = "best"  # what is known of the winner's model that is kept
-CHECKS = "checks"  # claims that were run again, as ``verdict.checking`` writes them
+CHECKS = "checks"  # claims that were run again, as ``analysis.replication`` writes them
 CONFIRMATIONS = "confirmations"  # the same, of runs in a framework of the user's
 PAYLOAD = "payload"  # the digest of the pickle that belongs to the plan, and the signature of both
 CONFIRM = "crosscheck"  # the framework in which a race is to be confirmed once it is finished

@@ -57,7 +57,7 @@ class Task:
 
     @property
     def engine(self) -> str:
-        """What trains it: see ``racing.engines``."""
+        """What trains it: see ``experiment.engines``."""
         return "jax"
 
     @property

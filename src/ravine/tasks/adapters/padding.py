@@ -1,7 +1,7 @@
 """Batches that are each padded to their own longest row: padded on, to the longest row of all.
 
 That changes nothing where a model masks what is padded; whether it does is asked of the framework,
-with some batches as they were (see ``racing.evaluation_check``).
+with some batches as they were (see ``training.evaluation_check``).
 """
 
 from collections.abc import Iterator, Sequence
