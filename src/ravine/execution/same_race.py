@@ -14,12 +14,8 @@ from ravine.storage.store import WORK
 from ravine.tasks import TASKS, find
 from ravine.tasks.task import Task
 
-# How the command line names a task of one's own again, by the function that wants it.
-AGAIN = {
-    "replicate": "give --task FILE.py:NAME, or ",
-    "crosscheck": "give --task FILE.py:NAME, or ",
-    "extend": "give --task FILE.py:NAME, or ",
-}
+# Commands that may be told a task of one's own again.
+TAKE_TASK = {"replicate", "crosscheck", "extend"}
 
 
 def own_again(
@@ -40,7 +36,7 @@ def own_again(
         named = ", ".join([*asked, *strange])
         raise InvalidArgument(
             f"the race in '{folder}' is of things that ravine does not ship; "
-            + ("" if strange else AGAIN.get(verb, ""))
+            + ("give --task FILE.py:NAME, or " if verb in TAKE_TASK and not strange else "")
             + f"go on from Python: ravine.{verb}('{folder}', rules=[{named}]"
             + ("" if choices.task in TASKS else f", task=<what makes '{choices.task}'>")
             + ")"

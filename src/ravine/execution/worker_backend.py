@@ -94,7 +94,7 @@ class Process:
     ) -> None:
         self.known: set[str] = set()
         self._on_message = on_message
-        self._log: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 — closed in end()
+        self._log: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 — closed in kill()
         # -m and pipes, not multiprocessing: scripts without a main guard and notebooks work too.
         self._process = subprocess.Popen(
             # -P: what lies in the current folder is not imported in the place of what is installed.
